@@ -1,0 +1,2 @@
+//! hoplock.
+fn main() {}
