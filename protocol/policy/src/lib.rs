@@ -1,1 +1,17 @@
-//! The law.
+//! The law of TLS for mail between servers: DANE for SMTP (RFC 7672) and MTA-STS (RFC 8461).
+//!
+//! Pure: no socket, file, clock, environment or `async`. Time is an argument, evidence is a value.
+//! In reading order:
+//!
+//! 1. [`name`], [`next_hop`]: what an MTA asks about.
+//! 2. [`dns`], [`tlsa`], [`sts`]: what a destination publishes, and with which security status.
+//! 3. [`findings`]: all evidence about one destination; a failed lookup is a finding too.
+//! 4. [`rules`], [`profile`]: what the operator ordered, and what the MTA can do.
+//! 5. [`law`]: duty, outcome, choice; the three functions that make a [`law::Verdict`].
+//! 6. [`render`]: a verdict in the words of one MTA.
+#![forbid(unsafe_code)]
+
+pub mod dns;
+pub mod moment;
+pub mod name;
+pub mod reason;

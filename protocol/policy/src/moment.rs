@@ -1,0 +1,39 @@
+//! Points in time, as values. This crate never asks a clock; the daemon does, once per query.
+
+use std::time::Duration;
+
+/// Milliseconds since the Unix epoch, as a wall clock tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+/// One reading of both clocks.
+///
+/// TTLs are counted on `uptime`, which never jumps. What outlives the process is counted on `wall`
+/// too, and ends only when both clocks agree: a stepped wall clock expires nothing (ST-28).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall clock.
+    pub wall: Timestamp,
+    /// Time since the process started, monotonic.
+    pub uptime: Duration,
+}
+
+impl Moment {
+    /// The same moment, `by` later on both clocks.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            wall: Timestamp(self.wall.0.saturating_add(millis)),
+            uptime: self.uptime.saturating_add(by),
+        }
+    }
+
+    /// What is left at `now` of `lifetime` that began here; zero when it is over by both clocks.
+    #[must_use]
+    pub fn remaining(self, lifetime: Duration, now: Self) -> Duration {
+        let by_wall = Duration::from_millis(now.wall.0.saturating_sub(self.wall.0));
+        let by_uptime = now.uptime.saturating_sub(self.uptime);
+        lifetime.saturating_sub(by_wall.min(by_uptime))
+    }
+}
