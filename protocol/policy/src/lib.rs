@@ -14,4 +14,6 @@
 pub mod dns;
 pub mod moment;
 pub mod name;
+pub mod profile;
 pub mod reason;
+pub mod rules;
