@@ -1,0 +1,261 @@
+//! All evidence about one destination, as gathered at one moment.
+//!
+//! The cache keeps findings, never verdicts: a change of rules needs no flush, and `explain` shows
+//! the very evidence that was used. A failed lookup is a finding, not an error and not an absence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dns::{LookupFailure, Reply, SecurityStatus};
+use crate::moment::Moment;
+use crate::name::{MxHost, TlsaBaseDomain};
+use crate::next_hop::NextHop;
+use crate::sts::StsPolicy;
+
+/// Evidence about one next hop.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// What was asked about.
+    pub next_hop: NextHop,
+    /// How the hosts were found.
+    pub mx: MxFinding,
+    /// The hosts, as published; the law sorts them.
+    pub hosts: Vec<HostFinding>,
+    /// The MTA-STS policy, or why there is none.
+    pub sts: StsFinding,
+    /// Every lookup that was made, for `explain`.
+    pub lookups: Vec<Reply>,
+    /// Publisher errors worth a word to people (a null MX beside others, a malformed exchange).
+    pub warnings: Vec<String>,
+    /// When the gathering ended.
+    pub gathered: Moment,
+    /// How long from then the findings may be used: the smallest remaining TTL of all they rest on
+    /// (CA-01, CA-08), or the short memory of a failure (CA-03).
+    pub lifetime: Duration,
+}
+
+impl Findings {
+    /// What is left of the lifetime at `now`; counted on the clock that never jumps.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Duration {
+        self.lifetime.saturating_sub(now.uptime.saturating_sub(self.gathered.uptime))
+    }
+
+    /// True where a lookup that the answer may rest on failed: such findings are kept only briefly.
+    #[must_use]
+    pub fn has_failure(&self) -> bool {
+        matches!(self.mx, MxFinding::Failed(_))
+            || matches!(self.sts, StsFinding::Failed(_))
+            || self.hosts.iter().any(HostFinding::has_failure)
+    }
+}
+
+/// What the self-test found out about the resolver; only one value changes anything (MX-17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// It validates: AD is believed.
+    Validating,
+    /// It answers without AD, three times running, or may not be believed at all: DANE is off.
+    NotValidating,
+    /// Nothing learnt (SERVFAIL, timeout, not asked yet): nothing changes, lookups fail by themselves.
+    Unknown,
+}
+
+/// How the hosts of a destination were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MxFinding {
+    /// There are hosts to judge, chosen by a selection of this security.
+    Hosts(Selection),
+    /// The destination takes no mail, or does not exist: no lookups below it.
+    NoHosts {
+        /// Which absence.
+        why: NoHosts,
+        /// Proved or merely said.
+        status: SecurityStatus,
+    },
+    /// The MX or alias lookup failed: delay, never "no MX" (RFC 7672, 2.1.2).
+    Failed(LookupFailure),
+}
+
+/// What chose the hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// An MX RRset (RFC 7672, 2.2.1).
+    Mx(SecurityStatus),
+    /// The absence of MX records: the domain is its own host (RFC 5321, 5.1).
+    Implicit(SecurityStatus),
+    /// The operator wrote the host in brackets: trusted, nothing was looked up.
+    Named,
+}
+
+impl Selection {
+    /// Secure where nobody on the path could have changed the choice of hosts.
+    pub fn status(self) -> SecurityStatus {
+        match self {
+            Self::Mx(status) | Self::Implicit(status) => status,
+            Self::Named => SecurityStatus::Secure,
+        }
+    }
+}
+
+/// Why a destination has no hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHosts {
+    /// The name does not exist: no implicit MX (RFC 5321, 5.1).
+    NxDomain,
+    /// A lone null MX (RFC 7505, 3).
+    NullMx,
+    /// MX records exist and none names a host: no fall back to the domain (RFC 5321, 5.1).
+    NoUsableExchange,
+}
+
+/// Evidence about one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFinding {
+    /// The name in the MX record (or in the brackets).
+    pub host: MxHost,
+    /// MX preference, lower first; 0 where there is no MX.
+    pub preference: u16,
+    /// IPv4 addresses.
+    pub ipv4: AddressFinding,
+    /// IPv6 addresses.
+    pub ipv6: AddressFinding,
+    /// TLSA records.
+    pub dane: DaneFinding,
+}
+
+impl HostFinding {
+    fn has_failure(&self) -> bool {
+        matches!(self.dane, DaneFinding::Failed(_))
+            || matches!(self.ipv4, AddressFinding::Failed(_))
+            || matches!(self.ipv6, AddressFinding::Failed(_))
+    }
+}
+
+/// The addresses of a host in one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressFinding {
+    /// There are some.
+    Present {
+        /// Of the whole path, aliases included.
+        status: SecurityStatus,
+        /// How many.
+        count: usize,
+    },
+    /// There are none.
+    Absent {
+        /// Proved or merely said.
+        status: SecurityStatus,
+    },
+    /// Unknown: never to be read as none (MX-13).
+    Failed(LookupFailure),
+}
+
+/// What is known of a host's TLSA records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DaneFinding {
+    /// Secure records stand under this base; [`crate::tlsa`] says which are usable.
+    Records {
+        /// SNI and first reference name.
+        base: TlsaBaseDomain,
+        /// RDATA of each record.
+        rdata: Vec<Vec<u8>>,
+    },
+    /// Proved absent: opportunistic TLS (RFC 7672, 2.2).
+    NoneSecure,
+    /// The host or its TLSA records lie in unsigned space: opportunistic TLS (RFC 7672, 2.2.2).
+    NoneInsecure,
+    /// The lookup failed: no delivery through this host (RFC 7672, 2.1.2).
+    Failed(LookupFailure),
+    /// Not asked, for the host has no address at all, or none could be looked up.
+    NotAsked,
+}
+
+/// What is known of a destination's MTA-STS policy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StsFinding {
+    /// MTA-STS does not apply to this next hop, or is switched off.
+    NotApplicable,
+    /// No valid record and no remembered policy: as if the domain had never heard of MTA-STS.
+    Absent(String),
+    /// There may be a policy, and it could not be had; nothing is remembered (RFC 8461, 3.3).
+    Failed(StsFailure),
+    /// A policy, fetched now or remembered; whether it still lives is asked with the time.
+    Policy {
+        /// The policy.
+        remembered: Arc<RememberedPolicy>,
+        /// Where it came from for this answer.
+        source: PolicySource,
+        /// Why the record or a newer policy could not be had, where that is so.
+        trouble: Option<StsFailure>,
+    },
+}
+
+/// Where a policy came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicySource {
+    /// Fetched for these findings.
+    Fetched,
+    /// Remembered from an earlier fetch.
+    Cache,
+}
+
+/// Trouble on the way to an MTA-STS policy: reported, never a reason to drop a living policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StsFailure {
+    /// Which step failed.
+    pub kind: StsFailureKind,
+    /// Words for people.
+    pub detail: String,
+}
+
+/// The steps of RFC 8461 that can fail; each is a result type of RFC 8460, 4.3.2.2 or near one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StsFailureKind {
+    /// The TXT lookup failed.
+    Record,
+    /// The record at `_mta-sts` is not exactly one valid one.
+    RecordInvalid,
+    /// The policy could not be fetched: `sts-policy-fetch-error`.
+    Fetch,
+    /// The policy host's certificate is not valid for it: `sts-webpki-invalid`.
+    WebPki,
+    /// The policy's text is wrong: `sts-policy-invalid`.
+    Invalid,
+    /// The fetch goes on in the background; this answer could not wait (ST-11).
+    Pending,
+}
+
+impl StsFailureKind {
+    /// The word for logs, metrics, TEMP texts and `explain`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Record => "sts-record-lookup-failed",
+            Self::RecordInvalid => "sts-record-invalid",
+            Self::Fetch => "sts-policy-fetch-error",
+            Self::WebPki => "sts-webpki-invalid",
+            Self::Invalid => "sts-policy-invalid",
+            Self::Pending => "sts-fetch-pending",
+        }
+    }
+}
+
+/// A policy as it is remembered: raw text inside, and when it was fetched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RememberedPolicy {
+    /// The policy.
+    pub policy: StsPolicy,
+    /// The record id that announced it.
+    pub id: String,
+    /// The last successful HTTPS fetch; `max_age` runs from here alone (ST-27).
+    pub fetched: Moment,
+}
+
+impl RememberedPolicy {
+    /// What is left of `max_age` at `now`; zero when it has expired.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Duration {
+        self.fetched.remaining(self.policy.max_age, now)
+    }
+}

@@ -1,0 +1,272 @@
+//! From findings, rules and a profile to a verdict. No clock, no socket, no `await`.
+
+use std::net::IpAddr;
+
+use super::by_rule::{by_rule, pinned};
+use super::duty::Duty;
+use super::judged::{Judged, with_hosts};
+use super::outcome::Outcome;
+use super::rows::Row;
+use super::situation::{HostState, MxSecurity, Situation};
+use super::verdict::{Answer, JudgedHost, MatchName, StsBasis, Verdict};
+use crate::findings::{
+    Findings, MxFinding, PolicySource, RememberedPolicy, StsFinding, Validation,
+};
+use crate::moment::Moment;
+use crate::next_hop::NextHop;
+use crate::profile::Profile;
+use crate::reason::Reason;
+use crate::rules::{Mode, Rule, Rules};
+use crate::sts::{MxPattern, StsMode};
+use crate::tlsa::TlsaOptions;
+
+/// Switches of the configuration that the law reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LawOptions {
+    /// DANE counts at all.
+    pub dane: bool,
+    /// MTA-STS counts at all.
+    pub sts: bool,
+    /// DANE behind an insecure MX set may be used.
+    pub half_dane: bool,
+    /// Policies in testing mode are enforced.
+    pub testing_as_enforce: bool,
+    /// What to do where a policy may exist and was never seen.
+    pub first_contact: FirstContact,
+    /// Which TLSA records are usable.
+    pub tlsa: TlsaOptions,
+}
+
+/// What to do where MTA-STS cannot be asked and nothing is remembered (ST-13, ST-14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstContact {
+    /// Go on as if there were no policy (RFC 8461, 3.3).
+    Ignore,
+    /// Wait until it can be asked.
+    Defer,
+}
+
+impl Default for LawOptions {
+    fn default() -> Self {
+        Self {
+            dane: true,
+            sts: true,
+            half_dane: true,
+            testing_as_enforce: false,
+            first_contact: FirstContact::Ignore,
+            tlsa: TlsaOptions::default(),
+        }
+    }
+}
+
+/// What is known beside the findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// What the self-test found out about the resolver (MX-17).
+    pub validation: Validation,
+    /// The destination was seen with usable TLSA records within the last 30 days.
+    pub remembered_dane: bool,
+    /// The time.
+    pub now: Moment,
+}
+
+/// Decides how the MTA of `profile` must reach a destination.
+#[must_use]
+pub fn decide(
+    findings: &Findings,
+    rules: &Rules,
+    profile: &Profile,
+    options: &LawOptions,
+    conditions: Conditions,
+) -> Verdict {
+    let now = conditions.now;
+    let rule = findings.next_hop.name().and_then(|name| rules.for_name(name, now.wall));
+    let sts = in_force(findings, rule, options, now);
+    let mut lifetime = findings.remaining(now);
+    if let Some(policy) = sts
+        && !policy.policy.max_age.is_zero()
+    {
+        lifetime = lifetime.min(policy.remaining(now));
+    }
+    let verdict = by_findings(findings, rule, sts, profile, options, conditions);
+    let mut verdict = match rule {
+        Some(rule) => by_rule(rule, verdict, profile),
+        None => verdict,
+    };
+    verdict.expires_in = lifetime;
+    if let (Answer::Secure(_), Some(policy)) = (&verdict.answer, sts)
+        && verdict.row != Row::Rule
+    {
+        verdict.sts = basis(findings, policy);
+    }
+    verdict
+}
+
+/// Decides what needs no lookup: keys that are no destination, and rules written for them.
+/// `None` where findings are needed.
+#[must_use]
+pub fn decide_without_lookup(next_hop: &NextHop, rules: &Rules, now: Moment) -> Option<Verdict> {
+    let (rule, reason) = match next_hop {
+        NextHop::Domain { .. } | NextHop::Host { .. } => {
+            let rule = next_hop.name().and_then(|name| rules.for_name(name, now.wall));
+            // A level given whatever the findings say needs no findings.
+            return rule.and_then(pinned);
+        }
+        NextHop::Parent(suffix) => (rules.for_suffix(suffix, now.wall), Reason::ParentKey),
+        NextHop::NotADomain(what) => {
+            let address: Option<IpAddr> = what.address();
+            (address.and_then(|ip| rules.for_address(ip, now.wall)), Reason::NotADomain)
+        }
+    };
+    // NX-03, PF-06: only a rule written for such a key gives it an answer.
+    Some(rule.and_then(pinned).unwrap_or_else(|| {
+        Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())
+    }))
+}
+
+/// The policy that must be enforced now, if there is one.
+fn in_force<'a>(
+    findings: &'a Findings,
+    rule: Option<&Rule>,
+    options: &LawOptions,
+    now: Moment,
+) -> Option<&'a RememberedPolicy> {
+    if !options.sts || rule.is_some_and(|rule| !rule.sts) {
+        return None;
+    }
+    let StsFinding::Policy { remembered, source, .. } = &findings.sts else { return None };
+    let enforced = match remembered.policy.mode {
+        StsMode::Enforce => true,
+        // RFC 8461, 5: failures in testing mode are told, not enforced.
+        StsMode::Testing => options.testing_as_enforce,
+        StsMode::None => false,
+    };
+    // ST-18: a lifetime of zero serves the message for which it was fetched.
+    let for_this_message =
+        remembered.policy.max_age.is_zero() && *source == PolicySource::Fetched;
+    let alive = for_this_message || !remembered.remaining(now).is_zero();
+    (enforced && alive).then_some(remembered)
+}
+
+fn by_findings(
+    findings: &Findings,
+    rule: Option<&Rule>,
+    sts: Option<&RememberedPolicy>,
+    profile: &Profile,
+    options: &LawOptions,
+    conditions: Conditions,
+) -> Verdict {
+    let mandatory = rule.is_some_and(|rule| rule.mode == Mode::Mandatory);
+    let distrusted = conditions.validation == Validation::NotValidating;
+    if distrusted && options.dane && (mandatory || conditions.remembered_dane) {
+        // MX-17: what must be or was authenticated is not given up because the resolver changed.
+        let words = "the resolver does not validate DNSSEC, so nothing about this destination can \
+                     be proved; see `hoplock explain` and use a validating resolver on loopback";
+        return Verdict::temp(Row::Law, Reason::ResolverNotValidating, words);
+    }
+    let selection = match &findings.mx {
+        MxFinding::Failed(failure) => {
+            let words = format!("MX lookup failed ({}): {}", failure.kind.word(), failure.detail);
+            return Verdict::temp(Row::Dt02, Reason::MxLookupFailed, words);
+        }
+        MxFinding::NoHosts { .. } => None,
+        MxFinding::Hosts(selection) => Some(*selection),
+    };
+    let mx = selection.map_or(MxSecurity::Insecure, |selection| selection.status().into());
+    let dane = options.dane && !distrusted;
+    let judged = Judged::of(findings, sts, profile, options, dane);
+    let situation = Situation {
+        mx: if dane { mx } else { MxSecurity::Insecure },
+        hosts: judged.reachable(),
+        enforce: sts.is_some(),
+        mandatory,
+        half_dane: options.half_dane && dane,
+    };
+    let verdict = if situation.hosts.is_empty() {
+        without_hosts(findings, sts, mandatory)
+    } else {
+        with_hosts(findings, &judged, &situation, profile)
+    };
+    first_contact(verdict, findings, options)
+}
+
+/// DT-01 and DT-01s: no host. Postfix asks only after its own MX lookup succeeded, so where the two
+/// disagree somebody may be lying, and a remembered policy still binds (MX-06).
+fn without_hosts(
+    findings: &Findings,
+    sts: Option<&RememberedPolicy>,
+    mandatory: bool,
+) -> Verdict {
+    if mandatory {
+        let words = "the destination has no host, and the rule demands DANE";
+        return Verdict::temp(Row::Dt23, Reason::DaneRequired, words);
+    }
+    let Some(remembered) = sts else {
+        let words = "the destination has no host that could be reached";
+        let mut verdict = Verdict::plain(Answer::NotFound, Row::Dt01, Reason::NoHosts, words.into());
+        verdict.hosts = unreachable_hosts(findings);
+        return verdict;
+    };
+    let mut names: Vec<MatchName> =
+        remembered.policy.mx.iter().map(|pattern| match pattern {
+            MxPattern::Exact(name) => MatchName::Host(name.clone()),
+            MxPattern::Wildcard(name) => MatchName::Below(name.clone()),
+        }).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        let words = "the enforced MTA-STS policy names no host";
+        return Verdict::temp(Row::Dt26, Reason::StsNoMxMatches, words);
+    }
+    let words = "no host is known here; the enforced MTA-STS policy names who may be reached";
+    let mut verdict =
+        Verdict::plain(Answer::Secure(names), Row::Dt01s, Reason::StsEnforce, words.into());
+    verdict.hosts = unreachable_hosts(findings);
+    verdict
+}
+
+fn unreachable_hosts(findings: &Findings) -> Vec<JudgedHost> {
+    (0..findings.hosts.len())
+        .map(|index| JudgedHost {
+            index,
+            state: HostState::Unreachable,
+            duty: Duty::Free,
+            outcome: Outcome::Skip,
+            listed: false,
+        })
+        .collect()
+}
+
+/// ST-13, ST-14: by default a policy that was never seen binds nobody; the operator may wait for it.
+fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) -> Verdict {
+    let StsFinding::Failed(failure) = &findings.sts else { return verdict };
+    let protected = matches!(
+        verdict.answer,
+        Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_)
+    );
+    match options.first_contact {
+        FirstContact::Defer if options.sts && !protected => {
+            let words = format!("{}: {}", failure.kind.word(), failure.detail);
+            let mut deferred = Verdict::temp(verdict.row, Reason::StsFirstContact, words);
+            deferred.hosts = verdict.hosts;
+            for host in &mut deferred.hosts {
+                host.outcome = Outcome::Skip;
+            }
+            deferred
+        }
+        FirstContact::Defer | FirstContact::Ignore => verdict,
+    }
+}
+
+fn basis(findings: &Findings, remembered: &RememberedPolicy) -> Option<StsBasis> {
+    let policy = &remembered.policy;
+    let mut patterns: Vec<String> = policy.mx.iter().map(ToString::to_string).collect();
+    patterns.sort();
+    patterns.dedup();
+    Some(StsBasis {
+        domain: findings.next_hop.name()?.clone(),
+        patterns,
+        mode: policy.mode.word(),
+        max_age: policy.max_age.as_secs(),
+    })
+}
