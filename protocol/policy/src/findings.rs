@@ -38,7 +38,8 @@ impl Findings {
     /// What is left of the lifetime at `now`; counted on the clock that never jumps.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Duration {
-        self.lifetime.saturating_sub(now.uptime.saturating_sub(self.gathered.uptime))
+        self.lifetime
+            .saturating_sub(now.uptime.saturating_sub(self.gathered.uptime))
     }
 
     /// True where a lookup that the answer may rest on failed: such findings are kept only briefly.
@@ -116,6 +117,8 @@ pub struct HostFinding {
     pub host: MxHost,
     /// MX preference, lower first; 0 where there is no MX.
     pub preference: u16,
+    /// The exchange is an alias: some MTAs do not follow it (MX-10).
+    pub aliased: bool,
     /// IPv4 addresses.
     pub ipv4: AddressFinding,
     /// IPv6 addresses.

@@ -12,8 +12,14 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
+pub mod findings;
+pub mod law;
 pub mod moment;
 pub mod name;
+pub mod next_hop;
 pub mod profile;
 pub mod reason;
+pub mod render;
 pub mod rules;
+pub mod sts;
+pub mod tlsa;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct DomainName(Arc<str>);
 
 /// Why a text is no domain name. The caller asks nothing of the DNS and answers "not found".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum MalformedName {
     /// Nothing, or only the root.
     #[error("the name is empty")]

@@ -37,7 +37,11 @@ pub(super) fn pinned(rule: &Rule) -> Option<Verdict> {
         PinnedLevel::Secure => Answer::Secure(names(rule)),
         PinnedLevel::Defer => Answer::Temp,
     };
-    let words = format!("rule {:?} gives the level{}", rule.pattern.to_string(), comment(rule));
+    let words = format!(
+        "rule {:?} gives the level{}",
+        rule.pattern.to_string(),
+        comment(rule)
+    );
     // PF-10, PD-17: a list that is empty would mean another list. Such a rule delays.
     let answer = match answer {
         Answer::Fingerprint(list) if list.is_empty() => Answer::Temp,
@@ -62,23 +66,35 @@ fn hands_off(reason: Reason, verdict: Verdict, profile: &Profile) -> Verdict {
         && verdict.hosts.iter().any(|host| host.duty != Duty::Free))
     .then_some(verdict.reason);
     let words = match would_fail {
-        Some(reason) => format!("told only; the policy would be {} ({reason})", verdict.answer.word()),
+        Some(reason) => format!(
+            "told only; the policy would be {} ({reason})",
+            verdict.answer.word()
+        ),
         None => "a rule keeps hoplock's hands off this destination".to_owned(),
     };
     let mut hosts = verdict.hosts;
     for host in &mut hosts {
         host.outcome = outcome;
     }
-    Verdict { hosts, would_fail, ..Verdict::plain(answer, Row::Dt21, reason, words) }
+    Verdict {
+        hosts,
+        would_fail,
+        ..Verdict::plain(answer, Row::Dt21, reason, words)
+    }
 }
 
 /// PD-09, PD-10: only established absence opens the way to the operator's strategy.
 fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
     let established = match verdict.row {
         Row::Dt23 => verdict.reason == Reason::DaneRequired && !verdict.hosts.is_empty(),
-        Row::Dt24 => verdict.reason == Reason::MxInsecure
-            && rule.fallback_on_insecure
-            && verdict.hosts.iter().all(|host| host.state.class() != Some(super::situation::StateClass::Failed)),
+        Row::Dt24 => {
+            verdict.reason == Reason::MxInsecure
+                && rule.fallback_on_insecure
+                && verdict
+                    .hosts
+                    .iter()
+                    .all(|host| host.state.class() != Some(super::situation::StateClass::Failed))
+        }
         _ => false,
     };
     if !established {
@@ -101,7 +117,10 @@ fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
     for host in &mut hosts {
         host.outcome = outcome;
     }
-    Verdict { hosts, ..Verdict::plain(answer, verdict.row, Reason::RuleFallback, words) }
+    Verdict {
+        hosts,
+        ..Verdict::plain(answer, verdict.row, Reason::RuleFallback, words)
+    }
 }
 
 fn names(rule: &Rule) -> Vec<MatchName> {
@@ -112,7 +131,11 @@ fn names(rule: &Rule) -> Vec<MatchName> {
 }
 
 fn comment(rule: &Rule) -> String {
-    if rule.comment.is_empty() { String::new() } else { format!(": {}", rule.comment) }
+    if rule.comment.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", rule.comment)
+    }
 }
 
 /// A pinned level rests on no lookup; kept so long, a removed rule is still noticed soon.

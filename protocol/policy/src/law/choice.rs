@@ -42,16 +42,29 @@ pub struct Choice {
 #[must_use]
 pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let half_dane_used = situation.uses_half_dane(abilities.family, abilities.floor);
-    let bare: Vec<Duty> =
-        situation.hosts.iter().map(|host| duty(host, situation, half_dane_used)).collect();
-    let duties: Vec<Duty> = bare.iter().map(|duty| raised(*duty, abilities.floor)).collect();
+    let bare: Vec<Duty> = situation
+        .hosts
+        .iter()
+        .map(|host| duty(host, situation, half_dane_used))
+        .collect();
+    let duties: Vec<Duty> = bare
+        .iter()
+        .map(|duty| raised(*duty, abilities.floor))
+        .collect();
     let nothing_owed = bare.iter().all(|duty| *duty == Duty::Free) && !half_dane_used;
     if nothing_owed {
         // PD-12: "no policy" is "not found", so that the MTA's own default acts.
         let outcomes = outcomes(Candidate::NotFound, situation, &duties, abilities.floor);
         let answer = Some(Candidate::NotFound);
         let losers = Vec::new();
-        return Choice { answer, duties, outcomes, nothing_owed, half_dane_used, losers };
+        return Choice {
+            answer,
+            duties,
+            outcomes,
+            nothing_owed,
+            half_dane_used,
+            losers,
+        };
     }
     let late = beyond_limit(situation, abilities.address_limit);
     let mut admissible = Vec::new();
@@ -59,7 +72,14 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     for candidate in Candidate::ALL {
         match admit(candidate, situation, &duties, abilities) {
             Ok(outcomes) => {
-                let merit = merit(candidate, situation, &outcomes, &duties, &late, half_dane_used);
+                let merit = merit(
+                    candidate,
+                    situation,
+                    &outcomes,
+                    &duties,
+                    &late,
+                    half_dane_used,
+                );
                 admissible.push((merit, candidate, outcomes));
             }
             Err(why) => losers.push((candidate, why)),
@@ -69,11 +89,25 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let mut ranked = admissible.into_iter();
     let Some((best, answer, outcomes)) = ranked.next() else {
         let outcomes = vec![Outcome::Skip; duties.len()];
-        return Choice { answer: None, duties, outcomes, nothing_owed, half_dane_used, losers };
+        return Choice {
+            answer: None,
+            duties,
+            outcomes,
+            nothing_owed,
+            half_dane_used,
+            losers,
+        };
     };
     losers.extend(ranked.map(|(merit, candidate, _)| (candidate, merit.why_behind(&best))));
     losers.sort_by_key(|(candidate, _)| *candidate);
-    Choice { answer: Some(answer), duties, outcomes, nothing_owed, half_dane_used, losers }
+    Choice {
+        answer: Some(answer),
+        duties,
+        outcomes,
+        nothing_owed,
+        half_dane_used,
+        losers,
+    }
 }
 
 /// The outcomes under an answer that the MTA understands, that delivers somewhere, and under which
@@ -93,7 +127,11 @@ fn admit(
         return Err(Why::DeliversNowhere);
     }
     let outcomes = outcomes(candidate, situation, duties, abilities.floor);
-    if let Some(index) = outcomes.iter().zip(duties).position(|(out, duty)| !keeps(*out, *duty)) {
+    if let Some(index) = outcomes
+        .iter()
+        .zip(duties)
+        .position(|(out, duty)| !keeps(*out, *duty))
+    {
         return Err(Why::WeakerThanDuty { host: index });
     }
     if outcomes.iter().all(|outcome| *outcome == Outcome::Skip) {
@@ -180,7 +218,9 @@ fn beyond_limit(situation: &Situation, limit: usize) -> Vec<bool> {
     hosts
         .iter()
         .map(|host| {
-            let better = hosts.iter().filter(|other| other.preference < host.preference);
+            let better = hosts
+                .iter()
+                .filter(|other| other.preference < host.preference);
             limit != 0 && better.map(|other| other.addresses).sum::<usize>() >= limit
         })
         .collect()

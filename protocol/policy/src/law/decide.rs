@@ -80,7 +80,10 @@ pub fn decide(
     conditions: Conditions,
 ) -> Verdict {
     let now = conditions.now;
-    let rule = findings.next_hop.name().and_then(|name| rules.for_name(name, now.wall));
+    let rule = findings
+        .next_hop
+        .name()
+        .and_then(|name| rules.for_name(name, now.wall));
     let sts = in_force(findings, rule, options, now);
     let mut lifetime = findings.remaining(now);
     if let Some(policy) = sts
@@ -108,20 +111,26 @@ pub fn decide(
 pub fn decide_without_lookup(next_hop: &NextHop, rules: &Rules, now: Moment) -> Option<Verdict> {
     let (rule, reason) = match next_hop {
         NextHop::Domain { .. } | NextHop::Host { .. } => {
-            let rule = next_hop.name().and_then(|name| rules.for_name(name, now.wall));
+            let rule = next_hop
+                .name()
+                .and_then(|name| rules.for_name(name, now.wall));
             // A level given whatever the findings say needs no findings.
             return rule.and_then(pinned);
         }
         NextHop::Parent(suffix) => (rules.for_suffix(suffix, now.wall), Reason::ParentKey),
         NextHop::NotADomain(what) => {
             let address: Option<IpAddr> = what.address();
-            (address.and_then(|ip| rules.for_address(ip, now.wall)), Reason::NotADomain)
+            (
+                address.and_then(|ip| rules.for_address(ip, now.wall)),
+                Reason::NotADomain,
+            )
         }
     };
     // NX-03, PF-06: only a rule written for such a key gives it an answer.
-    Some(rule.and_then(pinned).unwrap_or_else(|| {
-        Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())
-    }))
+    Some(
+        rule.and_then(pinned)
+            .unwrap_or_else(|| Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())),
+    )
 }
 
 /// The policy that must be enforced now, if there is one.
@@ -134,7 +143,12 @@ fn in_force<'a>(
     if !options.sts || rule.is_some_and(|rule| !rule.sts) {
         return None;
     }
-    let StsFinding::Policy { remembered, source, .. } = &findings.sts else { return None };
+    let StsFinding::Policy {
+        remembered, source, ..
+    } = &findings.sts
+    else {
+        return None;
+    };
     let enforced = match remembered.policy.mode {
         StsMode::Enforce => true,
         // RFC 8461, 5: failures in testing mode are told, not enforced.
@@ -142,8 +156,7 @@ fn in_force<'a>(
         StsMode::None => false,
     };
     // ST-18: a lifetime of zero serves the message for which it was fetched.
-    let for_this_message =
-        remembered.policy.max_age.is_zero() && *source == PolicySource::Fetched;
+    let for_this_message = remembered.policy.max_age.is_zero() && *source == PolicySource::Fetched;
     let alive = for_this_message || !remembered.remaining(now).is_zero();
     (enforced && alive).then_some(remembered)
 }
@@ -166,7 +179,11 @@ fn by_findings(
     }
     let selection = match &findings.mx {
         MxFinding::Failed(failure) => {
-            let words = format!("MX lookup failed ({}): {}", failure.kind.word(), failure.detail);
+            let words = format!(
+                "MX lookup failed ({}): {}",
+                failure.kind.word(),
+                failure.detail
+            );
             return Verdict::temp(Row::Dt02, Reason::MxLookupFailed, words);
         }
         MxFinding::NoHosts { .. } => None,
@@ -192,26 +209,27 @@ fn by_findings(
 
 /// DT-01 and DT-01s: no host. Postfix asks only after its own MX lookup succeeded, so where the two
 /// disagree somebody may be lying, and a remembered policy still binds (MX-06).
-fn without_hosts(
-    findings: &Findings,
-    sts: Option<&RememberedPolicy>,
-    mandatory: bool,
-) -> Verdict {
+fn without_hosts(findings: &Findings, sts: Option<&RememberedPolicy>, mandatory: bool) -> Verdict {
     if mandatory {
         let words = "the destination has no host, and the rule demands DANE";
         return Verdict::temp(Row::Dt23, Reason::DaneRequired, words);
     }
     let Some(remembered) = sts else {
         let words = "the destination has no host that could be reached";
-        let mut verdict = Verdict::plain(Answer::NotFound, Row::Dt01, Reason::NoHosts, words.into());
+        let mut verdict =
+            Verdict::plain(Answer::NotFound, Row::Dt01, Reason::NoHosts, words.into());
         verdict.hosts = unreachable_hosts(findings);
         return verdict;
     };
-    let mut names: Vec<MatchName> =
-        remembered.policy.mx.iter().map(|pattern| match pattern {
+    let mut names: Vec<MatchName> = remembered
+        .policy
+        .mx
+        .iter()
+        .map(|pattern| match pattern {
             MxPattern::Exact(name) => MatchName::Host(name.clone()),
             MxPattern::Wildcard(name) => MatchName::Below(name.clone()),
-        }).collect();
+        })
+        .collect();
     names.sort();
     names.dedup();
     if names.is_empty() {
@@ -219,8 +237,12 @@ fn without_hosts(
         return Verdict::temp(Row::Dt26, Reason::StsNoMxMatches, words);
     }
     let words = "no host is known here; the enforced MTA-STS policy names who may be reached";
-    let mut verdict =
-        Verdict::plain(Answer::Secure(names), Row::Dt01s, Reason::StsEnforce, words.into());
+    let mut verdict = Verdict::plain(
+        Answer::Secure(names),
+        Row::Dt01s,
+        Reason::StsEnforce,
+        words.into(),
+    );
     verdict.hosts = unreachable_hosts(findings);
     verdict
 }
@@ -239,7 +261,9 @@ fn unreachable_hosts(findings: &Findings) -> Vec<JudgedHost> {
 
 /// ST-13, ST-14: by default a policy that was never seen binds nobody; the operator may wait for it.
 fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) -> Verdict {
-    let StsFinding::Failed(failure) = &findings.sts else { return verdict };
+    let StsFinding::Failed(failure) = &findings.sts else {
+        return verdict;
+    };
     let protected = matches!(
         verdict.answer,
         Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_)

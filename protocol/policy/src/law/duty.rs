@@ -46,7 +46,10 @@ impl Situation {
             && !self.enforce
             && !self.mandatory
             && self.hosts.iter().any(|host| {
-                matches!(host.state.class(), Some(StateClass::Usable | StateClass::Unusable))
+                matches!(
+                    host.state.class(),
+                    Some(StateClass::Usable | StateClass::Unusable)
+                )
             })
     }
 }
@@ -54,7 +57,9 @@ impl Situation {
 /// The duty of one host, before the MTA's floor.
 #[must_use]
 pub fn duty(host: &HostSituation, situation: &Situation, half_dane_used: bool) -> Duty {
-    let Some(class) = host.state.class() else { return Duty::Free };
+    let Some(class) = host.state.class() else {
+        return Duty::Free;
+    };
     if situation.mandatory {
         // RFC 7672, 6: a destination that must have DANE and has none waits.
         return match (situation.mx, class) {
@@ -62,7 +67,11 @@ pub fn duty(host: &HostSituation, situation: &Situation, half_dane_used: bool) -
             _ => Duty::Refuse,
         };
     }
-    let by_policy = if host.listed { Duty::WebPki } else { Duty::Refuse };
+    let by_policy = if host.listed {
+        Duty::WebPki
+    } else {
+        Duty::Refuse
+    };
     match (situation.mx, class, situation.enforce) {
         (MxSecurity::Secure, StateClass::Usable, _) => Duty::Dane,
         // RFC 7672, 2.1.2: a failed lookup is not "no DANE"; RFC 8461, 2: MTA-STS does not cover it.

@@ -30,11 +30,19 @@ impl Judged {
             .iter()
             .enumerate()
             .map(|(index, host)| {
-                let (state, addresses) = state_of(host, profile.families, &options.tlsa);
+                let (state, addresses) = state_of(host, profile, &options.tlsa);
                 let state = if dane { state } else { without_dane(state) };
                 let listed = sts.is_some_and(|sts| sts.policy.permits(&host.host.0));
                 let preference = host.preference;
-                (index, HostSituation { preference, state, listed, addresses })
+                (
+                    index,
+                    HostSituation {
+                        preference,
+                        state,
+                        listed,
+                        addresses,
+                    },
+                )
             })
             .collect();
         // PD-14: the same set in another order is the same set.
@@ -56,7 +64,9 @@ impl Judged {
     }
 
     fn counting(&self) -> impl Iterator<Item = &(usize, HostSituation)> {
-        self.hosts.iter().filter(|(_, host)| host.state != HostState::Unreachable)
+        self.hosts
+            .iter()
+            .filter(|(_, host)| host.state != HostState::Unreachable)
     }
 
     /// All hosts, those without an address included, under a choice for the counting ones.
@@ -69,9 +79,17 @@ impl Judged {
                     HostState::Unreachable => (Duty::Free, Outcome::Skip),
                     _ => judged
                         .next()
-                        .map_or((Duty::Refuse, Outcome::Skip), |(duty, outcome)| (*duty, *outcome)),
+                        .map_or((Duty::Refuse, Outcome::Skip), |(duty, outcome)| {
+                            (*duty, *outcome)
+                        }),
                 };
-                JudgedHost { index: *index, state: host.state, duty, outcome, listed: host.listed }
+                JudgedHost {
+                    index: *index,
+                    state: host.state,
+                    duty,
+                    outcome,
+                    listed: host.listed,
+                }
             })
             .collect()
     }
@@ -106,14 +124,19 @@ pub(super) fn with_hosts(
     let choice = choose(situation, abilities);
     let row = row_of(situation);
     let hosts = judged.under(&choice);
-    let all_unknown = situation.hosts.iter().all(|host| host.state == HostState::AddressFailed);
+    let all_unknown = situation
+        .hosts
+        .iter()
+        .all(|host| host.state == HostState::AddressFailed);
     let mut verdict = match choice.answer {
         // MX-13: no host is known to be reachable, so nobody is helped by "no policy".
         Some(Candidate::NotFound) if all_unknown && choice.nothing_owed => {
             let words = failed_hosts(findings, &hosts);
             Verdict::temp(Row::Dt15, Reason::AddressLookupFailed, words)
         }
-        Some(candidate) => chosen(candidate, findings, &hosts, situation, &choice, profile, row),
+        Some(candidate) => chosen(
+            candidate, findings, &hosts, situation, &choice, profile, row,
+        ),
         None => refused(findings, &hosts, situation, row),
     };
     verdict.losers = losers(findings, judged, &choice);
@@ -137,23 +160,31 @@ fn chosen(
             .all(|host| host.outcome == Outcome::Dane)
     };
     let (answer, reason, words) = match candidate {
-        Candidate::NotFound if choice.nothing_owed && half_dane_is_off(situation, profile) => {
-            (Answer::May, Reason::NoPolicy, "DANE behind an insecure MX set is switched off")
-        }
-        Candidate::NotFound => {
-            (Answer::NotFound, Reason::NoPolicy, "the destination demands nothing")
-        }
-        Candidate::DaneOnly => {
-            (Answer::DaneOnly, Reason::DaneAllHosts, "every host used must match its TLSA records")
-        }
+        Candidate::NotFound if choice.nothing_owed && half_dane_is_off(situation, profile) => (
+            Answer::May,
+            Reason::NoPolicy,
+            "DANE behind an insecure MX set is switched off",
+        ),
+        Candidate::NotFound => (
+            Answer::NotFound,
+            Reason::NoPolicy,
+            "the destination demands nothing",
+        ),
+        Candidate::DaneOnly => (
+            Answer::DaneOnly,
+            Reason::DaneAllHosts,
+            "every host used must match its TLSA records",
+        ),
         Candidate::Dane if choice.half_dane_used => (
             Answer::Dane,
             Reason::HalfDane,
             "hosts with TLSA records must match them; the MX set itself is insecure",
         ),
-        Candidate::Dane if all_dane() => {
-            (Answer::Dane, Reason::DaneAllHosts, "every host used must match its TLSA records")
-        }
+        Candidate::Dane if all_dane() => (
+            Answer::Dane,
+            Reason::DaneAllHosts,
+            "every host used must match its TLSA records",
+        ),
         Candidate::Dane => (
             Answer::Dane,
             Reason::DaneSomeHosts,
@@ -175,7 +206,10 @@ fn chosen(
 
 /// PD-07: the operator switched half-DANE off, and an MTA whose own level is `dane` would use it.
 fn half_dane_is_off(situation: &Situation, profile: &Profile) -> bool {
-    let as_if_on = Situation { half_dane: true, ..situation.clone() };
+    let as_if_on = Situation {
+        half_dane: true,
+        ..situation.clone()
+    };
     !situation.half_dane
         && profile.floor == Floor::Dane
         && as_if_on.uses_half_dane(profile.family, profile.floor)
@@ -195,12 +229,7 @@ fn owing_web_pki(findings: &Findings, hosts: &[JudgedHost]) -> Vec<MatchName> {
 }
 
 /// TEMP, with the reason that weighs most.
-fn refused(
-    findings: &Findings,
-    hosts: &[JudgedHost],
-    situation: &Situation,
-    row: Row,
-) -> Verdict {
+fn refused(findings: &Findings, hosts: &[JudgedHost], situation: &Situation, row: Row) -> Verdict {
     let has = |state| hosts.iter().any(|host| host.state == state);
     let usable = has(HostState::UsableEndEntity) || has(HostState::UsableTrustAnchor);
     if situation.mandatory && situation.mx == MxSecurity::Insecure {
@@ -215,17 +244,27 @@ fn refused(
         return Verdict::temp(row, Reason::TlsaLookupFailed, failed_hosts(findings, hosts));
     }
     if has(HostState::AddressFailed) {
-        return Verdict::temp(row, Reason::AddressLookupFailed, failed_hosts(findings, hosts));
+        return Verdict::temp(
+            row,
+            Reason::AddressLookupFailed,
+            failed_hosts(findings, hosts),
+        );
     }
     if situation.mandatory {
         let words = "the rule demands DANE, and no host has usable TLSA records";
         return Verdict::temp(row, Reason::DaneRequired, words);
     }
     if situation.enforce && !situation.hosts.iter().any(|host| host.listed) {
-        let names: Vec<String> =
-            findings.hosts.iter().map(|host| host.host.to_string()).take(NAMED).collect();
-        let words =
-            format!("the enforced MTA-STS policy permits none of the MX hosts {}", names.join(" "));
+        let names: Vec<String> = findings
+            .hosts
+            .iter()
+            .map(|host| host.host.to_string())
+            .take(NAMED)
+            .collect();
+        let words = format!(
+            "the enforced MTA-STS policy permits none of the MX hosts {}",
+            names.join(" ")
+        );
         return Verdict::temp(row, Reason::StsNoMxMatches, words);
     }
     let words = "no answer that the MTA understands keeps every host at its duty";
@@ -247,16 +286,26 @@ fn failed_hosts(findings: &Findings, hosts: &[JudgedHost]) -> String {
 fn failed_host(host: &HostFinding) -> String {
     let name = &host.host;
     let addresses = [(&host.ipv4, "A"), (&host.ipv6, "AAAA")];
-    let failed_address = addresses.into_iter().find_map(|(finding, family)| match finding {
-        AddressFinding::Failed(failure) => Some((family, failure)),
-        AddressFinding::Present { .. } | AddressFinding::Absent { .. } => None,
-    });
+    let failed_address = addresses
+        .into_iter()
+        .find_map(|(finding, family)| match finding {
+            AddressFinding::Failed(failure) => Some((family, failure)),
+            AddressFinding::Present { .. } | AddressFinding::Absent { .. } => None,
+        });
     match (&host.dane, failed_address) {
         (DaneFinding::Failed(failure), _) => {
-            format!("TLSA of {name}: {}, {}", failure.kind.word(), failure.detail)
+            format!(
+                "TLSA of {name}: {}, {}",
+                failure.kind.word(),
+                failure.detail
+            )
         }
         (_, Some((family, failure))) => {
-            format!("{family} of {name}: {}, {}", failure.kind.word(), failure.detail)
+            format!(
+                "{family} of {name}: {}, {}",
+                failure.kind.word(),
+                failure.detail
+            )
         }
         _ => format!("{name}: unknown"),
     }
@@ -275,7 +324,11 @@ fn losers(findings: &Findings, judged: &Judged, choice: &Choice) -> Vec<Loser> {
                     .map(|finding| finding.host.0.clone()),
                 _ => None,
             };
-            Loser { answer: *answer, why: *why, host }
+            Loser {
+                answer: *answer,
+                why: *why,
+                host,
+            }
         })
         .collect()
 }

@@ -11,6 +11,7 @@ mod by_rule;
 pub mod choice;
 mod decide;
 pub mod duty;
+pub mod golden;
 mod judged;
 pub mod outcome;
 pub mod rows;

@@ -55,8 +55,13 @@ pub enum Candidate {
 
 impl Candidate {
     /// All, failing closed first.
-    pub const ALL: [Self; 5] =
-        [Self::DaneOnly, Self::Secure, Self::Encrypt, Self::Dane, Self::NotFound];
+    pub const ALL: [Self; 5] = [
+        Self::DaneOnly,
+        Self::Secure,
+        Self::Encrypt,
+        Self::Dane,
+        Self::NotFound,
+    ];
 
     /// The word of the answer.
     #[must_use]
@@ -82,7 +87,9 @@ pub fn postfix(
     situation: &Situation,
     floor: Floor,
 ) -> Outcome {
-    let Some(class) = host.state.class() else { return Outcome::Skip };
+    let Some(class) = host.state.class() else {
+        return Outcome::Skip;
+    };
     match answer {
         // Postfix, smtp_connect: `dane-only` behind an insecure MX set skips every host.
         Candidate::DaneOnly => match (situation.mx, class) {

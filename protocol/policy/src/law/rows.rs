@@ -2,7 +2,7 @@
 //!
 //! A row decides nothing. It is the first whose words fit the situation; `law` where none does.
 
-use super::situation::{HostState, MxSecurity, Situation, StateClass};
+use super::situation::{HostSituation, HostState, MxSecurity, Situation, StateClass};
 
 macro_rules! rows {
     ($($variant:ident $id:literal $words:literal,)+) => {
@@ -83,7 +83,11 @@ pub fn row_of(situation: &Situation) -> Row {
         return mandatory(&facts);
     }
     if facts.hosts.is_empty() {
-        return if situation.enforce { Row::Dt01s } else { Row::Dt01 };
+        return if situation.enforce {
+            Row::Dt01s
+        } else {
+            Row::Dt01
+        };
     }
     match (situation.mx, situation.enforce) {
         (MxSecurity::Insecure, true) if facts.listed => Row::Dt04,
@@ -150,7 +154,11 @@ fn enforced(facts: &Facts<'_>) -> Row {
         (true, false, false, true) => Row::Dt12,
         (false, false, false, true) => Row::Dt15s,
         (false, ..) if !facts.bare_listed => {
-            if facts.failed { Row::Law } else { Row::Dt26 }
+            if facts.failed {
+                Row::Law
+            } else {
+                Row::Dt26
+            }
         }
         (false, false, true, false) => Row::Dt05s,
         (false, true, false, false) => Row::Dt09s,
@@ -164,7 +172,7 @@ fn enforced(facts: &Facts<'_>) -> Row {
 /// What the words of the rows speak of.
 struct Facts<'a> {
     mx: MxSecurity,
-    hosts: Vec<&'a super::situation::HostSituation>,
+    hosts: Vec<&'a HostSituation>,
     usable: bool,
     unusable: bool,
     none: bool,
@@ -181,10 +189,17 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn of(situation: &'a Situation) -> Self {
-        let hosts: Vec<_> =
-            situation.hosts.iter().filter(|host| host.state.class().is_some()).collect();
+        let hosts: Vec<_> = situation
+            .hosts
+            .iter()
+            .filter(|host| host.state.class().is_some())
+            .collect();
         let has = |class| hosts.iter().any(|host| host.state.class() == Some(class));
-        let best = hosts.iter().map(|host| host.preference).min().unwrap_or(u16::MAX);
+        let best = hosts
+            .iter()
+            .map(|host| host.preference)
+            .min()
+            .unwrap_or(u16::MAX);
         let is_bare = |class| matches!(class, Some(StateClass::None | StateClass::Unusable));
         Self {
             mx: situation.mx,
@@ -193,9 +208,13 @@ impl<'a> Facts<'a> {
             none: has(StateClass::None),
             failed: has(StateClass::Failed),
             tlsa_failed: hosts.iter().any(|host| host.state == HostState::Failed),
-            all_address_failed: hosts.iter().all(|host| host.state == HostState::AddressFailed),
+            all_address_failed: hosts
+                .iter()
+                .all(|host| host.state == HostState::AddressFailed),
             listed: hosts.iter().any(|host| host.listed),
-            bare_listed: hosts.iter().any(|host| host.listed && is_bare(host.state.class())),
+            bare_listed: hosts
+                .iter()
+                .any(|host| host.listed && is_bare(host.state.class())),
             best_listed: hosts
                 .iter()
                 .any(|host| host.listed && host.preference == best && is_bare(host.state.class())),
@@ -206,18 +225,26 @@ impl<'a> Facts<'a> {
 
     /// Whether the best tier has usable hosts, and whether it has others.
     fn best_tier(&self) -> (bool, bool) {
-        let tier = || self.hosts.iter().filter(|host| host.preference == self.best);
-        let is_usable = |host: &&&super::situation::HostSituation| {
-            host.state.class() == Some(StateClass::Usable)
+        let classes = || {
+            let tier = self
+                .hosts
+                .iter()
+                .filter(|host| host.preference == self.best);
+            tier.map(|host| host.state.class())
         };
-        (tier().any(|host| is_usable(&host)), tier().any(|host| !is_usable(&host)))
+        let usable = Some(StateClass::Usable);
+        (
+            classes().any(|class| class == usable),
+            classes().any(|class| class != usable),
+        )
     }
 
     /// All hosts are usable: by which kind of record?
     fn all_usable(&self) -> Row {
         let is_anchor = |state| state == HostState::UsableTrustAnchor;
-        let (best, behind): (Vec<_>, Vec<_>) =
-            self.hosts.iter().partition(|host| host.preference == self.best);
+        let in_best = |host: &&&HostSituation| host.preference == self.best;
+        let best: Vec<_> = self.hosts.iter().filter(in_best).collect();
+        let behind: Vec<_> = self.hosts.iter().filter(|host| !in_best(host)).collect();
         if self.hosts.iter().all(|host| is_anchor(host.state)) {
             Row::Dt16
         } else if !behind.is_empty()

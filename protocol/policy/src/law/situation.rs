@@ -2,7 +2,7 @@
 
 use crate::dns::SecurityStatus;
 use crate::findings::{AddressFinding, DaneFinding, HostFinding};
-use crate::profile::AddressFamilies;
+use crate::profile::{AddressFamilies, Profile};
 use crate::tlsa::{TlsaOptions, TlsaSet};
 
 /// One destination, as far as duty, outcome and choice need it.
@@ -116,13 +116,14 @@ impl From<SecurityStatus> for MxSecurity {
     }
 }
 
-/// The state of a host for an MTA that uses these families, and how many addresses it will see.
+/// The state of a host in the eyes of an MTA, and how many addresses it will see.
 #[must_use]
 pub fn state_of(
     host: &HostFinding,
-    families: AddressFamilies,
+    profile: &Profile,
     options: &TlsaOptions,
 ) -> (HostState, usize) {
+    let families = profile.families;
     let seen = match families {
         AddressFamilies::Both => [Some(&host.ipv4), Some(&host.ipv6)],
         AddressFamilies::Ipv4 => [Some(&host.ipv4), None],
@@ -139,10 +140,16 @@ pub fn state_of(
     }
     if addresses == 0 {
         // MX-13: an unknown address is never "no address"; MX-14: a proved absence leaves the set.
-        let state = if failed { HostState::AddressFailed } else { HostState::Unreachable };
+        let state = if failed {
+            HostState::AddressFailed
+        } else {
+            HostState::Unreachable
+        };
         return (state, 0);
     }
     let state = match &host.dane {
+        // MX-10: an MTA that does not follow aliases fails at such a host; it is never "gone".
+        _ if host.aliased && !profile.follow_mx_aliases => HostState::Failed,
         DaneFinding::Records { rdata, .. } => {
             let set = TlsaSet::read(rdata.iter().map(Vec::as_slice), options);
             match (set.is_usable(), set.has_end_entity()) {

@@ -1,0 +1,344 @@
+//! The golden table: one example for each row, decided by the law and printed for people.
+//!
+//! `docs/decisions.md` is this module's output; a test keeps the two equal.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decide::{Conditions, LawOptions, decide};
+use super::rows::Row;
+use super::verdict::{Answer, MatchName, Verdict};
+use crate::dns::{FailureKind, LookupFailure, SecurityStatus};
+use crate::findings::{
+    AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, NoHosts, PolicySource,
+    RememberedPolicy, Selection, StsFinding, Validation,
+};
+use crate::moment::Moment;
+use crate::name::{DomainName, MxHost, TlsaBaseDomain};
+use crate::next_hop::NextHop;
+use crate::profile::{Floor, OwnDane, Profile};
+use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use crate::sts::StsPolicy;
+
+/// One example of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// The row that it must be named.
+    pub row: Row,
+    /// Security of the MX set; `None` where there is no set: the lookup failed.
+    pub mx: Option<SecurityStatus>,
+    /// Hosts as `preference:state`, `(unlisted)` where the policy does not name them.
+    pub hosts: &'static str,
+    /// An MTA-STS policy is enforced.
+    pub enforce: bool,
+    /// A rule demands DANE.
+    pub mandatory: bool,
+}
+
+const SECURE: Option<SecurityStatus> = Some(SecurityStatus::Secure);
+const INSECURE: Option<SecurityStatus> = Some(SecurityStatus::Insecure);
+
+const fn free(row: Row, mx: Option<SecurityStatus>, hosts: &'static str) -> Example {
+    Example {
+        row,
+        mx,
+        hosts,
+        enforce: false,
+        mandatory: false,
+    }
+}
+
+const fn enforced(row: Row, mx: Option<SecurityStatus>, hosts: &'static str) -> Example {
+    Example {
+        row,
+        mx,
+        hosts,
+        enforce: true,
+        mandatory: false,
+    }
+}
+
+const fn demanded(row: Row, mx: Option<SecurityStatus>, hosts: &'static str) -> Example {
+    Example {
+        row,
+        mx,
+        hosts,
+        enforce: false,
+        mandatory: true,
+    }
+}
+
+/// The table.
+pub const EXAMPLES: &[Example] = &[
+    free(Row::Dt01, SECURE, ""),
+    enforced(Row::Dt01s, SECURE, ""),
+    free(Row::Dt02, None, ""),
+    free(Row::Dt03, INSECURE, "10:none"),
+    enforced(Row::Dt04, INSECURE, "10:ee, 20:none"),
+    free(Row::Dt05, SECURE, "10:none"),
+    enforced(Row::Dt05s, SECURE, "10:none, 20:none(unlisted)"),
+    free(Row::Dt06, SECURE, "10:ee, 20:ee"),
+    free(Row::Dt07, SECURE, "10:ee, 20:none"),
+    free(Row::Dt07b, SECURE, "10:none, 20:ee"),
+    free(Row::Dt07c, SECURE, "10:ee, 10:none"),
+    enforced(Row::Dt08, SECURE, "10:ee, 20:none"),
+    enforced(Row::Dt08b, SECURE, "10:none, 20:ee"),
+    enforced(Row::Dt08c, SECURE, "10:none(unlisted), 20:ee"),
+    free(Row::Dt09, SECURE, "10:unusable"),
+    enforced(Row::Dt09s, SECURE, "10:unusable"),
+    free(Row::Dt10, SECURE, "10:ee, 20:unusable"),
+    enforced(Row::Dt10s, SECURE, "10:ee, 20:unusable"),
+    free(Row::Dt11, SECURE, "10:unusable, 20:none"),
+    enforced(Row::Dt11s, SECURE, "10:unusable, 20:none"),
+    free(Row::Dt12, SECURE, "10:ee, 20:failed"),
+    free(Row::Dt12u, SECURE, "10:ee, 20:unusable, 30:failed"),
+    free(Row::Dt13, SECURE, "10:none, 20:failed"),
+    free(Row::Dt13a, SECURE, "10:none, 20:address-failed"),
+    enforced(Row::Dt13s, SECURE, "10:none, 20:failed"),
+    free(Row::Dt13u, SECURE, "10:ee, 20:none, 30:failed"),
+    free(Row::Dt14, SECURE, "10:unusable, 20:failed"),
+    enforced(Row::Dt14s, SECURE, "10:unusable, 20:failed"),
+    free(Row::Dt15, SECURE, "10:failed"),
+    enforced(Row::Dt15s, SECURE, "10:failed"),
+    free(Row::Dt16, SECURE, "10:ta"),
+    free(Row::Dt18, SECURE, "10:ee, 20:ta"),
+    free(Row::Dt20, INSECURE, "10:ee, 20:none"),
+    free(Row::Dt20f, INSECURE, "10:ee, 20:failed"),
+    free(Row::Dt20n, INSECURE, "10:none, 20:failed"),
+    demanded(Row::Dt22, SECURE, "10:none, 20:ee, 30:failed"),
+    demanded(Row::Dt25, SECURE, "10:none, 20:failed"),
+    enforced(Row::Dt26, SECURE, "10:none(unlisted)"),
+];
+
+impl Example {
+    /// The verdict for a Postfix whose own default level is `floor`.
+    #[must_use]
+    pub fn verdict(&self, floor: Floor) -> Verdict {
+        let profile = postfix(floor);
+        let rules = if self.mandatory {
+            demand_dane()
+        } else {
+            Rules::default()
+        };
+        let conditions = Conditions {
+            validation: Validation::Validating,
+            remembered_dane: false,
+            now: Moment::default(),
+        };
+        decide(
+            &self.findings(),
+            &rules,
+            &profile,
+            &LawOptions::default(),
+            conditions,
+        )
+    }
+
+    /// The example as evidence.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let specs = self.hosts.split(", ").filter(|spec| !spec.is_empty());
+        let hosts: Vec<HostFinding> = specs
+            .clone()
+            .enumerate()
+            .filter_map(|(at, spec)| host(at, spec))
+            .collect();
+        let mx = match self.mx {
+            None => MxFinding::Failed(failure()),
+            Some(status) if hosts.is_empty() => MxFinding::NoHosts {
+                why: NoHosts::NxDomain,
+                status,
+            },
+            Some(status) => MxFinding::Hosts(Selection::Mx(status)),
+        };
+        let listed = hosts
+            .iter()
+            .zip(specs)
+            .filter(|(_, spec)| !spec.ends_with("(unlisted)"));
+        let mut patterns: Vec<String> = listed.map(|(host, _)| host.host.to_string()).collect();
+        if patterns.is_empty() {
+            patterns.push("*.listed.example".to_owned());
+        }
+        Findings {
+            next_hop: NextHop::parse("example.com"),
+            mx,
+            hosts,
+            sts: if self.enforce {
+                policy(&patterns)
+            } else {
+                StsFinding::Absent(String::new())
+            },
+            lookups: Vec::new(),
+            warnings: Vec::new(),
+            gathered: Moment::default(),
+            lifetime: Duration::from_secs(300),
+        }
+    }
+
+    /// A verdict in the words of the table: hosts by `preference:state`.
+    #[must_use]
+    pub fn words(&self, verdict: &Verdict) -> String {
+        match &verdict.answer {
+            Answer::NotFound => "NOTFOUND".to_owned(),
+            Answer::Temp => "TEMP".to_owned(),
+            Answer::Secure(_) if verdict.row == Row::Dt01s => "secure match=PATTERNS".to_owned(),
+            Answer::Secure(names) => {
+                let specs: Vec<&str> = self
+                    .hosts
+                    .split(", ")
+                    .enumerate()
+                    .filter(|(at, _)| names.iter().any(|name| is_host(name, *at)))
+                    .map(|(_, spec)| spec)
+                    .collect();
+                format!("secure match={{{}}}", specs.join(","))
+            }
+            other => other.word().to_owned(),
+        }
+    }
+}
+
+/// The whole table in Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = String::from(HEADER);
+    for example in EXAMPLES {
+        let words = |floor| example.words(&example.verdict(floor));
+        let (row, text) = (example.row, example.row.words());
+        let hosts = if example.hosts.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", example.hosts)
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {text}{hosts} | {} | {} |",
+            row.id(),
+            words(Floor::May),
+            words(Floor::Encrypt),
+        );
+    }
+    page.push_str(FOOTER);
+    page
+}
+
+/// Postfix with DANE of its own, and this default level.
+#[must_use]
+pub fn postfix(floor: Floor) -> Profile {
+    let built_in = Profile::built_in("postfix");
+    let mut profile = built_in.unwrap_or_else(|| unreachable!("`postfix` is built in"));
+    profile.floor = floor;
+    profile.own_dane = OwnDane::Yes;
+    profile
+}
+
+fn host(at: usize, spec: &str) -> Option<HostFinding> {
+    let (preference, state) = spec.split_once(':')?;
+    let state = state.trim_end_matches("(unlisted)");
+    let host = MxHost(DomainName::parse(&format!("mx{at}.example.com")).ok()?);
+    let records = |rdata: Vec<u8>| DaneFinding::Records {
+        base: TlsaBaseDomain(host.0.clone()),
+        rdata: vec![rdata],
+    };
+    let digest = [7; 32];
+    let (ipv4, dane) = match state {
+        "ee" => (present(), records([&[3, 1, 1][..], &digest].concat())),
+        "ta" => (present(), records([&[2, 0, 1][..], &digest].concat())),
+        "unusable" => (present(), records([&[1, 1, 1][..], &digest].concat())),
+        "none" => (present(), DaneFinding::NoneSecure),
+        "failed" => (present(), DaneFinding::Failed(failure())),
+        "address-failed" => (AddressFinding::Failed(failure()), DaneFinding::NotAsked),
+        _ => return None,
+    };
+    let ipv6 = AddressFinding::Absent {
+        status: SecurityStatus::Secure,
+    };
+    Some(HostFinding {
+        host,
+        preference: preference.parse().ok()?,
+        aliased: false,
+        ipv4,
+        ipv6,
+        dane,
+    })
+}
+
+fn is_host(name: &MatchName, at: usize) -> bool {
+    matches!(name, MatchName::Host(host) if host.as_str() == format!("mx{at}.example.com"))
+}
+
+fn present() -> AddressFinding {
+    AddressFinding::Present {
+        status: SecurityStatus::Secure,
+        count: 1,
+    }
+}
+
+fn failure() -> LookupFailure {
+    LookupFailure {
+        kind: FailureKind::ServFail,
+        detail: "SERVFAIL".to_owned(),
+    }
+}
+
+fn policy(patterns: &[String]) -> StsFinding {
+    let lines: Vec<String> = patterns
+        .iter()
+        .map(|pattern| format!("mx: {pattern}\n"))
+        .collect();
+    let text = format!(
+        "version: STSv1\nmode: enforce\n{}max_age: 86400\n",
+        lines.concat()
+    );
+    match StsPolicy::parse(text.as_bytes()) {
+        Ok(policy) => {
+            let id = "1".to_owned();
+            let remembered = RememberedPolicy {
+                policy,
+                id,
+                fetched: Moment::default(),
+            };
+            let remembered = Arc::new(remembered);
+            StsFinding::Policy {
+                remembered,
+                source: PolicySource::Cache,
+                trouble: None,
+            }
+        }
+        Err(why) => StsFinding::Absent(why.to_string()),
+    }
+}
+
+fn demand_dane() -> Rules {
+    Rules::new(vec![Rule {
+        pattern: RulePattern::Any,
+        mode: Mode::Mandatory,
+        sts: true,
+        answer: None,
+        fingerprints: Vec::new(),
+        names: Vec::new(),
+        fallback: Fallback::Defer,
+        fallback_on_insecure: false,
+        comment: String::new(),
+        expires: None,
+    }])
+}
+
+const HEADER: &str = "# Decisions: what each situation is answered
+
+This page is printed from the law itself (`protocol/policy/src/law/golden.rs`); a test fails when the
+two differ. Hosts are written preference:state. `ee` has a usable DANE-EE record, `ta` usable DANE-TA
+records only, `unusable` records that cannot be used, `none` no records, `failed` a TLSA lookup that
+failed, `address-failed` an address lookup that failed. `{…}` names the hosts whose names stand in
+`match=`. The columns are for a Postfix whose own level (`smtp_tls_security_level`) is `may` or
+`dane`, and for one whose level is `encrypt`.
+
+| row | situation | Postfix, level `may` or `dane` | Postfix, level `encrypt` |
+|---|---|---|---|
+";
+
+const FOOTER: &str = "
+Rows that a rule of the operator makes: DT-21 (off or audit), DT-23 (DANE demanded, its absence
+established), DT-24 (DANE demanded, MX set insecure); see the rules in the manual. A situation that no
+row's words fit is decided by the same three functions and named `law`.
+";

@@ -1,0 +1,240 @@
+//! What an MTA asks about: the key of a policy lookup, read once, compared for ever.
+//!
+//! Postfix asks `domain`, `[host]`, `[host]:port`, `domain:port`, `.parent` and literals
+//! (smtp_tls_policy_maps). Reading never fails: what is no destination is a value too, and is
+//! answered without a lookup.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nom::Parser as _;
+use nom::bytes::complete::{tag, take_until};
+use nom::combinator::rest;
+
+use crate::name::{DomainName, MalformedName, MxHost, PolicyDomain};
+
+/// A destination as the MTA names it. Equal spellings are equal values (ID-02).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NextHop {
+    /// A mail domain or relay name: resolved by MX.
+    Domain {
+        /// The policy domain (RFC 8461, 3.4).
+        domain: PolicyDomain,
+        /// The port that will be used.
+        port: u16,
+    },
+    /// A host in brackets: no MX lookup; its choice counts as trusted (RFC 7672, 2.2).
+    Host {
+        /// The host.
+        host: MxHost,
+        /// The port that will be used.
+        port: u16,
+    },
+    /// `.parent`: Postfix walks up by itself; answered by a rule for that suffix or not at all.
+    Parent(DomainName),
+    /// Nothing that the public DNS is asked about: not found, without a lookup.
+    NotADomain(NotADomain),
+}
+
+/// Why a key is no destination. The caller answers "not found" and asks nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NotADomain {
+    /// An address literal; a rule may still be written for it.
+    Address(IpAddr),
+    /// `localhost`, or another name of one label.
+    SingleLabel(DomainName),
+    /// A path of a local socket.
+    Path,
+    /// A port that is neither a number from 1 to 65535 nor a known service.
+    Port,
+    /// A text that no rule of names lets pass.
+    Malformed(MalformedName),
+}
+
+impl NextHop {
+    /// Reads a key as the MTA sends it. Never fails.
+    #[must_use]
+    pub fn parse(key: &str) -> Self {
+        if key.starts_with('/') || key.starts_with("unix:") || key.starts_with("inet:") {
+            return Self::NotADomain(NotADomain::Path);
+        }
+        if let Some(parent) = key.strip_prefix('.') {
+            return match DomainName::parse(parent) {
+                Ok(name) => Self::Parent(name),
+                Err(why) => Self::NotADomain(NotADomain::Malformed(why)),
+            };
+        }
+        if let Some(address) = bare_address(key) {
+            return Self::NotADomain(NotADomain::Address(address));
+        }
+        match bracketed(key) {
+            Ok(("", (host, port))) => Self::in_brackets(host, port),
+            _ => Self::unbracketed(key),
+        }
+    }
+
+    /// The name that rules and policies are looked up under.
+    #[must_use]
+    pub fn name(&self) -> Option<&DomainName> {
+        match self {
+            Self::Domain { domain, .. } => Some(&domain.0),
+            Self::Host { host, .. } => Some(&host.0),
+            Self::Parent(name) => Some(name),
+            Self::NotADomain(_) => None,
+        }
+    }
+
+    /// The port that will be used.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Domain { port, .. } | Self::Host { port, .. } => Some(*port),
+            Self::Parent(_) | Self::NotADomain(_) => None,
+        }
+    }
+
+    /// True for the submission ports, where MTA-STS does not apply (RFC 8461, 1; SB-01).
+    #[must_use]
+    pub fn is_submission(&self) -> bool {
+        matches!(self.port(), Some(SUBMISSION | SUBMISSIONS))
+    }
+
+    fn in_brackets(host: &str, port: &str) -> Self {
+        let literal = host
+            .strip_prefix("IPv6:")
+            .or_else(|| host.strip_prefix("ipv6:"));
+        let address = literal.map_or_else(
+            || bare_address(host),
+            |text| text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        );
+        if let Some(address) = address {
+            return Self::NotADomain(NotADomain::Address(address));
+        }
+        let Some(port) = read_port(port) else {
+            return Self::NotADomain(NotADomain::Port);
+        };
+        match read_name(host) {
+            Ok(name) => Self::Host {
+                host: MxHost(name),
+                port,
+            },
+            Err(what) => Self::NotADomain(what),
+        }
+    }
+
+    fn unbracketed(key: &str) -> Self {
+        let (name, port) = match key.rsplit_once(':') {
+            None => (key, ""),
+            Some((name, port)) => (name, port),
+        };
+        if key.contains(':') && port.is_empty() {
+            return Self::NotADomain(NotADomain::Port);
+        }
+        if let Some(address) = bare_address(name) {
+            return Self::NotADomain(NotADomain::Address(address));
+        }
+        let Some(port) = read_port(port) else {
+            return Self::NotADomain(NotADomain::Port);
+        };
+        match read_name(name) {
+            Ok(name) => Self::Domain {
+                domain: PolicyDomain(name),
+                port,
+            },
+            Err(what) => Self::NotADomain(what),
+        }
+    }
+}
+
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain { domain, port: SMTP } => write!(f, "{domain}"),
+            Self::Domain { domain, port } => write!(f, "{domain}:{port}"),
+            Self::Host { host, port: SMTP } => write!(f, "[{host}]"),
+            Self::Host { host, port } => write!(f, "[{host}]:{port}"),
+            Self::Parent(name) => write!(f, ".{name}"),
+            Self::NotADomain(NotADomain::Address(address)) => write!(f, "[{address}]"),
+            Self::NotADomain(NotADomain::SingleLabel(name)) => write!(f, "{name}"),
+            Self::NotADomain(NotADomain::Path) => f.write_str("a local socket"),
+            Self::NotADomain(NotADomain::Port) => f.write_str("a name with a bad port"),
+            Self::NotADomain(NotADomain::Malformed(_)) => f.write_str("a malformed name"),
+        }
+    }
+}
+
+impl NotADomain {
+    /// The address, where it is a literal: rules may be written for it (NX-03).
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            _ => None,
+        }
+    }
+}
+
+/// `[host]`, then what follows a colon, or nothing.
+fn bracketed(key: &str) -> nom::IResult<&str, (&str, &str)> {
+    let (input, _) = tag("[")(key)?;
+    let (input, host) = take_until("]")(input)?;
+    let (input, _) = tag("]")(input)?;
+    if input.is_empty() {
+        return Ok((input, (host, "")));
+    }
+    let (input, _) = tag(":")(input)?;
+    let (input, port) = rest.parse(input)?;
+    Ok((input, (host, port)))
+}
+
+fn bare_address(text: &str) -> Option<IpAddr> {
+    text.parse::<Ipv4Addr>()
+        .ok()
+        .map(IpAddr::V4)
+        .or_else(|| text.parse().ok())
+}
+
+fn read_name(text: &str) -> Result<DomainName, NotADomain> {
+    let name = DomainName::parse(text).map_err(NotADomain::Malformed)?;
+    let local = name.is_single_label() || name.as_str().ends_with(".localhost");
+    if local {
+        Err(NotADomain::SingleLabel(name))
+    } else {
+        Ok(name)
+    }
+}
+
+fn read_port(text: &str) -> Option<u16> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "smtp" | "mail" => Some(SMTP),
+        "submission" | "msp" => Some(SUBMISSION),
+        "submissions" | "smtps" | "ssmtp" | "urd" => Some(SUBMISSIONS),
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits.parse().ok().filter(|port| *port != 0)
+        }
+        _ => None,
+    }
+}
+
+/// Any text, safe for logs and replies: what is not plain ASCII is escaped, and it ends in time.
+#[must_use]
+pub fn escaped(text: &str) -> impl fmt::Display {
+    let mut safe = String::new();
+    for character in text.chars() {
+        if safe.len() > LONGEST_ECHO {
+            safe.push_str("...");
+            break;
+        }
+        match character {
+            ' '..='~' => safe.push(character),
+            other => safe.extend(other.escape_default()),
+        }
+    }
+    safe
+}
+
+const SMTP: u16 = 25;
+const SUBMISSION: u16 = 587;
+const SUBMISSIONS: u16 = 465;
+/// Longer than any name; what is longer is no name anyway.
+const LONGEST_ECHO: usize = 300;

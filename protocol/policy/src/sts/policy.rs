@@ -1,0 +1,223 @@
+//! The policy text (RFC 8461, 3.2) and the response that brings it (RFC 8461, 3.3).
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::name::DomainName;
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StsPolicy {
+    /// What is to be done with failures.
+    pub mode: StsMode,
+    /// How long it may be kept.
+    pub max_age: Duration,
+    /// Who may take mail.
+    pub mx: Vec<MxPattern>,
+    /// The text as it came: what is stored, and parsed anew.
+    pub text: String,
+}
+
+/// What is to be done with failures (RFC 8461, 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StsMode {
+    /// Hosts that fail get no mail.
+    Enforce,
+    /// Failures are only told.
+    Testing,
+    /// As if there were no policy.
+    None,
+}
+
+impl StsMode {
+    /// The word of the policy text.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Testing => "testing",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Who may take mail (RFC 8461, 4.1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MxPattern {
+    /// This host.
+    Exact(DomainName),
+    /// Any host exactly one label below.
+    Wildcard(DomainName),
+}
+
+/// Which rule a policy breaks: it is as if there were none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MalformedPolicy {
+    /// Not UTF-8.
+    #[error("the policy is not text")]
+    NotText,
+    /// A line that is not `key: value`.
+    #[error("line {0} of the policy is not \"key: value\"")]
+    Line(usize),
+    /// `version` is missing or not STSv1.
+    #[error("the policy's version is not STSv1")]
+    Version,
+    /// `mode` is missing or unknown.
+    #[error("the policy's mode is not enforce, testing or none")]
+    Mode,
+    /// `max_age` is missing or not 1 to 10 digits.
+    #[error("the policy's max_age is not 1 to 10 digits")]
+    MaxAge,
+    /// An `mx` value that is no host name or wildcard.
+    #[error("line {0} of the policy names no MX host")]
+    Mx(usize),
+    /// No `mx` at all.
+    #[error("the policy names no MX host")]
+    NoMx,
+}
+
+/// Why a response is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PolicyResponseFault {
+    /// A status other than 200; redirects included.
+    #[error("the policy host answered with status {0}")]
+    Status(u16),
+    /// A media type other than text/plain.
+    #[error("the policy host answered with media type {0:?}")]
+    MediaType(String),
+    /// Longer than 64 KiB.
+    #[error("the policy is longer than 64 KiB")]
+    TooLong,
+    /// The text is no policy.
+    #[error(transparent)]
+    Malformed(#[from] MalformedPolicy),
+}
+
+impl StsPolicy {
+    /// Reads a policy text.
+    ///
+    /// # Errors
+    /// [`MalformedPolicy`] names the rule that is broken, and the line where there is one.
+    pub fn parse(body: &[u8]) -> Result<Self, MalformedPolicy> {
+        let text = std::str::from_utf8(body).map_err(|_| MalformedPolicy::NotText)?;
+        let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
+        for (number, line) in text.lines().enumerate() {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let number = number + 1;
+            let (key, value) = line.split_once(':').ok_or(MalformedPolicy::Line(number))?;
+            let value = value.trim_matches([' ', '\t']);
+            match key.trim_end_matches([' ', '\t']) {
+                // RFC 8461, 3.2: of repeated keys the first counts.
+                "version" => _ = version.get_or_insert(value),
+                "mode" => _ = mode.get_or_insert(value),
+                "max_age" => _ = max_age.get_or_insert(value),
+                "mx" => mx.push(MxPattern::parse(value).ok_or(MalformedPolicy::Mx(number))?),
+                _ => {}
+            }
+        }
+        if version != Some("STSv1") {
+            return Err(MalformedPolicy::Version);
+        }
+        let mode = match mode {
+            Some("enforce") => StsMode::Enforce,
+            Some("testing") => StsMode::Testing,
+            Some("none") => StsMode::None,
+            _ => return Err(MalformedPolicy::Mode),
+        };
+        let digits = max_age.filter(|text| {
+            (1..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+        });
+        let seconds: u64 = digits
+            .and_then(|text| text.parse().ok())
+            .ok_or(MalformedPolicy::MaxAge)?;
+        if mx.is_empty() && mode != StsMode::None {
+            return Err(MalformedPolicy::NoMx);
+        }
+        let max_age = Duration::from_secs(seconds.min(LONGEST_MAX_AGE));
+        Ok(Self {
+            mode,
+            max_age,
+            mx,
+            text: text.to_owned(),
+        })
+    }
+
+    /// True where the policy permits mail to this host.
+    #[must_use]
+    pub fn permits(&self, host: &DomainName) -> bool {
+        self.mx.iter().any(|pattern| pattern.matches(host))
+    }
+}
+
+impl MxPattern {
+    /// Reads one `mx` value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.is_ascii() || text.ends_with('.') || text.contains('_') {
+            return None;
+        }
+        let (wild, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        let name = DomainName::parse(name)
+            .ok()
+            .filter(|name| !name.is_address())?;
+        Some(if wild {
+            Self::Wildcard(name)
+        } else {
+            Self::Exact(name)
+        })
+    }
+
+    /// RFC 8461, 4.1: a wildcard covers exactly the first label.
+    #[must_use]
+    pub fn matches(&self, host: &DomainName) -> bool {
+        match self {
+            Self::Exact(name) => name == host,
+            Self::Wildcard(name) => host.parent().as_ref() == Some(name),
+        }
+    }
+}
+
+impl fmt::Display for MxPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Wildcard(name) => write!(f, "*.{name}"),
+        }
+    }
+}
+
+/// Reads an HTTP response as a policy.
+///
+/// # Errors
+/// [`PolicyResponseFault`] where it is none.
+pub fn read_response(
+    status: u16,
+    media_type: Option<&str>,
+    body: &[u8],
+) -> Result<StsPolicy, PolicyResponseFault> {
+    // RFC 8461, 3.3: only 200 counts, redirects are not followed.
+    if status != 200 {
+        return Err(PolicyResponseFault::Status(status));
+    }
+    let media_type = media_type.unwrap_or_default();
+    let bare = media_type.split(';').next().unwrap_or_default().trim();
+    if !bare.eq_ignore_ascii_case("text/plain") {
+        return Err(PolicyResponseFault::MediaType(media_type.to_owned()));
+    }
+    if body.len() > POLICY_LIMIT {
+        return Err(PolicyResponseFault::TooLong);
+    }
+    Ok(StsPolicy::parse(body)?)
+}
+
+/// RFC 8461, 3.3 suggests 64 kilobytes.
+pub const POLICY_LIMIT: usize = 64 * 1024;
+/// RFC 8461, 3.2: at most 31557600 seconds, about a year; larger values are capped, not refused.
+const LONGEST_MAX_AGE: u64 = 31_557_600;

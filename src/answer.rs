@@ -1,0 +1,392 @@
+//! From a key to an answer, in one function; the clock is read here, once.
+//!
+//! Speaks no MTA's language: what leaves is a verdict with its rendering. A lookup that takes longer
+//! than the MTA waits goes on and fills the cache; one that breaks becomes TEMP, and only that one.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry as Place;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use hoplock_policy::dns::SecurityStatus;
+use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding, Validation};
+use hoplock_policy::law::rows::Row;
+use hoplock_policy::law::{Answer, Conditions, LawOptions, Verdict, decide, decide_without_lookup};
+use hoplock_policy::moment::Moment;
+use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::profile::Profile;
+use hoplock_policy::reason::Reason;
+use hoplock_policy::render::{Rendered, render};
+use hoplock_policy::rules::Rules;
+use hoplock_policy::sts::StsMode;
+use hoplock_policy::tlsa::TlsaSet;
+
+use crate::cache::{AnswerKey, Entry, FindingsCache};
+use crate::discover::{DiscoverOptions, Discoverer};
+use crate::world::{Patience, World};
+
+/// Answers queries.
+pub struct Answerer {
+    discoverer: Arc<Discoverer>,
+    world: World,
+    cache: Arc<FindingsCache>,
+    flights: Arc<DashMap<(NextHop, Duration), Flight>>,
+    settings: ArcSwap<Settings>,
+    generation: AtomicU64,
+    counters: Counters,
+}
+
+/// What the operator ordered: may change at run time.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Rules for single destinations.
+    pub rules: Rules,
+    /// Switches of the law.
+    pub law: LawOptions,
+    /// Profiles that the configuration made or changed; others are built in.
+    pub profiles: HashMap<String, Arc<Profile>>,
+}
+
+/// One answer with its evidence.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The next hop that the key was read as.
+    pub next_hop: NextHop,
+    /// The decision.
+    pub verdict: Verdict,
+    /// The evidence, where any was needed.
+    pub findings: Option<Arc<Findings>>,
+    /// The words for the MTA.
+    pub rendered: Rendered,
+    /// When it was made.
+    pub made: Moment,
+}
+
+/// What happened so far, for metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Answers made from findings that were kept.
+    pub cached: AtomicU64,
+    /// Gatherings started.
+    pub gathered: AtomicU64,
+    /// Lookups that broke by a fault of ours.
+    pub broken: AtomicU64,
+}
+
+type Flight = Shared<BoxFuture<'static, Result<Arc<Entry>, Broken>>>;
+
+/// A lookup broke by a fault of ours.
+#[derive(Clone, Copy, Debug)]
+struct Broken;
+
+impl Answerer {
+    /// An answerer over `world`.
+    #[must_use]
+    pub fn new(
+        world: World,
+        options: DiscoverOptions,
+        settings: Settings,
+        cache_entries: usize,
+    ) -> Self {
+        Self {
+            discoverer: Arc::new(Discoverer::new(world.clone(), options)),
+            world,
+            cache: Arc::new(FindingsCache::new(cache_entries)),
+            flights: Arc::new(DashMap::new()),
+            settings: ArcSwap::from_pointee(settings),
+            generation: AtomicU64::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Puts new settings in force; answers made under the old ones are dropped, findings are kept.
+    pub fn reload(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// The profile of that name: the configuration's, else the built-in one.
+    #[must_use]
+    pub fn profile(&self, name: &str) -> Option<Arc<Profile>> {
+        let built_in = Profile::built_in(name);
+        let canonical = built_in
+            .as_ref()
+            .map_or(name, |profile| profile.name.as_str());
+        let settings = self.settings.load();
+        match settings.profiles.get(canonical) {
+            Some(profile) => Some(Arc::clone(profile)),
+            None => built_in.map(Arc::new),
+        }
+    }
+
+    /// The findings that are kept.
+    #[must_use]
+    pub fn cache(&self) -> &FindingsCache {
+        &self.cache
+    }
+
+    /// The outside that answers rest on.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Answers one key for one MTA, within the profile's deadline.
+    pub async fn answer(&self, key: &str, profile: &Profile) -> Arc<Answered> {
+        let next_hop = NextHop::parse(key);
+        let now = self.world.clock.now();
+        let settings = self.settings.load_full();
+        if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, now) {
+            return Arc::new(made(next_hop, verdict, None, profile, now));
+        }
+        let answer_key = AnswerKey {
+            profile: profile.name.clone(),
+            generation: self.generation_now(),
+        };
+        if let Some(entry) = self.cache.fresh(&next_hop, now) {
+            if let Some(answered) = entry.answer(&answer_key, now) {
+                self.counters.cached.fetch_add(1, Ordering::Relaxed);
+                return answered;
+            }
+            if !self.is_overtaken(&entry).await {
+                self.counters.cached.fetch_add(1, Ordering::Relaxed);
+                return self
+                    .judge(&entry, &settings, profile, answer_key, now)
+                    .await;
+            }
+        }
+        let flight = self.flight(&next_hop, profile.deadline);
+        let verdict = match Patience::of(profile.deadline).wait(flight).await {
+            Some(Ok(entry)) => {
+                let now = self.world.clock.now();
+                return self
+                    .judge(&entry, &settings, profile, answer_key, now)
+                    .await;
+            }
+            Some(Err(Broken)) => {
+                let words = "this lookup broke by a fault of hoplock; its log has the details";
+                Verdict::temp(Row::Law, Reason::Internal, words)
+            }
+            // PF-04: the lookup goes on and fills the cache; the MTA asks again.
+            None => {
+                let words = "the lookups take longer than the MTA waits; they go on";
+                Verdict::temp(Row::Law, Reason::Deadline, words)
+            }
+        };
+        let now = self.world.clock.now();
+        Arc::new(made(next_hop, verdict, None, profile, now))
+    }
+
+    /// Judges findings, renders, and keeps the answer beside them.
+    async fn judge(
+        &self,
+        entry: &Arc<Entry>,
+        settings: &Settings,
+        profile: &Profile,
+        key: AnswerKey,
+        now: Moment,
+    ) -> Arc<Answered> {
+        let findings = &entry.findings;
+        let validation = self.world.resolver.validation();
+        let remembered_dane = validation == Validation::NotValidating
+            && self.is_remembered(&findings.next_hop, now).await;
+        let conditions = Conditions {
+            validation,
+            remembered_dane,
+            now,
+        };
+        let verdict = decide(
+            findings,
+            &settings.rules,
+            profile,
+            &settings.law,
+            conditions,
+        );
+        let kept = Some(Arc::clone(findings));
+        let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
+        tell(&answered, profile);
+        let answered = Arc::new(answered);
+        entry.keep_answer(key, Arc::clone(&answered));
+        answered
+    }
+
+    /// Counts changes of settings and of what is known of the resolver: both change answers.
+    fn generation_now(&self) -> u64 {
+        let settings = self.generation.load(Ordering::Acquire);
+        let resolver = match self.world.resolver.validation() {
+            Validation::Validating => 0,
+            Validation::NotValidating => 1,
+            Validation::Unknown => 2,
+        };
+        settings.wrapping_mul(3).wrapping_add(resolver)
+    }
+
+    /// A policy that these findings lacked has been fetched since.
+    async fn is_overtaken(&self, entry: &Entry) -> bool {
+        let lacking = matches!(
+            entry.findings.sts,
+            StsFinding::Failed(_)
+                | StsFinding::Policy {
+                    trouble: Some(_),
+                    ..
+                }
+        );
+        match &entry.findings.next_hop {
+            NextHop::Domain { domain, .. } if lacking => {
+                let policies = self.discoverer.policies();
+                policies.newer_than(domain, entry.findings.gathered).await
+            }
+            _ => false,
+        }
+    }
+
+    /// MX-17: seen with usable TLSA records within the last 30 days.
+    async fn is_remembered(&self, next_hop: &NextHop, now: Moment) -> bool {
+        let Some(name) = next_hop.name() else {
+            return false;
+        };
+        let seen = self.world.store.dane_seen(name.clone()).await;
+        seen.is_some_and(|seen| !seen.remaining(REMEMBERED, now).is_zero())
+    }
+
+    /// The gathering under way for a next hop, or a new one. Who asks shares it (CA-05).
+    fn flight(&self, next_hop: &NextHop, deadline: Duration) -> Flight {
+        let key = (next_hop.clone(), deadline);
+        match self.flights.entry(key.clone()) {
+            Place::Occupied(place) => place.get().clone(),
+            Place::Vacant(place) => {
+                self.counters.gathered.fetch_add(1, Ordering::Relaxed);
+                let landing = Landing {
+                    flights: Arc::clone(&self.flights),
+                    key,
+                };
+                let (discoverer, cache) = (Arc::clone(&self.discoverer), Arc::clone(&self.cache));
+                let world = self.world.clone();
+                let task = tokio::spawn(async move {
+                    let (next_hop, deadline) = &landing.key;
+                    let gathering = gather(&discoverer, &world, &cache, next_hop, *deadline);
+                    // FT-04: a fault in one lookup is that lookup's alone.
+                    let outcome = AssertUnwindSafe(gathering).catch_unwind().await;
+                    outcome.map_err(|_| Broken)
+                });
+                let flight = task
+                    .map(|joined| joined.unwrap_or(Err(Broken)))
+                    .boxed()
+                    .shared();
+                place.insert(flight.clone());
+                flight
+            }
+        }
+    }
+}
+
+impl Answered {
+    /// True while it may be given again.
+    #[must_use]
+    pub fn holds(&self, now: Moment) -> bool {
+        now.uptime.saturating_sub(self.made.uptime) < self.verdict.expires_in
+    }
+}
+
+/// Takes a flight off the board when its task ends, however it ends.
+struct Landing {
+    flights: Arc<DashMap<(NextHop, Duration), Flight>>,
+    key: (NextHop, Duration),
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.flights.remove(&self.key);
+    }
+}
+
+async fn gather(
+    discoverer: &Discoverer,
+    world: &World,
+    cache: &FindingsCache,
+    next_hop: &NextHop,
+    deadline: Duration,
+) -> Arc<Entry> {
+    let findings = discoverer.discover(next_hop, deadline).await;
+    for warning in &findings.warnings {
+        tracing::info!(%next_hop, "{warning}");
+    }
+    let has_dane = has_usable_dane(&findings);
+    if has_dane && let Some(name) = next_hop.name() {
+        world
+            .store
+            .remember_dane(name.clone(), findings.gathered)
+            .await;
+    }
+    let enforced = matches!(
+        &findings.sts,
+        StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce
+    );
+    cache.keep(findings, has_dane || enforced)
+}
+
+fn has_usable_dane(findings: &Findings) -> bool {
+    let MxFinding::Hosts(selection) = &findings.mx else {
+        return false;
+    };
+    selection.status() == SecurityStatus::Secure
+        && findings.hosts.iter().any(|host| match &host.dane {
+            DaneFinding::Records { rdata, .. } => {
+                let options = hoplock_policy::tlsa::TlsaOptions::default();
+                TlsaSet::read(rdata.iter().map(Vec::as_slice), &options).is_usable()
+            }
+            _ => false,
+        })
+}
+
+fn made(
+    next_hop: NextHop,
+    verdict: Verdict,
+    findings: Option<Arc<Findings>>,
+    profile: &Profile,
+    now: Moment,
+) -> Answered {
+    let rendered = render(&verdict, profile);
+    Answered {
+        next_hop,
+        verdict,
+        findings,
+        rendered,
+        made: now,
+    }
+}
+
+/// D14: one line when an answer is first computed; cached answers are only counted.
+fn tell(answered: &Answered, profile: &Profile) {
+    let verdict = &answered.verdict;
+    let (next_hop, profile) = (&answered.next_hop, &profile.name);
+    let (word, reason) = (verdict.answer.word(), verdict.reason.word());
+    if verdict.answer == Answer::Temp {
+        tracing::warn!(%next_hop, profile, verdict = word, reason, detail = verdict.detail,
+            row = verdict.row.id(), "mail waits");
+    } else {
+        tracing::info!(%next_hop, profile, verdict = word, reason, row = verdict.row.id(),
+            "answered");
+    }
+}
+
+/// How long a destination with DANE is remembered (MX-17).
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);

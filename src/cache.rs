@@ -1,0 +1,153 @@
+//! Findings by next hop: bounded, expiry told by `now`, failures kept briefly (CA-01 to CA-06).
+//!
+//! Destinations that demand something and those that demand nothing are kept apart, so that a flood
+//! of unknown names evicts no destination with a policy. Not done here: single flight (see
+//! [`crate::answer`]) and policies themselves (see [`crate::world::Store`]).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hoplock_policy::findings::Findings;
+use hoplock_policy::moment::Moment;
+use hoplock_policy::next_hop::NextHop;
+use quick_cache::sync::Cache;
+
+use crate::answer::Answered;
+
+/// The findings of many destinations.
+pub struct FindingsCache {
+    demanding: Cache<NextHop, Arc<Entry>>,
+    free: Cache<NextHop, Arc<Entry>>,
+}
+
+/// One destination.
+pub struct Entry {
+    /// The evidence.
+    pub findings: Arc<Findings>,
+    /// Failed gatherings in a row; decides how long this failure is kept.
+    failures: u32,
+    /// How long from its gathering the entry may be used.
+    lifetime: Duration,
+    /// Answers made from it, one for each profile and generation of settings.
+    answers: Mutex<Vec<(AnswerKey, Arc<Answered>)>>,
+}
+
+/// What an answer depends on beside the findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerKey {
+    /// The profile's name.
+    pub profile: String,
+    /// Counts changes of rules and profiles, and of what is known of the resolver.
+    pub generation: u64,
+}
+
+impl FindingsCache {
+    /// A cache for at most `entries` destinations of each kind.
+    #[must_use]
+    pub fn new(entries: usize) -> Self {
+        Self {
+            demanding: Cache::new(entries),
+            free: Cache::new(entries),
+        }
+    }
+
+    /// The entry of a next hop, if it may still be used.
+    #[must_use]
+    pub fn fresh(&self, next_hop: &NextHop, now: Moment) -> Option<Arc<Entry>> {
+        self.entry(next_hop)
+            .filter(|entry| !entry.remaining(now).is_zero())
+    }
+
+    /// The entry of a next hop, fresh or not.
+    #[must_use]
+    pub fn entry(&self, next_hop: &NextHop) -> Option<Arc<Entry>> {
+        self.demanding
+            .get(next_hop)
+            .or_else(|| self.free.get(next_hop))
+    }
+
+    /// Keeps findings. A failure is kept for seconds, longer each time it repeats (RFC 9520, 3).
+    pub fn keep(&self, mut findings: Findings, demanding: bool) -> Arc<Entry> {
+        let next_hop = findings.next_hop.clone();
+        let failures = match self.entry(&next_hop) {
+            _ if !findings.has_failure() => 0,
+            Some(previous) => previous.failures.saturating_add(1),
+            None => 1,
+        };
+        let lifetime = match failures {
+            0 => findings.lifetime,
+            _ => findings.lifetime.min(failure_lifetime(failures)),
+        };
+        findings.lifetime = lifetime;
+        let answers = Mutex::new(Vec::new());
+        let entry = Arc::new(Entry {
+            findings: Arc::new(findings),
+            failures,
+            lifetime,
+            answers,
+        });
+        let (into, from) = if demanding {
+            (&self.demanding, &self.free)
+        } else {
+            (&self.free, &self.demanding)
+        };
+        into.insert(next_hop.clone(), Arc::clone(&entry));
+        from.remove(&next_hop);
+        entry
+    }
+
+    /// Forgets one next hop.
+    pub fn forget(&self, next_hop: &NextHop) {
+        self.demanding.remove(next_hop);
+        self.free.remove(next_hop);
+    }
+
+    /// How many destinations are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.demanding.len() + self.free.len()
+    }
+
+    /// True where nothing is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Entry {
+    /// What is left of the entry's life.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Duration {
+        let age = now.uptime.saturating_sub(self.findings.gathered.uptime);
+        self.lifetime.saturating_sub(age)
+    }
+
+    /// The answer made earlier under the same profile and settings, if it still holds.
+    #[must_use]
+    pub fn answer(&self, key: &AnswerKey, now: Moment) -> Option<Arc<Answered>> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, answered) = answers.iter().find(|(own, _)| own == key)?;
+        answered.holds(now).then(|| Arc::clone(answered))
+    }
+
+    /// Keeps an answer beside the findings that it was made from.
+    pub fn keep_answer(&self, key: AnswerKey, answered: Arc<Answered>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|(own, _)| own.profile != key.profile);
+        answers.push((key, answered));
+    }
+}
+
+/// Five seconds, doubled with every failure, at most five minutes (CA-03).
+fn failure_lifetime(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(MOST_DOUBLINGS);
+    (FIRST_FAILURE * 2_u32.pow(doublings)).min(LONGEST_FAILURE)
+}
+
+/// RFC 9520, 3.2: failures are kept for at least a second and at most five minutes.
+const FIRST_FAILURE: Duration = Duration::from_secs(5);
+/// RFC 2308, 7.1: no longer than five minutes.
+const LONGEST_FAILURE: Duration = Duration::from_secs(300);
+/// Enough to pass [`LONGEST_FAILURE`], few enough not to overflow.
+const MOST_DOUBLINGS: u32 = 6;

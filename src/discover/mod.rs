@@ -1,0 +1,261 @@
+//! From a next hop to findings: the only reasoning that waits.
+//!
+//! MX and the MTA-STS record are asked side by side, then the hosts' addresses and TLSA records
+//! beside the policy fetch. One host's trouble stays that host's; the whole is bounded in time and
+//! number. Every trouble becomes a finding, none an error.
+
+mod dane;
+mod mx;
+mod policies;
+mod sts;
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use hoplock_policy::dns::{Answer, FailureKind, Question, RecordType, Reply};
+use hoplock_policy::findings::{Findings, HostFinding, MxFinding, Selection, StsFinding};
+use hoplock_policy::name::{DomainName, MxHost};
+use hoplock_policy::next_hop::NextHop;
+
+pub use self::policies::Policies;
+use crate::world::{Patience, World};
+
+/// Gathers findings.
+pub struct Discoverer {
+    world: World,
+    options: DiscoverOptions,
+    policies: Policies,
+}
+
+/// Bounds and switches of the gathering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscoverOptions {
+    /// Ask for TLSA records at all.
+    pub dane: bool,
+    /// Ask for MTA-STS at all.
+    pub sts: bool,
+    /// Ask for TLSA records of hosts in unsigned space too (off: RFC 7672, 2.2.2).
+    pub force_insecure_host_tlsa: bool,
+    /// Hosts examined for one destination; the rest counts as failed (MX-20).
+    pub mx_hosts: usize,
+    /// Policy fetch failures and fetches under way that are remembered.
+    pub policy_entries: usize,
+}
+
+impl Default for DiscoverOptions {
+    fn default() -> Self {
+        Self {
+            dane: true,
+            sts: true,
+            force_insecure_host_tlsa: false,
+            mx_hosts: MX_HOSTS,
+            policy_entries: POLICY_ENTRIES,
+        }
+    }
+}
+
+impl Discoverer {
+    /// A discoverer over `world`.
+    #[must_use]
+    pub fn new(world: World, options: DiscoverOptions) -> Self {
+        let policies = Policies::new(world.clone(), options.policy_entries);
+        Self {
+            world,
+            options,
+            policies,
+        }
+    }
+
+    /// The policies under way and the failures remembered.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Gathers the findings for a next hop, within `deadline`.
+    ///
+    /// Hosts and the MX lookup may take most of it; MTA-STS no more than 60 % (ST-11).
+    pub async fn discover(&self, next_hop: &NextHop, deadline: Duration) -> Findings {
+        let whole = Patience::of(deadline);
+        let asking = Asking {
+            world: &self.world,
+            patience: whole.part(HOSTS_PERCENT),
+        };
+        let sts_patience = whole.part(STS_PERCENT);
+        let mut gathered = match next_hop {
+            NextHop::Domain { domain, port } => {
+                let hosts = self.by_mx(asking, &domain.0, *port);
+                if self.options.sts && !next_hop.is_submission() {
+                    let sts = sts::find(&self.world, &self.policies, domain, sts_patience);
+                    let (mut hosts, (sts, replies)) = tokio::join!(hosts, sts);
+                    hosts.lookups.extend(replies);
+                    Gathered { sts, ..hosts }
+                } else {
+                    hosts.await
+                }
+            }
+            NextHop::Host { host, port } => {
+                // RFC 7672, 2.2: a host that the operator wrote down needs no MX lookup.
+                self.hosts(asking, Selection::Named, vec![(0, host.clone())], *port)
+                    .await
+            }
+            // The law answers such keys without a lookup; asked all the same, there is no host.
+            NextHop::Parent(_) | NextHop::NotADomain(_) => Gathered::without_hosts(),
+        };
+        let now = self.world.clock.now();
+        let ttls = gathered
+            .lookups
+            .iter()
+            .filter_map(|reply| reply.answer.ttl());
+        let mut lifetime = ttls.fold(MAX_LIFETIME, Duration::min);
+        if let StsFinding::Policy { remembered, .. } = &gathered.sts {
+            // ST-18: a policy with no lifetime serves this answer only.
+            lifetime = lifetime.min(remembered.policy.max_age);
+        }
+        gathered
+            .lookups
+            .sort_by_key(|reply| order(reply.question.record_type));
+        Findings {
+            next_hop: next_hop.clone(),
+            mx: gathered.mx,
+            hosts: gathered.hosts,
+            sts: gathered.sts,
+            lookups: gathered.lookups,
+            warnings: gathered.warnings,
+            gathered: now,
+            lifetime,
+        }
+    }
+
+    async fn by_mx(&self, asking: Asking<'_>, domain: &DomainName, port: u16) -> Gathered {
+        let (found, reply) = mx::find(asking, domain).await;
+        let mut gathered = match found {
+            mx::Found::Hosts { selection, hosts } => {
+                self.hosts(asking, selection, hosts, port).await
+            }
+            mx::Found::Nothing(finding) => Gathered {
+                mx: finding,
+                ..Gathered::without_hosts()
+            },
+        };
+        gathered
+            .warnings
+            .extend(mx::warnings(domain, &reply.answer));
+        gathered.lookups.push(reply);
+        gathered
+    }
+
+    async fn hosts(
+        &self,
+        asking: Asking<'_>,
+        selection: Selection,
+        mut hosts: Vec<(u16, MxHost)>,
+        port: u16,
+    ) -> Gathered {
+        hosts.sort();
+        hosts.dedup();
+        let beyond = hosts.split_off(hosts.len().min(self.options.mx_hosts));
+        let mut gathered = Gathered {
+            mx: MxFinding::Hosts(selection),
+            ..Gathered::without_hosts()
+        };
+        if !beyond.is_empty() {
+            let warning = format!(
+                "{} MX hosts beyond the first {} were not examined",
+                beyond.len(),
+                hosts.len()
+            );
+            gathered.warnings.push(warning);
+        }
+        let mut examined = stream::iter(hosts)
+            .map(|(preference, host)| dane::examine(asking, self.options, preference, host, port))
+            .buffered(HOSTS_AT_ONCE);
+        while let Some((host, replies)) = examined.next().await {
+            gathered.hosts.push(host);
+            gathered.lookups.extend(replies);
+        }
+        // MX-20: a host that was not examined is failed, never "has no TLSA".
+        gathered.hosts.extend(
+            beyond.into_iter().map(|(preference, host)| {
+                dane::not_examined(preference, host, self.options.mx_hosts)
+            }),
+        );
+        gathered
+    }
+}
+
+/// A question to the DNS that never takes longer than the patience of the whole.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    world: &'a World,
+    patience: Patience,
+}
+
+impl Asking<'_> {
+    async fn ask(self, name: &DomainName, record_type: RecordType) -> Reply {
+        let question = Question::new(name.clone(), record_type);
+        match self
+            .patience
+            .wait(self.world.resolver.lookup(question.clone()))
+            .await
+        {
+            Some(reply) => reply,
+            None => out_of_time(question),
+        }
+    }
+}
+
+fn out_of_time(question: Question) -> Reply {
+    let detail = "no answer within the time that this query may take";
+    let answer = Answer::failed(FailureKind::Timeout, detail);
+    Reply {
+        question,
+        answer,
+        took: Duration::ZERO,
+    }
+}
+
+/// Findings in the making.
+struct Gathered {
+    mx: MxFinding,
+    hosts: Vec<HostFinding>,
+    sts: StsFinding,
+    lookups: Vec<Reply>,
+    warnings: Vec<String>,
+}
+
+impl Gathered {
+    fn without_hosts() -> Self {
+        Self {
+            mx: MxFinding::Hosts(Selection::Named),
+            hosts: Vec::new(),
+            sts: StsFinding::NotApplicable,
+            lookups: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The order in which people read lookups: as the path of the query goes.
+fn order(record_type: RecordType) -> u8 {
+    match record_type {
+        RecordType::Mx => 0,
+        RecordType::Txt => 1,
+        RecordType::A | RecordType::Aaaa | RecordType::Cname => 2,
+        RecordType::Tlsa => 3,
+        RecordType::Soa => 4,
+    }
+}
+
+/// A destination with more hosts than this is hardly honest; real ones have fewer than twenty.
+const MX_HOSTS: usize = 32;
+/// Hosts of one destination examined side by side.
+const HOSTS_AT_ONCE: usize = 8;
+/// Failures and fetches remembered; each is a few hundred bytes.
+const POLICY_ENTRIES: usize = 10_000;
+/// Part of the deadline for MX and hosts: the rest is for deciding and writing.
+const HOSTS_PERCENT: u32 = 90;
+/// Part of the deadline for MTA-STS (ST-11).
+const STS_PERCENT: u32 = 60;
+/// No finding is kept longer, whatever its TTL: a day-old answer is asked again.
+const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
