@@ -8,8 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hoplock_policy::dns::{Question, Reply};
+use hoplock_policy::findings::RememberedPolicy;
+pub use hoplock_policy::findings::Validation;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::name::{DomainName, PolicyDomain};
+
+pub use self::patience::Patience;
+
+mod patience;
 
 /// What a question to the world returns: something to wait for.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,6 +27,8 @@ pub struct World {
     pub resolver: Arc<dyn Resolver>,
     /// MTA-STS policy hosts.
     pub policy_fetcher: Arc<dyn PolicyFetcher>,
+    /// What outlives one answer.
+    pub store: Arc<dyn Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -32,17 +40,6 @@ pub trait Resolver: Send + Sync {
 
     /// What the self-test found out about the resolver (MX-17).
     fn validation(&self) -> Validation;
-}
-
-/// What is known of the resolver: three values, and only one of them changes anything (MX-17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Validation {
-    /// It validates: AD is believed.
-    Validating,
-    /// It answers without AD, three times running, or may not be believed at all: DANE is off.
-    NotValidating,
-    /// Nothing learnt (SERVFAIL, timeout, not asked yet): nothing changes, lookups fail by themselves.
-    Unknown,
 }
 
 /// Fetches MTA-STS policies.
@@ -90,6 +87,31 @@ pub enum FetchFailureKind {
     /// The address is one that the operator does not let us connect to (ST-29).
     Refused,
 }
+
+/// Remembers what must outlive one answer.
+pub trait Store: Send + Sync {
+    /// The remembered policy of a domain, expired or not: the caller knows the time.
+    fn policy(&self, domain: PolicyDomain) -> Waiting<'_, Option<Arc<RememberedPolicy>>>;
+
+    /// Remembers a policy. When this returns well, the policy is as durable as the store can make
+    /// it; no answer that rests on it leaves before (ST-28).
+    fn remember_policy(
+        &self,
+        domain: PolicyDomain,
+        policy: Arc<RememberedPolicy>,
+    ) -> Waiting<'_, Result<(), StoreFailure>>;
+
+    /// When a destination was last seen with usable TLSA records (MX-17).
+    fn dane_seen(&self, destination: DomainName) -> Waiting<'_, Option<Moment>>;
+
+    /// Remembers that a destination was seen with usable TLSA records.
+    fn remember_dane(&self, destination: DomainName, seen: Moment) -> Waiting<'_, ()>;
+}
+
+/// The store could not keep something; words for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store could not keep it: {0}")]
+pub struct StoreFailure(pub String);
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
