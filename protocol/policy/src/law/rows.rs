@@ -144,13 +144,15 @@ fn secure(facts: &Facts<'_>) -> Row {
 fn enforced(facts: &Facts<'_>) -> Row {
     match (facts.usable, facts.unusable, facts.none, facts.failed) {
         (true, false, false, false) => facts.all_usable(),
-        (true, false, true, false) => match (facts.best_tier().0, facts.best_listed) {
-            (true, _) => Row::Dt08,
-            (false, true) => Row::Dt08b,
-            (false, false) if facts.bare_listed => Row::Law,
-            (false, false) => Row::Dt08c,
+        (true, false, true, false) => match (facts.best_tier(), facts.best_listed) {
+            ((true, false), _) => Row::Dt08,
+            // Usable and none in one tier: the number of each decides, and no row speaks of it.
+            ((true, true), _) => Row::Law,
+            ((false, _), true) => Row::Dt08b,
+            ((false, _), false) if facts.bare_listed => Row::Law,
+            ((false, _), false) => Row::Dt08c,
         },
-        (true, true, false, false) if facts.best_tier().0 => Row::Dt10s,
+        (true, true, false, false) if facts.best_tier() == (true, false) => Row::Dt10s,
         (true, false, false, true) => Row::Dt12,
         (false, false, false, true) => Row::Dt15s,
         (false, ..) if !facts.bare_listed => {
