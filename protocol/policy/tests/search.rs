@@ -32,8 +32,17 @@ fn hosts() -> Vec<HostSituation> {
     for preference in [10, 20, 30] {
         for state in STATES {
             for listed in [false, true] {
-                let addresses = if state == HostState::AddressFailed { 0 } else { 1 };
-                all.push(HostSituation { preference, state, listed, addresses });
+                let addresses = if state == HostState::AddressFailed {
+                    0
+                } else {
+                    1
+                };
+                all.push(HostSituation {
+                    preference,
+                    state,
+                    listed,
+                    addresses,
+                });
             }
         }
     }
@@ -68,7 +77,13 @@ fn each(mut check: impl FnMut(&Situation, Floor)) -> usize {
                 for mandatory in [false, true] {
                     for half_dane in [false, true] {
                         let hosts = hosts.clone();
-                        let situation = Situation { mx, hosts, enforce, mandatory, half_dane };
+                        let situation = Situation {
+                            mx,
+                            hosts,
+                            enforce,
+                            mandatory,
+                            half_dane,
+                        };
                         for floor in FLOORS {
                             check(&situation, floor);
                             count += 1;
@@ -82,7 +97,12 @@ fn each(mut check: impl FnMut(&Situation, Floor)) -> usize {
 }
 
 fn abilities(floor: Floor) -> Abilities {
-    Abilities { family: Family::Postfix, floor, own_dane: OwnDane::Yes, address_limit: 5 }
+    Abilities {
+        family: Family::Postfix,
+        floor,
+        own_dane: OwnDane::Yes,
+        address_limit: 5,
+    }
 }
 
 /// What RFC 7672, RFC 8461, the rule and the floor permit as the outcome for one host, stated anew.
@@ -143,8 +163,14 @@ fn every_answer_reaches_somebody() {
         if answer == Candidate::Secure {
             assert!(choice.outcomes.contains(&Outcome::WebPki), "{situation:#?}");
         }
-        let somebody = choice.outcomes.iter().any(|outcome| *outcome != Outcome::Skip);
-        assert!(somebody || choice.nothing_owed, "{answer:?} for {situation:#?} floor {floor:?}");
+        let somebody = choice
+            .outcomes
+            .iter()
+            .any(|outcome| *outcome != Outcome::Skip);
+        assert!(
+            somebody || choice.nothing_owed,
+            "{answer:?} for {situation:#?} floor {floor:?}"
+        );
     });
 }
 
@@ -157,19 +183,26 @@ fn mail_waits_only_where_it_must() {
         if choice.answer.is_none() {
             // Whoever could be reached safely by himself must not wait: a lone host set tells.
             for host in &situation.hosts {
-                let alone = Situation { hosts: vec![host.clone()], ..situation.clone() };
+                let alone = Situation {
+                    hosts: vec![host.clone()],
+                    ..situation.clone()
+                };
                 let alone = choose(&alone, abilities(floor));
-                let strict = matches!(
-                    alone.answer,
-                    Some(Candidate::DaneOnly | Candidate::Secure)
+                let strict = matches!(alone.answer, Some(Candidate::DaneOnly | Candidate::Secure));
+                assert!(
+                    !strict,
+                    "TEMP for {situation:#?} floor {floor:?}, though {host:?} is safe"
                 );
-                assert!(!strict, "TEMP for {situation:#?} floor {floor:?}, though {host:?} is safe");
             }
         }
         let owed = situation.enforce || situation.mandatory || situation.mx == MxSecurity::Secure;
         let bare = |host: &HostSituation| host.state == HostState::NoneSecure;
         if situation.hosts.iter().all(bare) && !situation.enforce && !situation.mandatory {
-            assert_eq!(choice.answer, Some(Candidate::NotFound), "{situation:#?} {owed}");
+            assert_eq!(
+                choice.answer,
+                Some(Candidate::NotFound),
+                "{situation:#?} {owed}"
+            );
         }
     });
 }
@@ -180,10 +213,17 @@ fn order_is_of_no_consequence() {
     each(|situation, floor| {
         let mut turned = situation.clone();
         turned.hosts.reverse();
-        let (one, other) = (choose(situation, abilities(floor)), choose(&turned, abilities(floor)));
+        let (one, other) = (
+            choose(situation, abilities(floor)),
+            choose(&turned, abilities(floor)),
+        );
         let mut outcomes = other.outcomes.clone();
         outcomes.reverse();
-        assert_eq!((one.answer, one.outcomes), (other.answer, outcomes), "{situation:#?}");
+        assert_eq!(
+            (one.answer, one.outcomes),
+            (other.answer, outcomes),
+            "{situation:#?}"
+        );
         assert_eq!(row_of(situation), row_of(&turned), "{situation:#?}");
     });
 }
@@ -193,7 +233,9 @@ fn order_is_of_no_consequence() {
 fn a_named_row_answers_as_the_table() {
     let golden = include_str!("golden-postfix.txt");
     let expected = |row: Row, floor: Floor| {
-        let line = golden.lines().find(|line| line.split(" | ").next() == Some(row.id()))?;
+        let line = golden
+            .lines()
+            .find(|line| line.split(" | ").next() == Some(row.id()))?;
         let column = if floor == Floor::Encrypt { 2 } else { 1 };
         let cell = line.split(" | ").nth(column).unwrap();
         Some(cell.split(' ').next().unwrap().to_owned())
@@ -204,7 +246,9 @@ fn a_named_row_answers_as_the_table() {
             return;
         }
         let row = row_of(situation);
-        let Some(expected) = expected(row, floor) else { return };
+        let Some(expected) = expected(row, floor) else {
+            return;
+        };
         named += 1;
         let answer = match choose(situation, abilities(floor)).answer {
             None => "TEMP",
@@ -212,12 +256,19 @@ fn a_named_row_answers_as_the_table() {
             Some(other) => other.word(),
         };
         // MX-13 makes this one cell, and `decide` gives it.
-        let all_unknown =
-            situation.hosts.iter().all(|host| host.state == HostState::AddressFailed);
+        let all_unknown = situation
+            .hosts
+            .iter()
+            .all(|host| host.state == HostState::AddressFailed);
         if all_unknown && answer == "NOTFOUND" {
             return;
         }
-        assert_eq!(answer, expected, "{} floor {floor:?}: {situation:#?}", row.id());
+        assert_eq!(
+            answer,
+            expected,
+            "{} floor {floor:?}: {situation:#?}",
+            row.id()
+        );
     });
     assert!(named > 50_000, "only {named} situations have a row");
 }

@@ -12,7 +12,10 @@ pub fn render(verdict: &Verdict, _profile: &Profile) -> Rendered {
         Answer::Temp => Rendered::Temp(format!("{}: {}", verdict.reason, verdict.detail)),
         Answer::Secure(names) => {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            Rendered::Ok(format!("secure match={} servername=hostname", names.join(":")))
+            Rendered::Ok(format!(
+                "secure match={} servername=hostname",
+                names.join(":")
+            ))
         }
         other => Rendered::Ok(other.word().to_owned()),
     }

@@ -1,0 +1,88 @@
+//! The commands, one file each. A command prints and returns an exit status; it never panics on a
+//! closed pipe, and is plain where it does not speak to a terminal.
+
+mod config;
+mod control;
+mod engine;
+mod query;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Tells mail servers how each destination must be reached over TLS, and checks that it was.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Serve(ConfigFile),
+    /// The answer for one next hop.
+    Query(query::Arguments),
+    /// The answer with all its evidence, and what the MTA will do.
+    Explain(query::Arguments),
+    /// Check or print the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Where the configuration stands.
+#[derive(Args, Clone, Debug)]
+struct ConfigFile {
+    /// Configuration file; without it /etc/hoplock/hoplock.toml where that exists, else the
+    /// defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(file) => serve::run(&file),
+        Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
+        Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
+        Command::Config(command) => config::run(&command),
+    }
+}
+
+/// Exit statuses that several commands share.
+mod exit {
+    use std::process::ExitCode;
+
+    /// All is well.
+    pub(super) const FINE: ExitCode = ExitCode::SUCCESS;
+    /// The answer is a temporary failure, or the daemon failed.
+    pub(super) fn failed() -> ExitCode {
+        ExitCode::from(1)
+    }
+    /// The input cannot be read.
+    pub(super) fn bad_input() -> ExitCode {
+        ExitCode::from(2)
+    }
+    /// The daemon cannot be reached.
+    pub(super) fn not_reachable() -> ExitCode {
+        ExitCode::from(3)
+    }
+}
+
+/// Prints to standard output; a reader that went away is no error of ours.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints to standard error, likewise.
+fn complain(text: &str) {
+    use std::io::Write as _;
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(out, "hoplock: {text}");
+}

@@ -1,0 +1,123 @@
+//! One struct of counters. Labels come from [`Reason`] and the verdict's word only: never a domain.
+
+use std::sync::atomic::AtomicU64;
+
+use hoplock_policy::law::Verdict;
+use hoplock_policy::reason::Reason;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// All figures of one daemon.
+pub struct Metrics {
+    registry: Registry,
+    answers: Family<AnswerLabels, Counter>,
+    /// Answers given from findings that were kept.
+    pub cached: Counter,
+    /// Connections turned away because all places were taken.
+    pub turned_away: Counter,
+    /// Connections of mail servers at hand.
+    pub connections: Gauge,
+    /// Destinations whose findings are kept.
+    pub cache_entries: Gauge,
+    /// 1 where the resolver validates, 0 where it does not, -1 where nobody knows yet.
+    pub resolver_validating: Gauge,
+    /// Gatherings started, as the answerer counts them.
+    pub gathered: Counter<u64, AtomicU64>,
+    /// Lookups that broke by a fault of ours.
+    pub broken: Counter<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    verdict: &'static str,
+    reason: ReasonLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ReasonLabel(Reason);
+
+impl EncodeLabelValue for ReasonLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0.word(), encoder)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All figures at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("hoplock"),
+            answers: Family::default(),
+            cached: Counter::default(),
+            turned_away: Counter::default(),
+            connections: Gauge::default(),
+            cache_entries: Gauge::default(),
+            resolver_validating: Gauge::default(),
+            gathered: Counter::default(),
+            broken: Counter::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("answers", "Answers by verdict and reason", metrics.answers.clone());
+        registry.register("answers_cached", "Answers from kept findings", metrics.cached.clone());
+        registry.register("lookups", "Gatherings of findings", metrics.gathered.clone());
+        registry.register("lookups_broken", "Lookups broken by a fault", metrics.broken.clone());
+        let turned_away = metrics.turned_away.clone();
+        registry.register("connections_turned_away", "No place was free", turned_away);
+        registry.register("connections", "Connections at hand", metrics.connections.clone());
+        registry.register("cache_entries", "Destinations kept", metrics.cache_entries.clone());
+        let validating = metrics.resolver_validating.clone();
+        registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
+        metrics
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, verdict: &Verdict) {
+        let labels =
+            AnswerLabels { verdict: verdict.answer.word(), reason: ReasonLabel(verdict.reason) };
+        self.answers.get_or_create(&labels).inc();
+    }
+
+    /// The figures as OpenMetrics text.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// The figures as Prometheus text 0.0.4: counters are named with their suffix there.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        let open = self.open_metrics();
+        let counters: Vec<&str> = open
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+            .collect();
+        let mut text = String::new();
+        for line in open.lines().filter(|line| *line != "# EOF") {
+            let mut words = line.splitn(4, ' ');
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
+                    text.push_str(&format!("# {kind} {name}_total {rest}\n"));
+                }
+                _ => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        text
+    }
+}
