@@ -10,6 +10,7 @@
 //! * [`world`]: the questions to the outside, as traits.
 #![forbid(unsafe_code)]
 
+pub mod adapters;
 pub mod answer;
 pub mod cache;
 pub mod discover;

@@ -1,0 +1,163 @@
+//! Does the resolver validate? Three results, and only one of them changes anything (MX-17).
+//!
+//! An attacker who spoils the probe, or an outage, gives "unknown", which leaves everything as it
+//! was. Only a clean answer without AD, three times running, means "does not validate".
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_policy::dns::{Question, RecordType};
+use hoplock_policy::findings::Validation;
+use tokio::time::sleep;
+
+use super::message::{ServerReply, is_answer};
+use super::stub::{DnsStub, ask_one, is_failure};
+use super::system;
+use crate::world::Resolver as _;
+
+/// What was seen of one server so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    known: Option<bool>,
+    without_ad: u8,
+}
+
+/// What one probe brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// NOERROR with AD, and the broken name, if there is one, failed.
+    Authentic,
+    /// NOERROR without AD, or the broken name did not fail.
+    Plain,
+    /// Anything else.
+    Nothing,
+}
+
+impl Observed {
+    /// What is known after one more probe.
+    #[must_use]
+    pub fn after(self, observation: Observation) -> Self {
+        match observation {
+            Observation::Authentic => Self {
+                known: Some(true),
+                without_ad: 0,
+            },
+            // An outage or an attack on the probe teaches nothing and forgets nothing.
+            Observation::Nothing => self,
+            Observation::Plain => {
+                let without_ad = self.without_ad.saturating_add(1);
+                let convicted = without_ad >= CONVICTION;
+                Self {
+                    known: if convicted { Some(false) } else { self.known },
+                    without_ad,
+                }
+            }
+        }
+    }
+
+    /// The result so far.
+    #[must_use]
+    pub fn validation(self) -> Validation {
+        match self.known {
+            Some(true) => Validation::Validating,
+            Some(false) => Validation::NotValidating,
+            None => Validation::Unknown,
+        }
+    }
+}
+
+/// Tests every server once, or as often as it takes to be sure.
+pub async fn test(stub: &DnsStub) {
+    let Some(name) = stub.options().self_test.clone() else {
+        return;
+    };
+    let signed = Question::new(name, RecordType::Soa);
+    let broken = stub.options().self_test_bogus.clone();
+    let broken = broken.map(|name| Question::new(name, RecordType::Soa));
+    for server in stub.report() {
+        for _ in 0..CONVICTION {
+            let observation = probe(server.address, &signed, broken.as_ref()).await;
+            stub.observe(server.address, |observed| observed.after(observation));
+            if observation != Observation::Plain {
+                break;
+            }
+        }
+    }
+}
+
+/// Tests again and again, and whenever the system's list of servers changes; never ends.
+pub async fn watch(stub: Arc<DnsStub>, told: impl Fn(Validation, Validation)) {
+    let mut since_test = Duration::ZERO;
+    loop {
+        sleep(LOOK).await;
+        since_test += LOOK;
+        let before = stub.validation();
+        let changed = stub.options().servers.is_empty() && follow_system(&stub);
+        let interval = match before {
+            Validation::Validating => WHEN_WELL,
+            Validation::NotValidating | Validation::Unknown => WHEN_NOT,
+        };
+        if changed || since_test >= interval {
+            since_test = Duration::ZERO;
+            test(&stub).await;
+        }
+        let after = stub.validation();
+        if before != after {
+            told(before, after);
+        }
+    }
+}
+
+/// Takes over the system's list of servers; true where it changed.
+fn follow_system(stub: &DnsStub) -> bool {
+    let Ok(servers) = system::servers() else {
+        return false;
+    };
+    let known: Vec<SocketAddr> = stub.report().iter().map(|server| server.address).collect();
+    if servers.is_empty() || servers == known {
+        return false;
+    }
+    tracing::info!(?servers, "the system's name servers changed");
+    stub.use_servers(&servers);
+    true
+}
+
+async fn probe(server: SocketAddr, signed: &Question, broken: Option<&Question>) -> Observation {
+    let Some(reply) = ask_one(server, signed, PATIENCE).await else {
+        return Observation::Nothing;
+    };
+    let observation = read(&reply);
+    match broken {
+        Some(question) if observation == Observation::Authentic => {
+            match ask_one(server, question, PATIENCE).await {
+                Some(reply) if is_failure(&reply) => Observation::Authentic,
+                Some(_) => Observation::Plain,
+                None => Observation::Nothing,
+            }
+        }
+        _ => observation,
+    }
+}
+
+fn read(reply: &ServerReply) -> Observation {
+    // A signed name that "does not exist" is an attack or an odd network: it teaches nothing.
+    if !is_answer(reply) || reply.rcode != 0 {
+        Observation::Nothing
+    } else if reply.authentic {
+        Observation::Authentic
+    } else {
+        Observation::Plain
+    }
+}
+
+/// Plain answers in a row that convict a resolver.
+const CONVICTION: u8 = 3;
+/// A resolver that has to ask the root first needs a while.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often resolv.conf is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often a resolver is tested that validates.
+const WHEN_WELL: Duration = Duration::from_secs(600);
+/// How often one is tested that does not, or is not known to.
+const WHEN_NOT: Duration = Duration::from_secs(60);

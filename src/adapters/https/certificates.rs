@@ -1,0 +1,76 @@
+//! Which authorities vouch for policy hosts: the system's, and those that the operator adds.
+#![allow(clippy::disallowed_methods, reason = "this room reads the roots")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+/// A file of roots that cannot be used; the daemon does not start without what it was told to use.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// It cannot be read.
+    #[error("[sts] roots: {path} cannot be read: {error}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        error: String,
+    },
+    /// It holds no certificate.
+    #[error("[sts] roots: {0} holds no certificate in PEM form")]
+    Empty(String),
+    /// TLS cannot be set up at all.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+}
+
+/// The client side of TLS, and how many roots it has.
+pub(super) fn client(files: &[PathBuf]) -> Result<(Arc<ClientConfig>, usize), RootsError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "some of the system's root certificates cannot be read");
+    }
+    roots.add_parsable_certificates(system.certs);
+    for file in files {
+        let certificates = read(file)?;
+        roots.add_parsable_certificates(certificates);
+    }
+    let count = roots.len();
+    if count == 0 {
+        tracing::warn!(
+            "there are no root certificates: no MTA-STS policy can be fetched; install \
+                        ca-certificates"
+        );
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    // RFC 8461, 3.3 with RFC 9325, 3.1.1: TLS 1.2 at least, which is all that rustls speaks.
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| RootsError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((Arc::new(config), count))
+}
+
+fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
+    let path = file.display().to_string();
+    let unreadable = |error: &dyn std::fmt::Display| RootsError::Unreadable {
+        path: path.clone(),
+        error: error.to_string(),
+    };
+    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(&error))?;
+    if certificates.is_empty() {
+        Err(RootsError::Empty(path))
+    } else {
+        Ok(certificates)
+    }
+}
