@@ -20,9 +20,9 @@ use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{Answer, Conditions, LawOptions, Verdict, decide, decide_without_lookup};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::profile::{Family, Profile};
 use hoplock_policy::reason::Reason;
-use hoplock_policy::render::{Rendered, render};
+use hoplock_policy::render::{Rendered, View, render};
 use hoplock_policy::rules::Rules;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
@@ -125,10 +125,12 @@ impl Answerer {
             .as_ref()
             .map_or(name, |profile| profile.name.as_str());
         let settings = self.settings.load();
-        match settings.profiles.get(canonical) {
+        let profile = match settings.profiles.get(canonical) {
             Some(profile) => Some(Arc::clone(profile)),
             None => built_in.map(Arc::new),
-        }
+        };
+        // The other families have no outcome function yet; a guess could be weaker than the truth.
+        profile.filter(|profile| profile.family == Family::Postfix)
     }
 
     /// The findings that are kept.
@@ -299,6 +301,21 @@ impl Answerer {
 }
 
 impl Answered {
+    /// The answer for the renderers that speak to people; `asked` as it was typed.
+    #[must_use]
+    pub fn view<'a>(&'a self, asked: &'a str, profile: &'a str, rules: &'a Rules) -> View<'a> {
+        View {
+            asked,
+            next_hop: &self.next_hop,
+            profile,
+            verdict: &self.verdict,
+            findings: self.findings.as_deref(),
+            rendered: &self.rendered,
+            rules,
+            now: self.made,
+        }
+    }
+
     /// True while it may be given again.
     #[must_use]
     pub fn holds(&self, now: Moment) -> bool {

@@ -3,8 +3,13 @@
 //! The map of the house, in reading order. Imports point down only:
 //! `main → cli → serve → answer → discover → world → hoplock-policy`.
 //!
+//! * [`cli`]: the commands.
+//! * [`serve`]: the daemon.
+//! * [`metrics`]: one struct of counters.
+//! * [`config`]: text to configuration, or every complaint with its line.
 //! * [`answer`]: from a key to an answer, in one function.
 //! * [`cache`]: findings by next hop.
+//! * [`adapters`]: the real world: DNS, policy hosts, time.
 //! * [`discover`]: from a next hop to findings; the only reasoning that waits.
 //! * [`store`]: what outlives one answer.
 //! * [`world`]: the questions to the outside, as traits.
@@ -13,6 +18,10 @@
 pub mod adapters;
 pub mod answer;
 pub mod cache;
+pub mod cli;
+pub mod config;
 pub mod discover;
+pub mod metrics;
+pub mod serve;
 pub mod store;
 pub mod world;

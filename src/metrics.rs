@@ -68,14 +68,38 @@ impl Metrics {
             broken: Counter::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("answers", "Answers by verdict and reason", metrics.answers.clone());
-        registry.register("answers_cached", "Answers from kept findings", metrics.cached.clone());
-        registry.register("lookups", "Gatherings of findings", metrics.gathered.clone());
-        registry.register("lookups_broken", "Lookups broken by a fault", metrics.broken.clone());
+        registry.register(
+            "answers",
+            "Answers by verdict and reason",
+            metrics.answers.clone(),
+        );
+        registry.register(
+            "answers_cached",
+            "Answers from kept findings",
+            metrics.cached.clone(),
+        );
+        registry.register(
+            "lookups",
+            "Gatherings of findings",
+            metrics.gathered.clone(),
+        );
+        registry.register(
+            "lookups_broken",
+            "Lookups broken by a fault",
+            metrics.broken.clone(),
+        );
         let turned_away = metrics.turned_away.clone();
         registry.register("connections_turned_away", "No place was free", turned_away);
-        registry.register("connections", "Connections at hand", metrics.connections.clone());
-        registry.register("cache_entries", "Destinations kept", metrics.cache_entries.clone());
+        registry.register(
+            "connections",
+            "Connections at hand",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "cache_entries",
+            "Destinations kept",
+            metrics.cache_entries.clone(),
+        );
         let validating = metrics.resolver_validating.clone();
         registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
         metrics
@@ -83,8 +107,10 @@ impl Metrics {
 
     /// Counts one answer.
     pub fn answered(&self, verdict: &Verdict) {
-        let labels =
-            AnswerLabels { verdict: verdict.answer.word(), reason: ReasonLabel(verdict.reason) };
+        let labels = AnswerLabels {
+            verdict: verdict.answer.word(),
+            reason: ReasonLabel(verdict.reason),
+        };
         self.answers.get_or_create(&labels).inc();
     }
 

@@ -43,10 +43,16 @@ pub(super) async fn get(socket: &Path, target: &str) -> Result<Response, Unreach
                 Unreachable::NotRunning { path }
             }
             io::ErrorKind::PermissionDenied => Unreachable::Forbidden { path },
-            _ => Unreachable::Broken { path, error: error.to_string() },
+            _ => Unreachable::Broken {
+                path,
+                error: error.to_string(),
+            },
         }),
         Ok(Err(Failure::Exchange(error))) => Err(Unreachable::Broken { path, error }),
-        Err(_) => Err(Unreachable::Broken { path, error: "no answer in time".to_owned() }),
+        Err(_) => Err(Unreachable::Broken {
+            path,
+            error: "no answer in time".to_owned(),
+        }),
     }
 }
 
@@ -56,20 +62,37 @@ enum Failure {
 }
 
 async fn exchange(socket: &Path, target: &str) -> Result<Response, Failure> {
-    #[allow(clippy::disallowed_methods, reason = "the control socket is this room's")]
-    let stream = UnixStream::connect(socket).await.map_err(Failure::Connect)?;
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the control socket is this room's"
+    )]
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(Failure::Connect)?;
     let broken = |error: &dyn std::fmt::Display| Failure::Exchange(error.to_string());
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(&error))?;
     tokio::spawn(connection);
     let request = Request::get(target)
         .header("host", "localhost")
         .body(Empty::<Bytes>::new())
         .map_err(|error| broken(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| broken(&error))?;
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-    Ok(Response { status, body: String::from_utf8_lossy(&body).into_owned() })
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| broken(&error))?
+        .to_bytes();
+    Ok(Response {
+        status,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }
 
 /// A value for the query part of a target.

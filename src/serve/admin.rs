@@ -17,7 +17,7 @@ use hoplock_policy::render::{explain, json};
 use serde::{Deserialize, Serialize};
 
 use super::connections::Connections;
-use crate::answer::{Answered, Answerer};
+use crate::answer::Answerer;
 use crate::metrics::Metrics;
 
 /// What the interface shows.
@@ -55,7 +55,10 @@ pub enum Guard {
 }
 
 async fn check_host(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
     if host.is_none_or(is_local) {
         return next.run(request).await;
     }
@@ -73,7 +76,9 @@ fn is_local(host: &str) -> bool {
 
 async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     admin.refresh();
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
     if open {
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -97,7 +102,10 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Json<Ready> {
         Validation::NotValidating => vec!["resolver-not-validating"],
         Validation::Unknown => vec!["resolver-unknown"],
     };
-    Json(Ready { ready: true, degraded })
+    Json(Ready {
+        ready: true,
+        degraded,
+    })
 }
 
 #[derive(Deserialize)]
@@ -123,11 +131,15 @@ async fn query(
 ) -> Response {
     let name = parameters.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
     let Some(profile) = admin.answerer.profile(name) else {
-        let words = format!("there is no profile {}; try postfix or postfix310\n", escaped(name));
+        let words = format!(
+            "there is no profile {}; try postfix or postfix310\n",
+            escaped(name)
+        );
         return (StatusCode::NOT_FOUND, words).into_response();
     };
     let answered = admin.answerer.answer(&parameters.next_hop, &profile).await;
-    let view = answered.view(&parameters.next_hop, &profile.name);
+    let settings = admin.answerer.settings();
+    let view = answered.view(&parameters.next_hop, &profile.name, &settings.rules);
     match parameters.evidence {
         None => Json(json::query(&view)).into_response(),
         Some(Evidence::Full) => Json(json::explain(&view)).into_response(),
@@ -142,7 +154,9 @@ struct CacheFigures {
 }
 
 async fn cache(State(admin): State<Arc<Admin>>) -> Json<CacheFigures> {
-    Json(CacheFigures { entries: admin.answerer.cache().len() })
+    Json(CacheFigures {
+        entries: admin.answerer.cache().len(),
+    })
 }
 
 impl Admin {
@@ -151,16 +165,31 @@ impl Admin {
         use std::sync::atomic::Ordering::Relaxed;
         let counters = self.answerer.counters();
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.metrics.connections.set(gauge(self.connections.count()));
-        self.metrics.cache_entries.set(gauge(self.answerer.cache().len()));
-        self.metrics.gathered.inner().store(counters.gathered.load(Relaxed), Relaxed);
-        self.metrics.broken.inner().store(counters.broken.load(Relaxed), Relaxed);
-        self.metrics.cached.inner().store(counters.cached.load(Relaxed), Relaxed);
-        self.metrics.resolver_validating.set(match self.answerer.world().resolver.validation() {
-            Validation::Validating => 1,
-            Validation::NotValidating => 0,
-            Validation::Unknown => -1,
-        });
+        self.metrics
+            .connections
+            .set(gauge(self.connections.count()));
+        self.metrics
+            .cache_entries
+            .set(gauge(self.answerer.cache().len()));
+        self.metrics
+            .gathered
+            .inner()
+            .store(counters.gathered.load(Relaxed), Relaxed);
+        self.metrics
+            .broken
+            .inner()
+            .store(counters.broken.load(Relaxed), Relaxed);
+        self.metrics
+            .cached
+            .inner()
+            .store(counters.cached.load(Relaxed), Relaxed);
+        self.metrics
+            .resolver_validating
+            .set(match self.answerer.world().resolver.validation() {
+                Validation::Validating => 1,
+                Validation::NotValidating => 0,
+                Validation::Unknown => -1,
+            });
     }
 }
 

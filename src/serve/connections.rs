@@ -48,7 +48,9 @@ impl Connections {
             order: AtomicU64::new(1),
             closing: closing.clone(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// A place for a new connection; `None` where all are taken and none is idle.
@@ -63,7 +65,11 @@ impl Connections {
             closed: self.shared.closing.child_token(),
         });
         self.shared.seats.insert(id, Arc::clone(&state));
-        Some(Seat { id, state, shared: Arc::clone(&self.shared) })
+        Some(Seat {
+            id,
+            state,
+            shared: Arc::clone(&self.shared),
+        })
     }
 
     /// How many there are.

@@ -17,13 +17,20 @@ use tokio::time::timeout;
 
 use super::connections::Seat;
 use crate::answer::Answerer;
+use crate::metrics::Metrics;
 
 /// Serves one connection until it ends, is idle for too long, or the daemon drains.
-pub async fn converse<S>(stream: S, answerer: Arc<Answerer>, seat: Seat)
+pub async fn converse<S>(stream: S, answerer: Arc<Answerer>, metrics: Arc<Metrics>, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut conversation = Conversation { stream, answerer, input: Vec::new(), output: Vec::new() };
+    let mut conversation = Conversation {
+        stream,
+        answerer,
+        metrics,
+        input: Vec::new(),
+        output: Vec::new(),
+    };
     loop {
         seat.rests();
         let read = tokio::select! {
@@ -47,7 +54,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut input = [0; FIRST_READ];
-    if !matches!(timeout(TURNING_AWAY, stream.read(&mut input)).await, Ok(Ok(1..))) {
+    if !matches!(
+        timeout(TURNING_AWAY, stream.read(&mut input)).await,
+        Ok(Ok(1..))
+    ) {
         return;
     }
     let mut output = Vec::new();
@@ -61,6 +71,7 @@ where
 struct Conversation<S> {
     stream: S,
     answerer: Arc<Answerer>,
+    metrics: Arc<Metrics>,
     input: Vec<u8>,
     output: Vec<u8>,
 }
@@ -81,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let rest = self.input.get(used..).unwrap_or_default();
             match netstring::decode(rest, QUERY_LIMIT) {
                 Ok(Some(frame)) => {
-                    let reply = answer(&self.answerer, frame.payload).await;
+                    let reply = answer(&self.answerer, &self.metrics, frame.payload).await;
                     used += frame.consumed;
                     reply.encode(REPLY_LIMIT, &mut self.output);
                     if self.output.len() > FLUSH_AT {
@@ -116,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 }
 
 /// Answers one request, whatever it says.
-async fn answer(answerer: &Answerer, payload: &[u8]) -> Reply {
+async fn answer(answerer: &Answerer, metrics: &Metrics, payload: &[u8]) -> Reply {
     let request = match socketmap::decode_request(payload) {
         Ok(request) => request,
         Err(why) => return temp(Reason::BadRequest, &why.to_string()),
@@ -129,6 +140,7 @@ async fn answer(answerer: &Answerer, payload: &[u8]) -> Reply {
         return temp(Reason::UnknownMap, &words);
     };
     let answered = answerer.answer(request.key, &profile).await;
+    metrics.answered(&answered.verdict);
     match &answered.rendered {
         Rendered::Ok(text) => Reply::ok(text.clone())
             .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),

@@ -1,6 +1,11 @@
 //! A verdict in the words of one MTA. Rendering takes no decision.
 
+pub mod explain;
+pub mod json;
 pub mod postfix;
+mod view;
+
+pub use self::view::View;
 
 use std::fmt;
 

@@ -1,0 +1,339 @@
+//! Answers as JSON: `query`, and `explain` with all its evidence.
+
+use serde::Serialize;
+
+use super::view::View;
+use crate::dns::SecurityStatus;
+use crate::findings::{
+    AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, PolicySource, RememberedPolicy,
+    StsFailure, StsFinding,
+};
+use crate::law::situation::HostState;
+use crate::law::{JudgedHost, Loser};
+use crate::moment::Moment;
+use crate::next_hop::NextHop;
+use crate::rules::Rule;
+use crate::sts::StsMode;
+use crate::tlsa::TlsaRecord;
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Query {
+    next_hop: String,
+    domain: Option<String>,
+    profile: String,
+    verdict: &'static str,
+    reply: String,
+    row: &'static str,
+    reason: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_fail: Option<&'static str>,
+    expires_in: u64,
+    mx: Mx,
+    sts: Sts,
+}
+
+/// The answer and everything that led to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explain {
+    #[serde(flatten)]
+    query: Query,
+    lookups: Vec<Lookup>,
+    rules: Vec<RuleView>,
+    lost: Vec<Lost>,
+    warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Mx {
+    status: &'static str,
+    hosts: Vec<Host>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Host {
+    host: String,
+    preference: u16,
+    addresses: &'static str,
+    tlsa_base: Option<String>,
+    state: &'static str,
+    tlsa: Vec<String>,
+    duty: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Sts {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mx: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Lookup {
+    name: String,
+    #[serde(rename = "type")]
+    record_type: String,
+    status: &'static str,
+    rcode: &'static str,
+    ttl: Option<u64>,
+    ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct RuleView {
+    pattern: String,
+    mode: String,
+    comment: String,
+    applied: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Lost {
+    answer: &'static str,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+}
+
+/// The answer.
+#[must_use]
+pub fn query(view: &View<'_>) -> Query {
+    let verdict = view.verdict;
+    let name = match view.next_hop {
+        NextHop::NotADomain(_) => None,
+        other => other.name().map(ToString::to_string),
+    };
+    Query {
+        next_hop: view.asked.to_owned(),
+        domain: name,
+        profile: view.profile.to_owned(),
+        verdict: verdict.answer.word(),
+        reply: view.rendered.to_string(),
+        row: verdict.row.id(),
+        reason: verdict.reason.word(),
+        detail: verdict.detail.clone(),
+        rule: verdict.rule.as_ref().map(|rule| rule.pattern.to_string()),
+        would_fail: verdict.would_fail.map(crate::reason::Reason::word),
+        expires_in: verdict.expires_in.as_secs(),
+        mx: Mx {
+            status: mx_status(view.findings),
+            hosts: view
+                .findings
+                .map(|findings| {
+                    let hosts = verdict.hosts.iter();
+                    hosts.filter_map(|judged| host(judged, findings)).collect()
+                })
+                .unwrap_or_default(),
+        },
+        sts: sts(view.findings, view.now),
+    }
+}
+
+/// The answer and everything that led to it.
+#[must_use]
+pub fn explain(view: &View<'_>) -> Explain {
+    let lookups = view
+        .findings
+        .map(|findings| findings.lookups.as_slice())
+        .unwrap_or_default();
+    let warnings = view
+        .findings
+        .map(|findings| findings.warnings.clone())
+        .unwrap_or_default();
+    Explain {
+        query: query(view),
+        lookups: lookups
+            .iter()
+            .map(|reply| Lookup {
+                name: reply.question.name.to_string(),
+                record_type: reply.question.record_type.to_string(),
+                status: reply.answer.status().word(),
+                rcode: reply.answer.rcode(),
+                ttl: reply.answer.ttl().map(|ttl| ttl.as_secs()),
+                ms: u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
+                detail: match &reply.answer {
+                    crate::dns::Answer::Failed(failure) => Some(failure.detail.clone()),
+                    _ => None,
+                },
+            })
+            .collect(),
+        rules: rules(view),
+        lost: view.verdict.losers.iter().map(lost).collect(),
+        warnings,
+    }
+}
+
+fn rules(view: &View<'_>) -> Vec<RuleView> {
+    let applied = |rule: &Rule| view.verdict.rule.as_deref() == Some(rule);
+    let covers = |rule: &&Rule| {
+        view.next_hop
+            .name()
+            .is_some_and(|name| rule.pattern.covers(name))
+            || applied(rule)
+    };
+    view.rules
+        .iter()
+        .filter(covers)
+        .map(|rule| RuleView {
+            pattern: rule.pattern.to_string(),
+            mode: format!("{:?}", rule.mode).to_lowercase(),
+            comment: rule.comment.clone(),
+            applied: applied(rule),
+        })
+        .collect()
+}
+
+fn lost(loser: &Loser) -> Lost {
+    Lost {
+        answer: loser.answer.word(),
+        why: loser.why.to_string(),
+        host: loser.host.as_ref().map(ToString::to_string),
+    }
+}
+
+fn mx_status(findings: Option<&Findings>) -> &'static str {
+    match findings.map(|findings| &findings.mx) {
+        None => "not-asked",
+        Some(MxFinding::Hosts(selection)) => selection.status().word(),
+        Some(MxFinding::NoHosts { status, .. }) => status.word(),
+        Some(MxFinding::Failed(_)) => "failed",
+    }
+}
+
+fn host(judged: &JudgedHost, findings: &Findings) -> Option<Host> {
+    let finding = findings.hosts.get(judged.index)?;
+    let (tlsa_base, tlsa) = match &finding.dane {
+        DaneFinding::Records { base, rdata } => (
+            Some(base.to_string()),
+            rdata.iter().map(|rdata| presentation(rdata)).collect(),
+        ),
+        _ => (None, Vec::new()),
+    };
+    Some(Host {
+        host: finding.host.to_string(),
+        preference: finding.preference,
+        addresses: addresses(finding),
+        tlsa_base,
+        state: judged.state.word(),
+        tlsa,
+        duty: judged.duty.word(),
+        outcome: judged.outcome.word(),
+        trouble: trouble(judged, finding),
+    })
+}
+
+/// RDATA as people write it; what is no record at all stands as unknown data (RFC 3597, 5).
+pub(super) fn presentation(rdata: &[u8]) -> String {
+    match TlsaRecord::from_rdata(rdata) {
+        Ok(record) => record.to_string(),
+        Err(_) => {
+            let hex: String = rdata.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("\\# {} {hex}", rdata.len())
+        }
+    }
+}
+
+pub(super) fn addresses(finding: &HostFinding) -> &'static str {
+    let status = |finding: &AddressFinding| match finding {
+        AddressFinding::Present { status, .. } => Some(*status),
+        AddressFinding::Absent { .. } | AddressFinding::Failed(_) => None,
+    };
+    match (status(&finding.ipv4), status(&finding.ipv6)) {
+        (Some(SecurityStatus::Secure), _) | (_, Some(SecurityStatus::Secure)) => "secure",
+        (Some(_), _) | (_, Some(_)) => "insecure",
+        (None, None) => match (&finding.ipv4, &finding.ipv6) {
+            (AddressFinding::Absent { .. }, AddressFinding::Absent { .. }) => "none",
+            _ => "failed",
+        },
+    }
+}
+
+pub(super) fn trouble(judged: &JudgedHost, finding: &HostFinding) -> Option<String> {
+    match (judged.state, &finding.dane) {
+        (HostState::Failed, DaneFinding::Failed(failure)) => {
+            Some(format!("{}: {}", failure.kind.word(), failure.detail))
+        }
+        (HostState::AddressFailed, _) => {
+            [&finding.ipv4, &finding.ipv6]
+                .into_iter()
+                .find_map(|finding| match finding {
+                    AddressFinding::Failed(failure) => {
+                        Some(format!("{}: {}", failure.kind.word(), failure.detail))
+                    }
+                    _ => None,
+                })
+        }
+        _ => None,
+    }
+}
+
+fn sts(findings: Option<&Findings>, now: Moment) -> Sts {
+    let empty = |state, trouble| Sts {
+        state,
+        id: None,
+        mx: None,
+        max_age: None,
+        expires_in: None,
+        source: None,
+        trouble,
+    };
+    match findings.map(|findings| &findings.sts) {
+        None | Some(StsFinding::NotApplicable) => empty("absent", None),
+        Some(StsFinding::Absent(why)) => {
+            empty("absent", Some(why.clone()).filter(|why| !why.is_empty()))
+        }
+        Some(StsFinding::Failed(failure)) => empty("failed", Some(words(failure))),
+        Some(StsFinding::Policy {
+            remembered,
+            source,
+            trouble,
+        }) => policy(remembered, *source, trouble.as_ref(), now),
+    }
+}
+
+fn policy(
+    remembered: &RememberedPolicy,
+    source: PolicySource,
+    trouble: Option<&StsFailure>,
+    now: Moment,
+) -> Sts {
+    let policy = &remembered.policy;
+    Sts {
+        state: match policy.mode {
+            StsMode::Enforce => "enforce",
+            StsMode::Testing => "testing",
+            StsMode::None => "none",
+        },
+        id: Some(remembered.id.clone()),
+        mx: Some(policy.mx.iter().map(ToString::to_string).collect()),
+        max_age: Some(policy.max_age.as_secs()),
+        expires_in: Some(remembered.remaining(now).as_secs()),
+        source: Some(match source {
+            PolicySource::Fetched => "fetched",
+            PolicySource::Cache => "cache",
+        }),
+        trouble: trouble.map(words),
+    }
+}
+
+pub(super) fn words(failure: &StsFailure) -> String {
+    format!("{}: {}", failure.kind.word(), failure.detail)
+}

@@ -1,0 +1,95 @@
+//! A configuration from files, for every command that needs one.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "commands read the files that they are told of"
+)]
+
+use std::path::{Path, PathBuf};
+
+use super::ConfigFile;
+use crate::config::{Complaint, Config, Severity};
+
+/// The configuration and everything there is to say against it.
+pub(super) struct Loaded {
+    /// `None` where an error stands in it.
+    pub(super) config: Option<Config>,
+    /// All complaints, warnings included.
+    pub(super) complaints: Vec<Complaint>,
+    /// Where it came from, for people.
+    pub(super) source: String,
+}
+
+/// Reads the file that is named, the one of the package where it exists, or none.
+pub(super) fn load(file: &ConfigFile) -> Result<Loaded, String> {
+    let path = match &file.config {
+        Some(path) => Some(path.clone()),
+        None => Some(PathBuf::from(PACKAGED)).filter(|path| path.exists()),
+    };
+    let (text, source) = match path {
+        None => (String::new(), "built-in defaults".to_owned()),
+        Some(path) => (read(&path)?, path.display().to_string()),
+    };
+    let (config, complaints) = Config::parse(&text, &[]);
+    let folder = config
+        .as_ref()
+        .and_then(|config| config.rules_directory.clone());
+    let (config, complaints) = match folder {
+        None => (config, complaints),
+        Some(folder) => Config::parse(&text, &rule_files(&folder)?),
+    };
+    Ok(Loaded {
+        config,
+        complaints,
+        source,
+    })
+}
+
+impl Loaded {
+    /// The configuration, or all its errors in one text.
+    pub(super) fn usable(self) -> Result<Config, String> {
+        match self.config {
+            Some(config) => Ok(config),
+            None => Err(self
+                .complaints
+                .iter()
+                .filter(|complaint| complaint.severity == Severity::Error)
+                .map(|complaint| format!("{}: {complaint}", self.source))
+                .collect::<Vec<_>>()
+                .join("\n")),
+        }
+    }
+}
+
+/// The files of the rules directory, in the order of their names.
+fn rule_files(folder: &Path) -> Result<Vec<(String, String)>, String> {
+    let broken = |error| format!("rules_directory {}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            files.push((path.display().to_string(), read(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The folder for state: systemd's where it gives one, else the user's.
+pub(super) fn state_folder() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = variable("STATE_DIRECTORY") {
+        return PathBuf::from(folder);
+    }
+    let user = variable("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local").join("state")));
+    user.unwrap_or_else(|| PathBuf::from("/var/lib"))
+        .join("hoplock")
+}
+
+/// Where the package puts the configuration.
+const PACKAGED: &str = "/etc/hoplock/hoplock.toml";

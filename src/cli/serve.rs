@@ -1,0 +1,65 @@
+//! `hoplock serve`: runs the daemon.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use super::engine::{load, state_folder};
+use super::{ConfigFile, complain, exit};
+use crate::config::{Config, LogFormat};
+use crate::serve::daemon;
+
+pub(super) fn run(file: &ConfigFile) -> ExitCode {
+    let loaded = match load(file) {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            complain(&why);
+            return exit::bad_input();
+        }
+    };
+    for complaint in &loaded.complaints {
+        complain(&format!("{}: {complaint}", loaded.source));
+    }
+    let Some(config) = loaded.config else {
+        complain("nothing was started; `hoplock config check` shows the same complaints");
+        return exit::bad_input();
+    };
+    log_to_stderr(&config);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        source = loaded.source,
+        "hoplock"
+    );
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot be started: {error}"));
+            return exit::failed();
+        }
+    };
+    let reread = || load(file)?.usable();
+    match runtime.block_on(daemon::run(config, &state_folder(), reread)) {
+        Ok(()) => exit::FINE,
+        Err(error) => {
+            complain(&error.to_string());
+            exit::failed()
+        }
+    }
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = EnvFilter::new(&config.log.level);
+    let to_terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(to_terminal)
+        .with_target(false);
+    match config.log.format {
+        LogFormat::Json => builder.json().init(),
+        // The journal and most log files put their own time before each line.
+        LogFormat::Auto if !to_terminal => builder.without_time().init(),
+        LogFormat::Auto | LogFormat::Text => builder.init(),
+    }
+}

@@ -1,0 +1,214 @@
+//! The configuration as a value.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_policy::law::FirstContact;
+use hoplock_policy::name::DomainName;
+use hoplock_policy::profile::Profile;
+use hoplock_policy::rules::Rules;
+use hoplock_policy::tlsa::TlsaOptions;
+
+use crate::adapters::dns::Trust;
+
+/// All that the operator ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Sockets.
+    pub listen: Listen,
+    /// Resolver.
+    pub dns: DnsConfig,
+    /// MTA-STS.
+    pub sts: StsConfig,
+    /// DANE.
+    pub dane: DaneConfig,
+    /// The built-in Postfix profiles as changed, and others by name.
+    pub profiles: HashMap<String, Arc<Profile>>,
+    /// Rules for single destinations.
+    pub rules: Rules,
+    /// Bounds.
+    pub limits: Limits,
+    /// Log.
+    pub log: LogConfig,
+    /// State.
+    pub store: StoreConfig,
+    /// Folder with more files of rules.
+    pub rules_directory: Option<PathBuf>,
+    /// Effective values as they would be written, by section and key.
+    pub(super) written: BTreeMap<(String, String), String>,
+}
+
+/// Sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Socketmap.
+    pub socketmap: Vec<Endpoint>,
+    /// HTTP.
+    pub http: Vec<Endpoint>,
+    /// Control; none: beside the store.
+    pub control: Option<Endpoint>,
+    /// Mode of unix sockets.
+    pub mode: u32,
+    /// Their owner.
+    pub owner: Option<String>,
+    /// Their group.
+    pub group: Option<String>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// `HOST:PORT`.
+    Inet(String),
+    /// A socket that systemd hands over under this name.
+    Systemd(String),
+}
+
+/// Resolver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// Servers; none: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// When AD is believed.
+    pub trust: Trust,
+    /// One lookup.
+    pub timeout: Duration,
+    /// A signed name.
+    pub self_test: Option<DomainName>,
+    /// A name that must fail.
+    pub self_test_bogus: Option<DomainName>,
+}
+
+/// MTA-STS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StsConfig {
+    /// Ask at all.
+    pub enabled: bool,
+    /// Port of policy hosts.
+    pub port: u16,
+    /// PEM files with more roots.
+    pub roots: Vec<PathBuf>,
+    /// One fetch.
+    pub timeout: Duration,
+    /// Where a policy may exist and was never seen.
+    pub on_first_contact_failure: FirstContact,
+    /// Enforce policies in testing mode.
+    pub testing_as_enforce: bool,
+    /// Do not fetch from private addresses.
+    pub refuse_private_addresses: bool,
+}
+
+/// DANE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaneConfig {
+    /// Ask at all.
+    pub enabled: bool,
+    /// Behind an insecure MX set too.
+    pub half_dane: bool,
+    /// Of hosts in unsigned space too.
+    pub force_insecure_host_tlsa: bool,
+    /// Which records are usable.
+    pub tlsa: TlsaOptions,
+}
+
+/// Bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of mail servers.
+    pub connections: usize,
+    /// DNS lookups in flight.
+    pub lookups: usize,
+    /// Destinations kept.
+    pub cache_entries: usize,
+    /// Hosts examined for one destination.
+    pub mx_hosts: usize,
+}
+
+/// Log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Level.
+    pub level: String,
+    /// Form.
+    pub format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text; with its own time on a terminal only.
+    Auto,
+    /// Text with its own time.
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// State.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The state file, or the place where it would be.
+    pub path: Option<PathBuf>,
+}
+
+impl Config {
+    /// Where the control socket is, given the folder for state.
+    #[must_use]
+    pub fn control(&self, state: &std::path::Path) -> Endpoint {
+        let beside = || {
+            let folder = self.store.path.as_deref().and_then(std::path::Path::parent);
+            Endpoint::Unix(folder.unwrap_or(state).join("control.sock"))
+        };
+        self.listen.control.clone().unwrap_or_else(beside)
+    }
+}
+
+impl Endpoint {
+    /// Reads `unix:PATH`, `inet:HOST:PORT` or `systemd:NAME`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        match kind {
+            "unix" if rest.starts_with('/') => Some(Self::Unix(PathBuf::from(rest))),
+            "inet" => {
+                let (host, port) = rest.rsplit_once(':')?;
+                let good = !host.is_empty() && port.parse::<u16>().is_ok();
+                good.then(|| Self::Inet(rest.to_owned()))
+            }
+            "systemd" if !rest.is_empty() => Some(Self::Systemd(rest.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// True where only this host can reach it, as far as the text tells.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) | Self::Systemd(_) => true,
+            Self::Inet(address) => {
+                let host = address.rsplit_once(':').map_or("", |(host, _)| host);
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                host == "localhost"
+                    || host
+                        .parse::<std::net::IpAddr>()
+                        .is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inet(address) => write!(f, "inet:{address}"),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
+        }
+    }
+}

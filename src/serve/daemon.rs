@@ -1,0 +1,222 @@
+//! The daemon from start to drain.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_policy::findings::Validation;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::admin::{Admin, Guard, router};
+use super::connections::Connections;
+use super::conversation::{converse, turn_away};
+use super::engine::{Engine, EngineError, settings};
+use super::listen::Listener;
+use super::sockets::{BindError, HandedOver, bind};
+use crate::adapters::dns::self_test;
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Something that the configuration names cannot be used.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A socket cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Signals cannot be listened to.
+    #[error("signals cannot be listened to: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT; `state` is the folder for state, `reread` gives the configuration anew on SIGHUP, or complaints,
+/// which leave the running one as it is (OP-08).
+///
+/// # Errors
+/// [`ServeError`] where it cannot start.
+pub async fn run(
+    config: Config,
+    state: &Path,
+    mut reread: impl FnMut() -> Result<Config, String>,
+) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let engine = Engine::start(&config).await?;
+    let closing = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let connections = Connections::new(config.limits.connections, &closing);
+    let metrics = Arc::new(Metrics::new());
+    let admin = Arc::new(Admin {
+        answerer: Arc::clone(&engine.answerer),
+        metrics: Arc::clone(&metrics),
+        connections: connections.clone(),
+    });
+    let hall = Hall {
+        engine: &engine,
+        closing: &closing,
+        tasks: &tasks,
+        metrics: &metrics,
+    };
+    let mut handed_over = HandedOver::from_environment();
+    for endpoint in &config.listen.socketmap {
+        let listener = bind(endpoint, &config.listen, &mut handed_over).await?;
+        tracing::info!(%endpoint, "listening for socketmap requests");
+        hall.open(listener, &connections);
+    }
+    for endpoint in &config.listen.http {
+        let listener = bind(endpoint, &config.listen, &mut handed_over).await?;
+        tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
+        hall.admin(listener, &admin);
+    }
+    let control = config.control(state);
+    let listener = bind(&control, &config.listen, &mut handed_over).await?;
+    tracing::info!(endpoint = %control, "control socket");
+    hall.admin(listener, &admin);
+    for line in engine.says(&config) {
+        tracing::info!("{line}");
+    }
+    let dns = Arc::clone(&engine.dns);
+    let watching = tokio::spawn(self_test::watch(dns, tell_validation));
+    notify(&[sd_notify::NotifyState::Ready]);
+    let watchdog = tokio::spawn(watchdog());
+    loop {
+        match signals.next().await {
+            Told::Reload => {
+                notify(&[sd_notify::NotifyState::Reloading]);
+                match reread() {
+                    Ok(config) => {
+                        engine.answerer.reload(settings(&config));
+                        tracing::info!("rules, profiles and switches reloaded; sockets are kept");
+                    }
+                    Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
+                }
+                notify(&[sd_notify::NotifyState::Ready]);
+            }
+            Told::Drain => break,
+        }
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("draining: no new connections, requests in hand are answered");
+    closing.cancel();
+    tasks.close();
+    if timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    watching.abort();
+    watchdog.abort();
+    Ok(())
+}
+
+/// Where connections are received.
+struct Hall<'a> {
+    engine: &'a Engine,
+    closing: &'a CancellationToken,
+    tasks: &'a TaskTracker,
+    metrics: &'a Arc<Metrics>,
+}
+
+impl Hall<'_> {
+    fn open(&self, listener: Listener, connections: &Connections) {
+        let (answerer, metrics) = (Arc::clone(&self.engine.answerer), Arc::clone(self.metrics));
+        let (closing, connections) = (self.closing.clone(), connections.clone());
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move {
+            while let Some(stream) = listener.accept(&closing).await {
+                match connections.seat() {
+                    Some(seat) => {
+                        let (answerer, metrics) = (Arc::clone(&answerer), Arc::clone(&metrics));
+                        tasks.spawn(converse(stream, answerer, metrics, seat));
+                    }
+                    None => {
+                        metrics.turned_away.inc();
+                        tasks.spawn(turn_away(stream));
+                    }
+                }
+            }
+        });
+    }
+
+    fn admin(&self, listener: Listener, admin: &Arc<Admin>) {
+        let closed = self.closing.clone().cancelled_owned();
+        match listener {
+            Listener::Tcp(listener) => {
+                let routes = router(Arc::clone(admin), Guard::HostField);
+                let served = axum::serve(listener, routes).with_graceful_shutdown(closed);
+                self.tasks.spawn(async move { served.await });
+            }
+            Listener::Unix(listener, path) => {
+                let routes = router(Arc::clone(admin), Guard::FilePermissions);
+                let served = axum::serve(listener, routes).with_graceful_shutdown(closed);
+                self.tasks.spawn(async move {
+                    let outcome = served.await;
+                    drop(path);
+                    outcome
+                });
+            }
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Told {
+    Reload,
+    Drain,
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.terminate.recv() => Told::Drain,
+            _ = self.interrupt.recv() => Told::Drain,
+        }
+    }
+}
+
+fn tell_validation(before: Validation, after: Validation) {
+    match after {
+        Validation::NotValidating => tracing::error!(
+            ?before,
+            "the resolver does not validate DNSSEC any more: DANE is off; destinations that were \
+             seen with DANE, and those that must have it, wait"
+        ),
+        Validation::Validating => tracing::info!(?before, "the resolver validates DNSSEC"),
+        Validation::Unknown => tracing::warn!(?before, "nothing is known of the resolver"),
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}
+
+async fn watchdog() {
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    loop {
+        notify(&[sd_notify::NotifyState::Watchdog]);
+        sleep(interval / 2).await;
+    }
+}
+
+/// Longer than any profile's deadline: a request in hand is answered.
+const DRAIN: Duration = Duration::from_secs(25);

@@ -1,0 +1,176 @@
+//! The real world and the answerer, made from a configuration.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hoplock_policy::findings::Validation;
+use hoplock_policy::law::LawOptions;
+use hoplock_policy::profile::OwnDane;
+
+use crate::adapters::clock::SystemClock;
+use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
+use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError};
+use crate::answer::{Answerer, Settings};
+use crate::config::Config;
+use crate::discover::DiscoverOptions;
+use crate::store::memory::MemoryStore;
+use crate::world::{Resolver as _, World};
+
+/// Everything that gives answers.
+pub struct Engine {
+    /// Gives them.
+    pub answerer: Arc<Answerer>,
+    /// Asks the DNS.
+    pub dns: Arc<DnsStub>,
+    /// How many root certificates vouch for policy hosts.
+    pub roots: usize,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The roots cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+}
+
+impl Engine {
+    /// Builds the world that the configuration describes and tests the resolver once.
+    ///
+    /// # Errors
+    /// [`EngineError`] where something that the configuration names cannot be used.
+    pub async fn start(config: &Config) -> Result<Self, EngineError> {
+        let servers = servers(config);
+        let dns = DnsStub::new(dns_options(config), &servers);
+        self_test::test(&dns).await;
+        let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
+        let roots = fetcher.roots();
+        let world = World {
+            resolver: dns.clone(),
+            policy_fetcher: Arc::new(fetcher),
+            store: Arc::new(MemoryStore::new(config.limits.cache_entries)),
+            clock: Arc::new(SystemClock::new()),
+        };
+        let answerer = Answerer::new(
+            world,
+            discover_options(config),
+            settings(config),
+            config.limits.cache_entries,
+        );
+        Ok(Self {
+            answerer: Arc::new(answerer),
+            dns,
+            roots,
+        })
+    }
+
+    /// What was found out about the resolver, for people; one line each.
+    #[must_use]
+    pub fn says(&self, config: &Config) -> Vec<String> {
+        let mut lines = Vec::new();
+        let report = self.dns.report();
+        if report.is_empty() {
+            lines.push(
+                "no name server is configured: every lookup will fail and mail will wait; see \
+                 resolv.conf or [dns] servers"
+                    .to_owned(),
+            );
+        }
+        for server in report {
+            let words = match server.validation {
+                Validation::Validating => "validates DNSSEC",
+                Validation::NotValidating => "does not validate DNSSEC",
+                Validation::Unknown => "gave no answer that tells whether it validates DNSSEC",
+            };
+            lines.push(format!("resolver {} {words}", server.address));
+        }
+        if !self.dns.believes() {
+            lines.push(
+                "its word on DNSSEC is not believed, since it is not on loopback or is a forwarder: \
+                 DANE is off; run a validating resolver (unbound) on 127.0.0.1, or say [dns] \
+                 trust = \"always\" where the path to it is protected"
+                    .to_owned(),
+            );
+        } else if self.dns.validation() == Validation::NotValidating {
+            lines.push(
+                "DANE is off until it validates; install a validating resolver, for example unbound"
+                    .to_owned(),
+            );
+        }
+        lines.push(format!(
+            "{} root certificates vouch for MTA-STS policy hosts",
+            self.roots
+        ));
+        let assumed = config
+            .profiles
+            .values()
+            .any(|profile| profile.own_dane == OwnDane::Auto);
+        if assumed {
+            lines.push(
+                "own_dane = \"auto\" counts as \"yes\" in this version: the MTA itself must use a \
+                 validating resolver and smtp_dns_support_level = dnssec, else it will defer DANE \
+                 destinations"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+}
+
+/// The part of a configuration that may change at run time.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
+    let law = LawOptions {
+        dane: config.dane.enabled,
+        sts: config.sts.enabled,
+        half_dane: config.dane.half_dane,
+        testing_as_enforce: config.sts.testing_as_enforce,
+        first_contact: config.sts.on_first_contact_failure,
+        tlsa: config.dane.tlsa.clone(),
+    };
+    Settings {
+        rules: config.rules.clone(),
+        law,
+        profiles: config.profiles.clone(),
+    }
+}
+
+fn servers(config: &Config) -> Vec<SocketAddr> {
+    if !config.dns.servers.is_empty() {
+        return config.dns.servers.clone();
+    }
+    system::servers().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the system's name servers cannot be read");
+        Vec::new()
+    })
+}
+
+fn dns_options(config: &Config) -> DnsOptions {
+    DnsOptions {
+        servers: config.dns.servers.clone(),
+        trust: config.dns.trust,
+        timeout: config.dns.timeout,
+        lookups: config.limits.lookups,
+        self_test: config.dns.self_test.clone(),
+        self_test_bogus: config.dns.self_test_bogus.clone(),
+    }
+}
+
+fn fetch_options(config: &Config) -> FetchOptions {
+    FetchOptions {
+        port: config.sts.port,
+        roots: config.sts.roots.clone(),
+        timeout: config.sts.timeout,
+        refuse_private_addresses: config.sts.refuse_private_addresses,
+    }
+}
+
+fn discover_options(config: &Config) -> DiscoverOptions {
+    DiscoverOptions {
+        dane: config.dane.enabled,
+        sts: config.sts.enabled,
+        force_insecure_host_tlsa: config.dane.force_insecure_host_tlsa,
+        mx_hosts: config.limits.mx_hosts,
+        policy_entries: config.limits.cache_entries,
+    }
+}

@@ -1,0 +1,14 @@
+//! The daemon: listeners, conversations, reload, drain.
+//!
+//! * [`engine`]: the real world and the answerer, from a configuration.
+//! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
+//! * [`conversation`]: socketmap; [`admin`]: HTTP.
+//! * [`daemon`]: all of it together, until a signal ends it.
+
+pub mod admin;
+pub mod connections;
+pub mod conversation;
+pub mod daemon;
+pub mod engine;
+pub mod listen;
+pub mod sockets;
