@@ -12,16 +12,14 @@ use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use quick_cache::sync::Cache;
 
-use crate::answer::Answered;
-
-/// The findings of many destinations.
-pub struct FindingsCache {
-    demanding: Cache<NextHop, Arc<Entry>>,
-    free: Cache<NextHop, Arc<Entry>>,
+/// The findings of many destinations, with answers of type `A` made from them.
+pub struct FindingsCache<A> {
+    demanding: Cache<NextHop, Arc<Entry<A>>>,
+    free: Cache<NextHop, Arc<Entry<A>>>,
 }
 
 /// One destination.
-pub struct Entry {
+pub struct Entry<A> {
     /// The evidence.
     pub findings: Arc<Findings>,
     /// Failed gatherings in a row; decides how long this failure is kept.
@@ -29,7 +27,7 @@ pub struct Entry {
     /// How long from its gathering the entry may be used.
     lifetime: Duration,
     /// Answers made from it, one for each profile and generation of settings.
-    answers: Mutex<Vec<(AnswerKey, Arc<Answered>)>>,
+    answers: Mutex<Vec<(AnswerKey, Arc<A>)>>,
 }
 
 /// What an answer depends on beside the findings.
@@ -41,7 +39,7 @@ pub struct AnswerKey {
     pub generation: u64,
 }
 
-impl FindingsCache {
+impl<A> FindingsCache<A> {
     /// A cache for at most `entries` destinations of each kind.
     #[must_use]
     pub fn new(entries: usize) -> Self {
@@ -53,21 +51,21 @@ impl FindingsCache {
 
     /// The entry of a next hop, if it may still be used.
     #[must_use]
-    pub fn fresh(&self, next_hop: &NextHop, now: Moment) -> Option<Arc<Entry>> {
+    pub fn fresh(&self, next_hop: &NextHop, now: Moment) -> Option<Arc<Entry<A>>> {
         self.entry(next_hop)
             .filter(|entry| !entry.remaining(now).is_zero())
     }
 
     /// The entry of a next hop, fresh or not.
     #[must_use]
-    pub fn entry(&self, next_hop: &NextHop) -> Option<Arc<Entry>> {
+    pub fn entry(&self, next_hop: &NextHop) -> Option<Arc<Entry<A>>> {
         self.demanding
             .get(next_hop)
             .or_else(|| self.free.get(next_hop))
     }
 
     /// Keeps findings. A failure is kept for seconds, longer each time it repeats (RFC 9520, 3).
-    pub fn keep(&self, mut findings: Findings, demanding: bool) -> Arc<Entry> {
+    pub fn keep(&self, mut findings: Findings, demanding: bool) -> Arc<Entry<A>> {
         let next_hop = findings.next_hop.clone();
         let failures = match self.entry(&next_hop) {
             _ if !findings.has_failure() => 0,
@@ -115,7 +113,7 @@ impl FindingsCache {
     }
 }
 
-impl Entry {
+impl<A> Entry<A> {
     /// What is left of the entry's life.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Duration {
@@ -123,16 +121,17 @@ impl Entry {
         self.lifetime.saturating_sub(age)
     }
 
-    /// The answer made earlier under the same profile and settings, if it still holds.
+    /// The answer made earlier under the same profile and settings; the caller knows whether it
+    /// still holds.
     #[must_use]
-    pub fn answer(&self, key: &AnswerKey, now: Moment) -> Option<Arc<Answered>> {
+    pub fn answer(&self, key: &AnswerKey) -> Option<Arc<A>> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, answered) = answers.iter().find(|(own, _)| own == key)?;
-        answered.holds(now).then(|| Arc::clone(answered))
+        Some(Arc::clone(answered))
     }
 
     /// Keeps an answer beside the findings that it was made from.
-    pub fn keep_answer(&self, key: AnswerKey, answered: Arc<Answered>) {
+    pub fn keep_answer(&self, key: AnswerKey, answered: Arc<A>) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|(own, _)| own.profile != key.profile);
         answers.push((key, answered));

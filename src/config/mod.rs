@@ -5,6 +5,7 @@
 
 mod complaint;
 mod keys;
+mod listen;
 mod print;
 mod profiles;
 mod reader;

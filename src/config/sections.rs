@@ -15,10 +15,9 @@ use super::complaint::{Complaint, Severity, nearest};
 use super::keys::{KEYS, Key, LATER};
 use super::reader::{Reader, Section};
 use super::types::{
-    Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, StoreConfig,
-    StsConfig,
+    Config, DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, StoreConfig, StsConfig,
 };
-use super::{profiles, rules};
+use super::{listen, profiles, rules};
 use crate::adapters::dns::Trust;
 
 impl Default for Config {
@@ -93,7 +92,7 @@ fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
         reader.check_keys(&section, name, &known);
         section
     };
-    let (listen, dns, sts, dane) = (
+    let (listen_at, dns, sts, dane) = (
         section("listen"),
         section("dns"),
         section("sts"),
@@ -106,11 +105,14 @@ fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
         section("watch"),
         section("report"),
     ];
-    for section in [&listen, &limits_section, &store].into_iter().chain(&later) {
+    for section in [&listen_at, &limits_section, &store]
+        .into_iter()
+        .chain(&later)
+    {
         warn_of_later(reader, section);
     }
     let config = Config {
-        listen: listen_section(reader, &listen),
+        listen: listen::read(reader, &listen_at),
         dns: dns_section(reader, &dns),
         sts: sts_section(reader, &sts),
         dane: dane_section(reader, &dane),
@@ -182,79 +184,6 @@ fn warn_of_later(reader: &mut Reader<'_>, section: &Section<'_>) {
             reader.complain(Severity::Warning, key.span().start, words);
         }
     }
-}
-
-fn listen_section(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
-    let socketmap = endpoints(reader, section, "socketmap");
-    let http = endpoints(reader, section, "http");
-    let control = reader
-        .text(section, "control")
-        .filter(|(text, _)| !text.is_empty());
-    let control = control.and_then(|(text, at)| endpoint(reader, section, "control", &text, at));
-    let mode = reader.text(section, "mode").and_then(|(text, at)| {
-        let mode = u32::from_str_radix(&text, 8)
-            .ok()
-            .filter(|mode| *mode <= 0o777);
-        if mode.is_none() {
-            let words = format!("[listen] mode = {text:?} is no mode; write \"0660\"");
-            reader.complain(Severity::Error, at, words);
-        }
-        mode
-    });
-    let mut name = |key| {
-        reader
-            .text(section, key)
-            .map(|(text, _)| text)
-            .filter(|t| !t.is_empty())
-    };
-    let (owner, group) = (name("owner"), name("group"));
-    Listen {
-        socketmap: socketmap.unwrap_or_else(|| vec![Endpoint::Inet(SOCKETMAP.to_owned())]),
-        http: http.unwrap_or_else(|| vec![Endpoint::Inet(HTTP.to_owned())]),
-        control,
-        mode: mode.unwrap_or(MODE),
-        owner,
-        group,
-    }
-}
-
-fn endpoints(reader: &mut Reader<'_>, section: &Section<'_>, key: &str) -> Option<Vec<Endpoint>> {
-    let texts = reader.texts(section, key)?;
-    let read = texts
-        .iter()
-        .filter_map(|(text, at)| endpoint(reader, section, key, text, *at));
-    Some(read.collect())
-}
-
-fn endpoint(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    key: &str,
-    text: &str,
-    at: usize,
-) -> Option<Endpoint> {
-    let read = Endpoint::parse(text);
-    match &read {
-        None => {
-            let words = format!(
-                "[{}] {key}: {text:?} is no place to listen; write \"unix:/PATH\", \
-                 \"inet:HOST:PORT\" or \"systemd:NAME\"",
-                section.name
-            );
-            reader.complain(Severity::Error, at, words);
-        }
-        // PF-17: the protocols have no authentication of their own.
-        Some(endpoint) if !endpoint.is_local() => {
-            let words = format!(
-                "[{}] {key}: {text:?} can be reached from other hosts, and nothing there asks who \
-                 they are; use a unix socket or 127.0.0.1",
-                section.name
-            );
-            reader.complain(Severity::Warning, at, words);
-        }
-        Some(_) => {}
-    }
-    read
 }
 
 fn dns_section(reader: &mut Reader<'_>, section: &Section<'_>) -> DnsConfig {
@@ -417,12 +346,6 @@ fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
-/// Where Postfix asks; the package adds unix sockets.
-const SOCKETMAP: &str = "127.0.0.1:8425";
-/// Metrics and JSON.
-const HTTP: &str = "127.0.0.1:8426";
-/// Owner and group may connect.
-const MODE: u32 = 0o660;
 const DNS: u16 = 53;
 const HTTPS: u16 = 443;
 /// Some resolvers give no AD for the root itself.

@@ -3,7 +3,6 @@
 //! Speaks no MTA's language: what leaves is a verdict with its rendering. A lookup that takes longer
 //! than the MTA waits goes on and fills the cache; one that breaks becomes TEMP, and only that one.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +16,18 @@ use futures_util::future::{BoxFuture, Shared};
 use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding, Validation};
 use hoplock_policy::law::rows::Row;
-use hoplock_policy::law::{Answer, Conditions, LawOptions, Verdict, decide, decide_without_lookup};
+use hoplock_policy::law::{Conditions, Verdict, decide, decide_without_lookup};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Family, Profile};
 use hoplock_policy::reason::Reason;
-use hoplock_policy::render::{Rendered, View, render};
-use hoplock_policy::rules::Rules;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
 
+mod answered;
+
+pub use self::answered::{Answered, Settings};
+use self::answered::{made, tell};
 use crate::cache::{AnswerKey, Entry, FindingsCache};
 use crate::discover::{DiscoverOptions, Discoverer};
 use crate::world::{Patience, World};
@@ -35,37 +36,11 @@ use crate::world::{Patience, World};
 pub struct Answerer {
     discoverer: Arc<Discoverer>,
     world: World,
-    cache: Arc<FindingsCache>,
+    cache: Arc<FindingsCache<Answered>>,
     flights: Arc<DashMap<(NextHop, Duration), Flight>>,
     settings: ArcSwap<Settings>,
     generation: AtomicU64,
     counters: Counters,
-}
-
-/// What the operator ordered: may change at run time.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Rules for single destinations.
-    pub rules: Rules,
-    /// Switches of the law.
-    pub law: LawOptions,
-    /// Profiles that the configuration made or changed; others are built in.
-    pub profiles: HashMap<String, Arc<Profile>>,
-}
-
-/// One answer with its evidence.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// The next hop that the key was read as.
-    pub next_hop: NextHop,
-    /// The decision.
-    pub verdict: Verdict,
-    /// The evidence, where any was needed.
-    pub findings: Option<Arc<Findings>>,
-    /// The words for the MTA.
-    pub rendered: Rendered,
-    /// When it was made.
-    pub made: Moment,
 }
 
 /// What happened so far, for metrics.
@@ -79,7 +54,7 @@ pub struct Counters {
     pub broken: AtomicU64,
 }
 
-type Flight = Shared<BoxFuture<'static, Result<Arc<Entry>, Broken>>>;
+type Flight = Shared<BoxFuture<'static, Result<Arc<Entry<Answered>>, Broken>>>;
 
 /// A lookup broke by a fault of ours.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +110,7 @@ impl Answerer {
 
     /// The findings that are kept.
     #[must_use]
-    pub fn cache(&self) -> &FindingsCache {
+    pub fn cache(&self) -> &FindingsCache<Answered> {
         &self.cache
     }
 
@@ -164,7 +139,10 @@ impl Answerer {
             generation: self.generation_now(),
         };
         if let Some(entry) = self.cache.fresh(&next_hop, now) {
-            if let Some(answered) = entry.answer(&answer_key, now) {
+            if let Some(answered) = entry
+                .answer(&answer_key)
+                .filter(|answered| answered.holds(now))
+            {
                 self.counters.cached.fetch_add(1, Ordering::Relaxed);
                 return answered;
             }
@@ -200,7 +178,7 @@ impl Answerer {
     /// Judges findings, renders, and keeps the answer beside them.
     async fn judge(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Arc<Entry<Answered>>,
         settings: &Settings,
         profile: &Profile,
         key: AnswerKey,
@@ -242,7 +220,7 @@ impl Answerer {
     }
 
     /// A policy that these findings lacked has been fetched since.
-    async fn is_overtaken(&self, entry: &Entry) -> bool {
+    async fn is_overtaken(&self, entry: &Entry<Answered>) -> bool {
         let lacking = matches!(
             entry.findings.sts,
             StsFinding::Failed(_)
@@ -300,29 +278,6 @@ impl Answerer {
     }
 }
 
-impl Answered {
-    /// The answer for the renderers that speak to people; `asked` as it was typed.
-    #[must_use]
-    pub fn view<'a>(&'a self, asked: &'a str, profile: &'a str, rules: &'a Rules) -> View<'a> {
-        View {
-            asked,
-            next_hop: &self.next_hop,
-            profile,
-            verdict: &self.verdict,
-            findings: self.findings.as_deref(),
-            rendered: &self.rendered,
-            rules,
-            now: self.made,
-        }
-    }
-
-    /// True while it may be given again.
-    #[must_use]
-    pub fn holds(&self, now: Moment) -> bool {
-        now.uptime.saturating_sub(self.made.uptime) < self.verdict.expires_in
-    }
-}
-
 /// Takes a flight off the board when its task ends, however it ends.
 struct Landing {
     flights: Arc<DashMap<(NextHop, Duration), Flight>>,
@@ -338,10 +293,10 @@ impl Drop for Landing {
 async fn gather(
     discoverer: &Discoverer,
     world: &World,
-    cache: &FindingsCache,
+    cache: &FindingsCache<Answered>,
     next_hop: &NextHop,
     deadline: Duration,
-) -> Arc<Entry> {
+) -> Arc<Entry<Answered>> {
     let findings = discoverer.discover(next_hop, deadline).await;
     for warning in &findings.warnings {
         tracing::info!(%next_hop, "{warning}");
@@ -372,37 +327,6 @@ fn has_usable_dane(findings: &Findings) -> bool {
             }
             _ => false,
         })
-}
-
-fn made(
-    next_hop: NextHop,
-    verdict: Verdict,
-    findings: Option<Arc<Findings>>,
-    profile: &Profile,
-    now: Moment,
-) -> Answered {
-    let rendered = render(&verdict, profile);
-    Answered {
-        next_hop,
-        verdict,
-        findings,
-        rendered,
-        made: now,
-    }
-}
-
-/// D14: one line when an answer is first computed; cached answers are only counted.
-fn tell(answered: &Answered, profile: &Profile) {
-    let verdict = &answered.verdict;
-    let (next_hop, profile) = (&answered.next_hop, &profile.name);
-    let (word, reason) = (verdict.answer.word(), verdict.reason.word());
-    if verdict.answer == Answer::Temp {
-        tracing::warn!(%next_hop, profile, verdict = word, reason, detail = verdict.detail,
-            row = verdict.row.id(), "mail waits");
-    } else {
-        tracing::info!(%next_hop, profile, verdict = word, reason, row = verdict.row.id(),
-            "answered");
-    }
 }
 
 /// How long a destination with DANE is remembered (MX-17).

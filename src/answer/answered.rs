@@ -1,0 +1,92 @@
+//! One answer, and the settings that it was made under.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hoplock_policy::findings::Findings;
+use hoplock_policy::law::{Answer, LawOptions, Verdict};
+use hoplock_policy::moment::Moment;
+use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::profile::Profile;
+use hoplock_policy::render::{Rendered, View, render};
+use hoplock_policy::rules::Rules;
+
+/// What the operator ordered: may change at run time.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Rules for single destinations.
+    pub rules: Rules,
+    /// Switches of the law.
+    pub law: LawOptions,
+    /// Profiles that the configuration made or changed; others are built in.
+    pub profiles: HashMap<String, Arc<Profile>>,
+}
+
+/// One answer with its evidence.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The next hop that the key was read as.
+    pub next_hop: NextHop,
+    /// The decision.
+    pub verdict: Verdict,
+    /// The evidence, where any was needed.
+    pub findings: Option<Arc<Findings>>,
+    /// The words for the MTA.
+    pub rendered: Rendered,
+    /// When it was made.
+    pub made: Moment,
+}
+
+impl Answered {
+    /// The answer for the renderers that speak to people; `asked` as it was typed.
+    #[must_use]
+    pub fn view<'a>(&'a self, asked: &'a str, profile: &'a str, rules: &'a Rules) -> View<'a> {
+        View {
+            asked,
+            next_hop: &self.next_hop,
+            profile,
+            verdict: &self.verdict,
+            findings: self.findings.as_deref(),
+            rendered: &self.rendered,
+            rules,
+            now: self.made,
+        }
+    }
+
+    /// True while it may be given again.
+    #[must_use]
+    pub fn holds(&self, now: Moment) -> bool {
+        now.uptime.saturating_sub(self.made.uptime) < self.verdict.expires_in
+    }
+}
+
+pub(super) fn made(
+    next_hop: NextHop,
+    verdict: Verdict,
+    findings: Option<Arc<Findings>>,
+    profile: &Profile,
+    now: Moment,
+) -> Answered {
+    let rendered = render(&verdict, profile);
+    Answered {
+        next_hop,
+        verdict,
+        findings,
+        rendered,
+        made: now,
+    }
+}
+
+/// D14: one line when an answer is first computed; cached answers are only counted.
+pub(super) fn tell(answered: &Answered, profile: &Profile) {
+    let verdict = &answered.verdict;
+    let (next_hop, profile) = (&answered.next_hop, &profile.name);
+    let (word, reason) = (verdict.answer.word(), verdict.reason.word());
+    if verdict.answer == Answer::Temp {
+        tracing::warn!(%next_hop, profile, verdict = word, reason, detail = verdict.detail,
+            row = verdict.row.id(), "mail waits");
+    } else {
+        tracing::info!(%next_hop, profile, verdict = word, reason, row = verdict.row.id(),
+            "answered");
+    }
+}
