@@ -10,6 +10,7 @@ use std::time::Duration;
 use hoplock_policy::findings::Findings;
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::reason::Reason;
 use quick_cache::sync::Cache;
 
 /// The findings of many destinations, with answers of type `A` made from them.
@@ -28,6 +29,21 @@ pub struct Entry<A> {
     lifetime: Duration,
     /// Answers made from it, one for each profile and generation of settings.
     answers: Mutex<Vec<(AnswerKey, Arc<A>)>>,
+    /// What the log said last of this destination.
+    told: Mutex<Option<Told>>,
+}
+
+/// What the log said of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The verdict's word.
+    pub word: &'static str,
+    /// The verdict's reason.
+    pub reason: Reason,
+    /// Whether mail waits.
+    pub waits: bool,
+    /// When.
+    pub at: Moment,
 }
 
 /// What an answer depends on beside the findings.
@@ -67,7 +83,9 @@ impl<A> FindingsCache<A> {
     /// Keeps findings. A failure is kept for seconds, longer each time it repeats (RFC 9520, 3).
     pub fn keep(&self, mut findings: Findings, demanding: bool) -> Arc<Entry<A>> {
         let next_hop = findings.next_hop.clone();
-        let failures = match self.entry(&next_hop) {
+        let previous = self.entry(&next_hop);
+        let told = Mutex::new(previous.as_ref().and_then(|previous| previous.told()));
+        let failures = match previous {
             _ if !findings.has_failure() => 0,
             Some(previous) => previous.failures.saturating_add(1),
             None => 1,
@@ -83,6 +101,7 @@ impl<A> FindingsCache<A> {
             failures,
             lifetime,
             answers,
+            told,
         });
         let (into, from) = if demanding {
             (&self.demanding, &self.free)
@@ -130,6 +149,26 @@ impl<A> Entry<A> {
         Some(Arc::clone(answered))
     }
 
+    fn told(&self) -> Option<Told> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is to be told, and whether it is news: another answer than last time, or mail that
+    /// has been waiting for another minute.
+    #[must_use]
+    pub fn tells(&self, now: Told) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.is_none_or(|before| {
+            let same = before.word == now.word && before.reason == now.reason;
+            let age = now.at.uptime.saturating_sub(before.at.uptime);
+            !same || now.waits && age >= TELL_AGAIN
+        });
+        if is_news {
+            *told = Some(now);
+        }
+        is_news
+    }
+
     /// Keeps an answer beside the findings that it was made from.
     pub fn keep_answer(&self, key: AnswerKey, answered: Arc<A>) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,6 +183,8 @@ fn failure_lifetime(failures: u32) -> Duration {
     (FIRST_FAILURE * 2_u32.pow(doublings)).min(LONGEST_FAILURE)
 }
 
+/// A destination whose mail waits is told of once a minute, not once a query.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// RFC 9520, 3.2: failures are kept for at least a second and at most five minutes.
 const FIRST_FAILURE: Duration = Duration::from_secs(5);
 /// RFC 2308, 7.1: no longer than five minutes.

@@ -11,6 +11,8 @@ use hoplock_policy::profile::Profile;
 use hoplock_policy::render::{Rendered, View, render};
 use hoplock_policy::rules::Rules;
 
+use crate::cache::Told;
+
 /// What the operator ordered: may change at run time.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -77,16 +79,36 @@ pub(super) fn made(
     }
 }
 
-/// D14: one line when an answer is first computed; cached answers are only counted.
-pub(super) fn tell(answered: &Answered, profile: &Profile) {
+/// One line when an answer is first computed or changes, and once a minute while mail waits; the
+/// rest is counted.
+pub(super) fn tell(answered: &Answered, profile: &Profile, is_news: bool) {
     let verdict = &answered.verdict;
     let (next_hop, profile) = (&answered.next_hop, &profile.name);
-    let (word, reason) = (verdict.answer.word(), verdict.reason.word());
-    if verdict.answer == Answer::Temp {
-        tracing::warn!(%next_hop, profile, verdict = word, reason, detail = verdict.detail,
-            row = verdict.row.id(), "mail waits");
-    } else {
-        tracing::info!(%next_hop, profile, verdict = word, reason, row = verdict.row.id(),
-            "answered");
+    let (word, reason, row) = (
+        verdict.answer.word(),
+        verdict.reason.word(),
+        verdict.row.id(),
+    );
+    let detail = &verdict.detail;
+    match (is_news, &verdict.answer) {
+        (true, Answer::Temp) => {
+            tracing::warn!(%next_hop, profile, verdict = word, reason, row, detail, "mail waits");
+        }
+        (true, _) => tracing::info!(%next_hop, profile, verdict = word, reason, row, "answered"),
+        (false, _) => tracing::debug!(%next_hop, profile, verdict = word, reason, row, "answered"),
+    }
+}
+
+impl Told {
+    /// What the log says of this answer.
+    pub(super) fn of(answered: &Answered, now: Moment) -> Self {
+        let verdict = &answered.verdict;
+        let waits = verdict.answer == Answer::Temp;
+        Self {
+            word: verdict.answer.word(),
+            reason: verdict.reason,
+            waits,
+            at: now,
+        }
     }
 }

@@ -16,7 +16,7 @@ use futures_util::future::{BoxFuture, Shared};
 use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding, Validation};
 use hoplock_policy::law::rows::Row;
-use hoplock_policy::law::{Conditions, Verdict, decide, decide_without_lookup};
+use hoplock_policy::law::{Conditions, Verdict, decide, decide_without_lookup, without_findings};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Family, Profile};
@@ -28,7 +28,7 @@ mod answered;
 
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
-use crate::cache::{AnswerKey, Entry, FindingsCache};
+use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
 use crate::discover::{DiscoverOptions, Discoverer};
 use crate::world::{Patience, World};
 
@@ -131,7 +131,7 @@ impl Answerer {
         let next_hop = NextHop::parse(key);
         let now = self.world.clock.now();
         let settings = self.settings.load_full();
-        if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, now) {
+        if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, profile, now) {
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
         let answer_key = AnswerKey {
@@ -153,6 +153,10 @@ impl Answerer {
                     .await;
             }
         }
+        if self.flights.len() >= MOST_FLIGHTS {
+            let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
+            return Arc::new(made(next_hop, verdict, None, profile, now));
+        }
         let flight = self.flight(&next_hop, profile.deadline);
         let verdict = match Patience::of(profile.deadline).wait(flight).await {
             Some(Ok(entry)) => {
@@ -172,6 +176,7 @@ impl Answerer {
             }
         };
         let now = self.world.clock.now();
+        let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
         Arc::new(made(next_hop, verdict, None, profile, now))
     }
 
@@ -202,7 +207,8 @@ impl Answerer {
         );
         let kept = Some(Arc::clone(findings));
         let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
-        tell(&answered, profile);
+        let told = Told::of(&answered, now);
+        tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
         entry.keep_answer(key, Arc::clone(&answered));
         answered
@@ -331,3 +337,5 @@ fn has_usable_dane(findings: &Findings) -> bool {
 
 /// How long a destination with DANE is remembered (MX-17).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+/// A flood of unknown names must not hold memory without end; each flight is a few kilobytes.
+const MOST_FLIGHTS: usize = 10_000;

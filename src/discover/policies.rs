@@ -108,11 +108,12 @@ impl Policies {
         patience: Patience,
     ) -> Fetched {
         match self.desks.get(domain) {
+            // A fetch whose task broke will never be done: it is started anew.
             Some(Desk::UnderWay {
                 id: other,
                 since,
                 done,
-            }) if other == id => {
+            }) if other == id && done.has_changed().is_ok() => {
                 // ST-11: a fetch that others have waited for long enough holds nobody else.
                 if now.uptime.saturating_sub(since.uptime) > SHARED_WAIT {
                     return Err(pending());

@@ -83,21 +83,16 @@ pub async fn run(
     let watching = tokio::spawn(self_test::watch(dns, tell_validation));
     notify(&[sd_notify::NotifyState::Ready]);
     let watchdog = tokio::spawn(watchdog());
-    loop {
-        match signals.next().await {
-            Told::Reload => {
-                notify(&[sd_notify::NotifyState::Reloading]);
-                match reread() {
-                    Ok(config) => {
-                        engine.answerer.reload(settings(&config));
-                        tracing::info!("rules, profiles and switches reloaded; sockets are kept");
-                    }
-                    Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
-                }
-                notify(&[sd_notify::NotifyState::Ready]);
+    while let Told::Reload = signals.next().await {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        match reread() {
+            Ok(config) => {
+                engine.answerer.reload(settings(&config));
+                tracing::info!("rules, profiles and switches reloaded; sockets are kept");
             }
-            Told::Drain => break,
+            Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
         }
+        notify(&[sd_notify::NotifyState::Ready]);
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining: no new connections, requests in hand are answered");

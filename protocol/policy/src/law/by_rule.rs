@@ -54,6 +54,15 @@ pub(super) fn pinned(rule: &Rule) -> Option<Verdict> {
     Some(verdict)
 }
 
+/// The verdict of a rule that says `off`: nothing is looked up for it.
+pub(super) fn off(rule: &Rule, profile: &Profile) -> Verdict {
+    let nothing = Verdict::plain(Answer::NotFound, Row::Dt21, Reason::RuleOff, String::new());
+    let mut verdict = hands_off(Reason::RuleOff, nothing, profile);
+    verdict.rule = Some(Box::new(rule.clone()));
+    verdict.expires_in = PINNED_LIFETIME;
+    verdict
+}
+
 /// OP-03: the MTA's own default acts; where that would be DANE or more, it is told otherwise.
 fn hands_off(reason: Reason, verdict: Verdict, profile: &Profile) -> Verdict {
     let (answer, outcome) = match profile.floor {

@@ -41,7 +41,9 @@ pub struct Choice {
 /// Chooses the answer for one situation and one MTA.
 #[must_use]
 pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
-    let half_dane_used = situation.uses_half_dane(abilities.family, abilities.floor);
+    // An MTA without DANE of its own cannot make use of it.
+    let half_dane_used = abilities.own_dane != OwnDane::No
+        && situation.uses_half_dane(abilities.family, abilities.floor);
     let bare: Vec<Duty> = situation
         .hosts
         .iter()

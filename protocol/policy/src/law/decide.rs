@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::by_rule::{by_rule, pinned};
+use std::time::Duration;
+
+use super::by_rule::{by_rule, off, pinned};
 use super::duty::Duty;
 use super::judged::{Judged, with_hosts};
 use super::outcome::Outcome;
@@ -96,7 +98,11 @@ pub fn decide(
         Some(rule) => by_rule(rule, verdict, profile),
         None => verdict,
     };
-    verdict.expires_in = lifetime;
+    // OP-05: an answer does not outlive the rule that it rests on.
+    let until = rule
+        .and_then(|rule| rule.expires)
+        .map(|until| until.0.saturating_sub(now.wall.0));
+    verdict.expires_in = until.map_or(lifetime, |left| lifetime.min(Duration::from_millis(left)));
     if let (Answer::Secure(_), Some(policy)) = (&verdict.answer, sts)
         && verdict.row != Row::Rule
     {
@@ -108,14 +114,22 @@ pub fn decide(
 /// Decides what needs no lookup: keys that are no destination, and rules written for them.
 /// `None` where findings are needed.
 #[must_use]
-pub fn decide_without_lookup(next_hop: &NextHop, rules: &Rules, now: Moment) -> Option<Verdict> {
+pub fn decide_without_lookup(
+    next_hop: &NextHop,
+    rules: &Rules,
+    profile: &Profile,
+    now: Moment,
+) -> Option<Verdict> {
     let (rule, reason) = match next_hop {
         NextHop::Domain { .. } | NextHop::Host { .. } => {
             let rule = next_hop
                 .name()
                 .and_then(|name| rules.for_name(name, now.wall));
-            // A level given whatever the findings say needs no findings.
-            return rule.and_then(pinned);
+            // A level given whatever the findings say needs no findings, and waits for none.
+            return rule.and_then(|rule| match rule.mode {
+                Mode::Off if rule.answer.is_none() => Some(off(rule, profile)),
+                _ => pinned(rule),
+            });
         }
         NextHop::Parent(suffix) => (rules.for_suffix(suffix, now.wall), Reason::ParentKey),
         NextHop::NotADomain(what) => {
@@ -131,6 +145,25 @@ pub fn decide_without_lookup(next_hop: &NextHop, rules: &Rules, now: Moment) -> 
         rule.and_then(pinned)
             .unwrap_or_else(|| Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())),
     )
+}
+
+/// A verdict that rests on no findings (the lookups took too long, or broke), under the rules: where
+/// the operator wants to be told only, nothing waits for lookups.
+#[must_use]
+pub fn without_findings(
+    verdict: Verdict,
+    next_hop: &NextHop,
+    rules: &Rules,
+    profile: &Profile,
+    now: Moment,
+) -> Verdict {
+    let rule = next_hop
+        .name()
+        .and_then(|name| rules.for_name(name, now.wall));
+    match rule.filter(|rule| rule.mode == Mode::Audit) {
+        Some(rule) => by_rule(rule, verdict, profile),
+        None => verdict,
+    }
 }
 
 /// The policy that must be enforced now, if there is one.

@@ -18,5 +18,7 @@ pub mod rows;
 pub mod situation;
 mod verdict;
 
-pub use self::decide::{Conditions, FirstContact, LawOptions, decide, decide_without_lookup};
+pub use self::decide::{
+    Conditions, FirstContact, LawOptions, decide, decide_without_lookup, without_findings,
+};
 pub use self::verdict::{Answer, JudgedHost, Loser, MatchName, StsBasis, Verdict, Why};
