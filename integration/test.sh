@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds and passes everything: style, lints, licences, unit tests, scenarios, and the lab with real
+# servers. Run as root on Debian 12 with a Rust toolchain; what the lab needs is installed by apt.
+#
+# usage: integration/test.sh [--deep]      --deep also runs the breaks and the fuzzers for longer
+set -euo pipefail
+cd "$(dirname "$0")/.."
+deep=0
+case "${1:-}" in
+  --deep) deep=1 ;;
+  "") ;;
+  *) echo "usage: integration/test.sh [--deep]" >&2; exit 2 ;;
+esac
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "servers for the lab"
+needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux)
+missing=()
+for package in "${needed[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  [ "$(id -u)" -eq 0 ] || { echo "missing: ${missing[*]}; run this as root, or install them" >&2; exit 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  # Daemons of the packages must not start: the lab runs its own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  apt-get install -q -y --no-install-recommends "${missing[@]}"
+fi
+for program in postfix unbound nsd ldns-signzone openssl unshare ip; do
+  PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "the lab needs $program and it is missing" >&2; exit 1; }
+done
+
+step "style and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "licences, sources, duplicate crates"
+if ! command -v cargo-deny >/dev/null; then
+  cargo install cargo-deny --locked --quiet
+fi
+cargo deny --locked check licenses bans sources
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+step "tests and scenarios"
+cargo test --workspace --locked
+
+step "the lab: signed zones, Unbound, policy host, mail hosts, Postfix"
+cargo build --release --locked --workspace --bins
+integration/lab.sh
+
+if [ "$deep" -eq 1 ]; then
+  step "breaks: each must turn tests red"
+  integration/break.sh
+  step "fuzzers, a minute each"
+  command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
+  for target in $(cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz list); do
+    (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" --sanitizer none -- -max_total_time=60)
+  done
+fi
+
+step "all passed"
