@@ -1,1 +1,13 @@
-//! Test harness.
+//! Harness of the tests that need more than one crate: the lab with real servers.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "this crate is test code: a fault must stop it, loudly"
+)]
+
+pub mod lab;

@@ -46,12 +46,20 @@ impl Daemon {
         );
         std::fs::write(folder.path().join("hoplock.toml"), text).unwrap();
         let mut command = Command::new(BINARY);
-        command.arg("serve").arg("--config").arg(folder.path().join("hoplock.toml"));
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(folder.path().join("hoplock.toml"));
         command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
         command.stdout(Stdio::null());
         change(&mut command);
         let child = command.spawn().unwrap();
-        let mut daemon = Self { child, folder, socket, _black_hole: black_hole };
+        let mut daemon = Self {
+            child,
+            folder,
+            socket,
+            _black_hole: black_hole,
+        };
         let control = daemon.control();
         daemon.until(|daemon| daemon.socket.exists() && control.exists());
         daemon
@@ -75,19 +83,27 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the daemon ended with {status}: {}", self.log());
             }
-            assert!(started.elapsed() < Duration::from_secs(20), "waited in vain: {}", self.log());
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "waited in vain: {}",
+                self.log()
+            );
             sleep(Duration::from_millis(20));
         }
     }
 
     fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.socket).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         stream
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        let status = Command::new("kill")
+            .args([name, &self.child.id().to_string()])
+            .status();
         assert!(status.unwrap().success());
     }
 
@@ -137,9 +153,23 @@ fn is_closed(stream: &mut impl Read) -> bool {
 fn replies_are_exact() {
     let daemon = Daemon::start("");
     let mut stream = daemon.connect();
-    for key in ["[192.0.2.1]", "[IPv6:2001:db8::1]:587", "localhost", "/var/run/x", ".example.test"] {
-        assert_eq!(ask(&mut stream, &format!("postfix {key}")), "NOTFOUND ", "{key}");
-        assert_eq!(ask(&mut stream, &format!("QUERY {key}")), "NOTFOUND ", "{key}");
+    for key in [
+        "[192.0.2.1]",
+        "[IPv6:2001:db8::1]:587",
+        "localhost",
+        "/var/run/x",
+        ".example.test",
+    ] {
+        assert_eq!(
+            ask(&mut stream, &format!("postfix {key}")),
+            "NOTFOUND ",
+            "{key}"
+        );
+        assert_eq!(
+            ask(&mut stream, &format!("QUERY {key}")),
+            "NOTFOUND ",
+            "{key}"
+        );
     }
     assert!(ask(&mut stream, "nomap example.test").starts_with("TEMP unknown-map: "));
     assert!(ask(&mut stream, "postfix ").starts_with("TEMP bad-request: "));
@@ -171,10 +201,15 @@ fn requests_may_be_split_or_joined() {
         sleep(Duration::from_millis(2));
     }
     assert_eq!(reply(&mut stream), "NOTFOUND ");
-    stream.write_all(b"17:postfix localhost,7:nomap x,17:postfix localhost,").unwrap();
+    stream
+        .write_all(b"17:postfix localhost,7:nomap x,17:postfix localhost,")
+        .unwrap();
     let replies = [reply(&mut stream), reply(&mut stream), reply(&mut stream)];
     assert!(replies[1].starts_with("TEMP unknown-map"), "{replies:?}");
-    assert_eq!((replies[0].as_str(), replies[2].as_str()), ("NOTFOUND ", "NOTFOUND "));
+    assert_eq!(
+        (replies[0].as_str(), replies[2].as_str()),
+        ("NOTFOUND ", "NOTFOUND ")
+    );
 }
 
 /// PF-04, FT-03: with a resolver that swallows everything, TEMP leaves at the deadline, and others
@@ -192,22 +227,26 @@ fn a_silent_resolver_costs_the_deadline_and_no_more() {
 /// FT-03: at the cap the longest idle connection makes room; where none is idle, the new one is told.
 #[test]
 fn the_connection_cap_closes_the_longest_idle() {
-    let daemon = Daemon::start(
-        "[limits]\nconnections = 2\n[profile.postfix]\ndeadline = \"5s\"\n",
-    );
+    let daemon = Daemon::start("[limits]\nconnections = 2\n[profile.postfix]\ndeadline = \"5s\"\n");
     let mut first = daemon.connect();
     assert_eq!(ask(&mut first, "postfix localhost"), "NOTFOUND ");
     let mut second = daemon.connect();
     assert_eq!(ask(&mut second, "postfix localhost"), "NOTFOUND ");
     let mut third = daemon.connect();
     assert_eq!(ask(&mut third, "postfix localhost"), "NOTFOUND ");
-    assert!(is_closed(&mut first), "the longest idle connection is closed");
+    assert!(
+        is_closed(&mut first),
+        "the longest idle connection is closed"
+    );
     write!(second, "20:postfix example.test,").unwrap();
     write!(third, "20:postfix example.test,").unwrap();
     sleep(Duration::from_millis(300));
     let answer = ask(&mut daemon.connect(), "postfix localhost");
     assert!(answer.starts_with("TEMP busy: "), "{answer}");
-    assert!(reply(&mut second).starts_with("TEMP "), "requests in hand are answered");
+    assert!(
+        reply(&mut second).starts_with("TEMP "),
+        "requests in hand are answered"
+    );
 }
 
 /// OP-08: a bad file leaves the running configuration as it is; a good one is taken over.
@@ -219,7 +258,11 @@ fn reload_is_atomic() {
     std::fs::write(daemon.config(), good.replace("answer", "anwser")).unwrap();
     daemon.signal("-HUP");
     daemon.until(|daemon| daemon.log().contains("reload refused"));
-    assert!(daemon.log().contains("did you mean answer?"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("did you mean answer?"),
+        "{}",
+        daemon.log()
+    );
     assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK encrypt");
     std::fs::write(daemon.config(), good.replace("encrypt", "dane-only")).unwrap();
     daemon.signal("-HUP");
@@ -230,7 +273,10 @@ fn reload_is_atomic() {
     let check = daemon.tool(&["config", "check"]);
     assert_eq!(check.status.code(), Some(2));
     let words = String::from_utf8_lossy(&check.stderr).into_owned();
-    assert!(words.contains("line 2") && words.contains("half_dane"), "{words}");
+    assert!(
+        words.contains("line 2") && words.contains("half_dane"),
+        "{words}"
+    );
 }
 
 /// SIGTERM: requests in hand are answered, sockets are removed, exit status 0.
@@ -244,7 +290,12 @@ fn drain_answers_what_is_in_hand() {
     daemon.signal("-TERM");
     assert!(is_closed(&mut idle));
     assert!(reply(&mut busy).starts_with("TEMP "));
-    assert_eq!(daemon.child.wait().unwrap().code(), Some(0), "{}", daemon.log());
+    assert_eq!(
+        daemon.child.wait().unwrap().code(),
+        Some(0),
+        "{}",
+        daemon.log()
+    );
     assert!(!daemon.socket.exists(), "the socket file is removed");
 }
 
@@ -254,7 +305,11 @@ fn out_of_descriptors_is_survived() {
     let mut daemon = Daemon::start_with("", |command| {
         let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
         let mut limited = Command::new("sh");
-        limited.arg("-c").arg("ulimit -n 40; exec \"$0\" \"$@\"").arg(BINARY).args(arguments);
+        limited
+            .arg("-c")
+            .arg("ulimit -n 40; exec \"$0\" \"$@\"")
+            .arg(BINARY)
+            .args(arguments);
         let log = command.get_current_dir().map(Path::to_path_buf);
         assert!(log.is_none());
         let folder = limited.get_args().last().unwrap().to_owned();
@@ -282,17 +337,30 @@ fn commands_say_what_they_found() {
     let json = daemon.tool(&["query", "a.test", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(value["verdict"], "dane-only");
-    assert_eq!((&value["row"], &value["rule"]), (&"rule".into(), &"a.test".into()));
+    assert_eq!(
+        (&value["row"], &value["rule"]),
+        (&"rule".into(), &"a.test".into())
+    );
     let waits = daemon.tool(&["explain", "b.test"]);
     assert_eq!(waits.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&waits.stdout).contains("MAIL WAITS"), "{waits:?}");
+    assert!(
+        String::from_utf8_lossy(&waits.stdout).contains("MAIL WAITS"),
+        "{waits:?}"
+    );
     assert_eq!(daemon.tool(&["query", "a..b"]).status.code(), Some(2));
     let direct = daemon.tool(&["query", "a.test", "--direct"]);
     assert_eq!(String::from_utf8_lossy(&direct.stdout), "OK dane-only\n");
     let config = daemon.config();
     drop(daemon);
-    let nobody = Command::new(BINARY).args(["query", "a.test"]).output().unwrap();
-    assert!(matches!(nobody.status.code(), Some(0 | 1 | 3)), "{nobody:?} {}", config.display());
+    let nobody = Command::new(BINARY)
+        .args(["query", "a.test"])
+        .output()
+        .unwrap();
+    assert!(
+        matches!(nobody.status.code(), Some(0 | 1 | 3)),
+        "{nobody:?} {}",
+        config.display()
+    );
 }
 
 /// PF-17: unix sockets are for owner and group; the control socket is apart from the map.
@@ -309,7 +377,11 @@ fn sockets_are_not_for_everybody() {
 /// The HTTP interface answers to local names only, and shows figures in both forms.
 #[test]
 fn http_checks_its_host_field() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let daemon = Daemon::start("");
     let text = std::fs::read_to_string(daemon.config()).unwrap();
     let text = text.replace("http = []", &format!("http = [\"inet:127.0.0.1:{port}\"]"));
@@ -322,8 +394,12 @@ fn http_checks_its_host_field() {
         _ => line.to_owned(),
     });
     std::fs::write(&config, own.collect::<Vec<_>>().join("\n")).unwrap();
-    let mut child =
-        Command::new(BINARY).arg("serve").arg("--config").arg(&config).spawn().unwrap();
+    let mut child = Command::new(BINARY)
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .spawn()
+        .unwrap();
     let get = |path: &str, host: &str, accept: &str| {
         let started = Instant::now();
         let mut stream = loop {
@@ -345,7 +421,10 @@ fn http_checks_its_host_field() {
         text
     };
     let plain = get("/metrics", "localhost", "*/*");
-    assert!(plain.contains("version=0.0.4") && !plain.contains("# EOF"), "{plain}");
+    assert!(
+        plain.contains("version=0.0.4") && !plain.contains("# EOF"),
+        "{plain}"
+    );
     let open = get("/metrics", "127.0.0.1:8426", "application/openmetrics-text");
     assert!(open.contains("# EOF"), "{open}");
     assert!(get("/live", "[::1]:8426", "*/*").starts_with("HTTP/1.1 200"));
