@@ -1,4 +1,4 @@
-//! Harness of the tests that need more than one crate: the lab with real servers.
+//! Harness of the tests that need more than one crate: scenarios, and the lab with real servers.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -11,3 +11,4 @@
 )]
 
 pub mod lab;
+pub mod scenario;

@@ -16,6 +16,7 @@ use hoplock_policy::name::{DomainName, PolicyDomain};
 pub use self::patience::Patience;
 
 mod patience;
+pub mod scripted;
 
 /// What a question to the world returns: something to wait for.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

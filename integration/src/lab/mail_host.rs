@@ -30,8 +30,8 @@ pub struct Session {
     pub tls: bool,
     /// The name that the client asked for.
     pub sni: Option<String>,
-    /// Bytes after the handshake.
-    pub after_handshake: usize,
+    /// What the client said after the handshake.
+    pub after_handshake: String,
     /// MAIL was seen, in clear text or not.
     pub mail_from: Option<String>,
     /// Recipients of a message that was taken.
@@ -113,7 +113,7 @@ async fn dialogue<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Next::Close);
         }
         if session.tls {
-            session.after_handshake += length;
+            session.after_handshake.push_str(&line);
         }
         let upper = line.trim_end().to_ascii_uppercase();
         let reply: &[u8] = match upper.split([' ', ':']).next().unwrap_or_default() {
@@ -157,7 +157,9 @@ async fn read_message<S: AsyncRead + Unpin>(
         let mut line = Vec::new();
         let length = stream.read_until(b'\n', &mut line).await?;
         if session.tls {
-            session.after_handshake += length;
+            session
+                .after_handshake
+                .push_str(&String::from_utf8_lossy(&line));
         }
         if length == 0 || line == b".\r\n" {
             return Ok(());

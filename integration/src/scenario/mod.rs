@@ -1,0 +1,47 @@
+//! Scenarios: readable files that say what the world is, what is asked, and what must come of it.
+//!
+//! A file is a sentence, its ids, and sections in the order in which things happen:
+//! `[options] [profile] [rules] [resolver] [dns] [https] [clock] [ask] [expect]`. Unknown words do not
+//! load, and neither does a file that expects nothing. `integration/scenarios/README.md` has the words.
+
+mod load;
+mod run;
+
+pub use self::load::{Malformed, Scenario, load};
+pub use self::run::run;
+
+use std::time::Duration;
+
+/// One line of a scenario, ready to be done.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// `[options]`
+    Option(String, String),
+    /// `[profile]`
+    Profile(String, String),
+    /// `[rules]`: TOML of one rule.
+    Rule(String),
+    /// `[resolver]`
+    Resolver(String),
+    /// `[dns]`
+    Dns(String),
+    /// `[https]`
+    Https(String),
+    /// `[clock]`
+    Pass(Duration),
+    /// `[clock] wall …`, in milliseconds.
+    Wall(WallStep),
+    /// `[ask]`: key, profile, how many at once.
+    Ask(String, String, usize),
+    /// `[expect]`
+    Expect(String),
+}
+
+/// A step of the wall clock alone.
+#[derive(Clone, Copy, Debug)]
+pub enum WallStep {
+    /// To this moment.
+    To(i64),
+    /// By so much.
+    By(i64),
+}

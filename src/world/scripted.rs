@@ -1,0 +1,437 @@
+//! A fake world as a readable value: for scenarios, where every answer and every minute is written.
+//!
+//! It plays a validating resolver, policy hosts and clocks. Time passes only when somebody says so,
+//! or when the runtime's paused clock moves on. Not done here: reading scenario files.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hoplock_policy::dns::{
+    Answer, FailureKind, Message, Question, Record, RecordData, RecordType, Reply, SecurityStatus,
+    follow,
+};
+use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::name::{DomainName, PolicyDomain};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Clock, FetchFailure, FetchFailureKind, PolicyFetcher, PolicyResponse, Resolver, Store,
+    Validation, Waiting, World,
+};
+
+/// The scripted world.
+pub struct ScriptedWorld {
+    state: Mutex<State>,
+    started: Instant,
+}
+
+struct State {
+    dns: HashMap<(DomainName, RecordType), Scripted>,
+    delegations: Vec<(DomainName, DomainName)>,
+    zones: Vec<Zone>,
+    policies: HashMap<DomainName, ScriptedPolicy>,
+    asked: Vec<Question>,
+    fetched: Vec<PolicyDomain>,
+    validation: Validation,
+    wall: i64,
+    uptime: Duration,
+}
+
+/// What stands at a name.
+#[derive(Clone, Debug)]
+pub enum Scripted {
+    /// Records, with their status and TTL.
+    Records(SecurityStatus, Duration, Vec<RecordData>),
+    /// No data of this type.
+    NoData(SecurityStatus, Duration),
+    /// No such name.
+    NxDomain(SecurityStatus, Duration),
+    /// A failed lookup.
+    Fails(FailureKind),
+    /// No answer, ever.
+    Hangs,
+    /// The lookup breaks by a fault of ours.
+    Panics,
+}
+
+/// What is said of names that are not written down.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// Names at and below this one.
+    pub name: DomainName,
+    /// Their status.
+    pub status: SecurityStatus,
+    /// RFC 2308, 5: TTL of denials.
+    pub negative: Duration,
+}
+
+/// What a policy host does.
+#[derive(Clone, Debug)]
+pub enum ScriptedPolicy {
+    /// Answers, after this long.
+    Responds(PolicyResponse, Duration),
+    /// Fails.
+    Fails(FetchFailureKind),
+    /// Never answers.
+    Hangs,
+}
+
+impl ScriptedWorld {
+    /// An empty world on a morning in November 2026, just started.
+    #[must_use]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the runtime's clock, which scenarios pause"
+    )]
+    pub fn new() -> Arc<Self> {
+        let state = State {
+            dns: HashMap::new(),
+            delegations: Vec::new(),
+            zones: Vec::new(),
+            policies: HashMap::new(),
+            asked: Vec::new(),
+            fetched: Vec::new(),
+            validation: Validation::Validating,
+            wall: MORNING,
+            uptime: Duration::from_secs(1000),
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            started: Instant::now(),
+        })
+    }
+
+    /// As the outside of an answerer, with this store.
+    #[must_use]
+    pub fn world(self: &Arc<Self>, store: Arc<dyn Store>) -> World {
+        World {
+            resolver: Arc::clone(self) as Arc<dyn Resolver>,
+            policy_fetcher: Arc::clone(self) as Arc<dyn PolicyFetcher>,
+            store,
+            clock: Arc::clone(self) as Arc<dyn Clock>,
+        }
+    }
+
+    /// Writes what stands at a name, in place of what stood there.
+    pub fn set(&self, name: DomainName, record_type: RecordType, scripted: Scripted) {
+        self.state().dns.insert((name, record_type), scripted);
+    }
+
+    /// Adds a record beside those of the same name and type.
+    pub fn add(&self, name: DomainName, status: SecurityStatus, ttl: Duration, data: RecordData) {
+        let mut state = self.state();
+        let place = state.dns.entry((name, type_of(&data)));
+        match place.or_insert_with(|| Scripted::Records(status, ttl, Vec::new())) {
+            Scripted::Records(own, own_ttl, list) => {
+                (*own, *own_ttl) = (status, ttl);
+                list.push(data);
+            }
+            other => *other = Scripted::Records(status, ttl, vec![data]),
+        }
+    }
+
+    /// Forgets what stands at a name.
+    pub fn clear(&self, name: &DomainName, record_type: RecordType) {
+        self.state().dns.remove(&(name.clone(), record_type));
+    }
+
+    /// Names below `from` are aliases of those below `to` (RFC 6672).
+    pub fn redirect(&self, from: DomainName, to: DomainName) {
+        self.state().delegations.push((from, to));
+    }
+
+    /// Says what is true of names that are not written down.
+    pub fn zone(&self, zone: Zone) {
+        let mut state = self.state();
+        state.zones.push(zone);
+        state
+            .zones
+            .sort_by_key(|zone| std::cmp::Reverse(zone.name.as_str().len()));
+    }
+
+    /// Says what a policy domain's host does.
+    pub fn policy(&self, domain: DomainName, policy: ScriptedPolicy) {
+        self.state().policies.insert(domain, policy);
+    }
+
+    /// Says what the self-test found out.
+    pub fn validates(&self, validation: Validation) {
+        self.state().validation = validation;
+    }
+
+    /// Moves both clocks on.
+    pub fn pass(&self, by: Duration) {
+        let mut state = self.state();
+        state.uptime += by;
+        state.wall += i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    }
+
+    /// Steps the wall clock alone, by milliseconds.
+    pub fn step_wall(&self, millis: i64) {
+        self.state().wall += millis;
+    }
+
+    /// Sets the wall clock alone, in milliseconds since 1970.
+    pub fn set_wall(&self, millis: i64) {
+        self.state().wall = millis;
+    }
+
+    /// Takes the questions asked since the last time.
+    pub fn take_asked(&self) -> Vec<Question> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    /// Takes the policy fetches started since the last time.
+    pub fn take_fetched(&self) -> Vec<PolicyDomain> {
+        std::mem::take(&mut self.state().fetched)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, question: &Question) -> Result<Answer, Silence> {
+        let mut state = self.state();
+        state.asked.push(question.clone());
+        state.resolve(question)
+    }
+}
+
+/// No answer comes.
+enum Silence {
+    Hangs,
+    Panics,
+}
+
+impl State {
+    /// Follows aliases as a resolver does, the status being that of the whole chain.
+    fn resolve(&self, question: &Question) -> Result<Answer, Silence> {
+        let mut records = Vec::new();
+        let mut status = SecurityStatus::Secure;
+        let mut name = question.name.clone();
+        for _ in 0..LONGEST_CHAIN {
+            match self.dns.get(&(name.clone(), question.record_type)) {
+                Some(Scripted::Records(own, ttl, data)) => {
+                    records.extend(data.iter().map(|data| record(&name, *ttl, data.clone())));
+                    return Ok(message(question, status.and(*own), false, records, None));
+                }
+                Some(Scripted::NoData(own, ttl)) => {
+                    return Ok(message(
+                        question,
+                        status.and(*own),
+                        false,
+                        records,
+                        Some(*ttl),
+                    ));
+                }
+                Some(Scripted::NxDomain(own, ttl)) => {
+                    return Ok(message(
+                        question,
+                        status.and(*own),
+                        true,
+                        records,
+                        Some(*ttl),
+                    ));
+                }
+                Some(Scripted::Fails(kind)) => {
+                    return Ok(Answer::failed(*kind, format!("{kind:?}, says the script")));
+                }
+                Some(Scripted::Hangs) => return Err(Silence::Hangs),
+                Some(Scripted::Panics) => return Err(Silence::Panics),
+                None => {}
+            }
+            match self.alias(&name) {
+                Some(Ok((own, ttl, target))) => {
+                    status = status.and(own);
+                    records.push(record(&name, ttl, RecordData::Cname(target.clone())));
+                    name = target;
+                }
+                Some(Err(kind)) => {
+                    return Ok(Answer::failed(kind, format!("{kind:?}, says the script")));
+                }
+                None => {
+                    let (own, negative) = self.unwritten(&name);
+                    let name_error = !self.exists(&name);
+                    let status = status.and(own);
+                    return Ok(message(
+                        question,
+                        status,
+                        name_error,
+                        records,
+                        Some(negative),
+                    ));
+                }
+            }
+        }
+        Ok(message(question, status, false, records, None))
+    }
+
+    fn alias(
+        &self,
+        name: &DomainName,
+    ) -> Option<Result<(SecurityStatus, Duration, DomainName), FailureKind>> {
+        match self.dns.get(&(name.clone(), RecordType::Cname)) {
+            Some(Scripted::Records(status, ttl, data)) => match data.first() {
+                Some(RecordData::Cname(target)) => Some(Ok((*status, *ttl, target.clone()))),
+                _ => None,
+            },
+            Some(Scripted::Fails(kind)) => Some(Err(*kind)),
+            _ => {
+                let (from, to) = self
+                    .delegations
+                    .iter()
+                    .find(|(from, _)| is_below(name, from))?;
+                let front = name.as_str().strip_suffix(from.as_str())?;
+                let target = DomainName::parse(&format!("{front}{to}")).ok()?;
+                let (status, ttl) = self.unwritten(from);
+                Some(Ok((status, ttl, target)))
+            }
+        }
+    }
+
+    fn exists(&self, name: &DomainName) -> bool {
+        self.dns
+            .keys()
+            .any(|(own, _)| own == name || is_below(own, name))
+    }
+
+    fn unwritten(&self, name: &DomainName) -> (SecurityStatus, Duration) {
+        let zone = self
+            .zones
+            .iter()
+            .find(|zone| zone.name == *name || is_below(name, &zone.name));
+        zone.map_or((SecurityStatus::Secure, NEGATIVE), |zone| {
+            (zone.status, zone.negative)
+        })
+    }
+}
+
+impl Resolver for ScriptedWorld {
+    fn lookup(&self, question: Question) -> Waiting<'_, Reply> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let answer = match self.answer(&question) {
+                Ok(answer) => answer,
+                Err(Silence::Hangs) => {
+                    sleep(RESOLVER_TIMEOUT).await;
+                    Answer::failed(FailureKind::Timeout, "no answer, says the script")
+                }
+                Err(Silence::Panics) => {
+                    let nothing: Option<Answer> = None;
+                    #[allow(clippy::expect_used, reason = "the fault that a scenario injects")]
+                    nothing.expect("the script breaks this lookup")
+                }
+            };
+            Reply {
+                question,
+                answer,
+                took: Duration::ZERO,
+            }
+        })
+    }
+
+    fn validation(&self) -> Validation {
+        self.state().validation
+    }
+}
+
+impl PolicyFetcher for ScriptedWorld {
+    fn fetch(&self, domain: PolicyDomain) -> Waiting<'_, Result<PolicyResponse, FetchFailure>> {
+        Box::pin(async move {
+            let policy = {
+                let mut state = self.state();
+                state.fetched.push(domain.clone());
+                state.policies.get(&domain.0).cloned()
+            };
+            let fails = |kind| FetchFailure {
+                kind,
+                detail: format!("{kind:?}, says the script"),
+            };
+            match policy {
+                None => Err(fails(FetchFailureKind::Lookup)),
+                Some(ScriptedPolicy::Fails(kind)) => Err(fails(kind)),
+                Some(ScriptedPolicy::Hangs) => {
+                    sleep(FETCH_TIMEOUT).await;
+                    Err(fails(FetchFailureKind::Timeout))
+                }
+                Some(ScriptedPolicy::Responds(response, after)) => {
+                    sleep(after).await;
+                    Ok(response)
+                }
+            }
+        })
+    }
+}
+
+impl Clock for ScriptedWorld {
+    fn now(&self) -> Moment {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the runtime's clock, which scenarios pause"
+        )]
+        // The runtime's paused clock moves on while somebody waits: that time has passed too.
+        let waited = self.started.elapsed();
+        let state = self.state();
+        let waited_millis = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+        let wall = u64::try_from(state.wall.saturating_add(waited_millis)).unwrap_or(0);
+        Moment {
+            wall: Timestamp(wall),
+            uptime: state.uptime + waited,
+        }
+    }
+}
+
+fn message(
+    question: &Question,
+    status: SecurityStatus,
+    name_error: bool,
+    records: Vec<Record>,
+    negative_ttl: Option<Duration>,
+) -> Answer {
+    follow(
+        question,
+        &Message {
+            status,
+            name_error,
+            records,
+            negative_ttl,
+        },
+    )
+}
+
+fn record(owner: &DomainName, ttl: Duration, data: RecordData) -> Record {
+    Record {
+        owner: owner.clone(),
+        ttl,
+        data,
+    }
+}
+
+fn is_below(name: &DomainName, zone: &DomainName) -> bool {
+    let front = name.as_str().strip_suffix(zone.as_str());
+    front.is_some_and(|front| front.ends_with('.'))
+}
+
+fn type_of(data: &RecordData) -> RecordType {
+    match data {
+        RecordData::A(_) => RecordType::A,
+        RecordData::Aaaa(_) => RecordType::Aaaa,
+        RecordData::Cname(_) => RecordType::Cname,
+        RecordData::Mx { .. } => RecordType::Mx,
+        RecordData::Soa => RecordType::Soa,
+        RecordData::Tlsa(_) => RecordType::Tlsa,
+        RecordData::Txt(_) => RecordType::Txt,
+    }
+}
+
+/// 2026-11-24T10:00:00Z.
+const MORNING: i64 = 1_795_514_400_000;
+/// TTL of denials where the script says nothing.
+const NEGATIVE: Duration = Duration::from_secs(300);
+/// As the real stub.
+const RESOLVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// As the real fetcher.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than any chain that is followed, so that the limit itself is met.
+const LONGEST_CHAIN: usize = 40;
