@@ -1,8 +1,16 @@
-//! The table of keys: section, name, default, meaning, requirement.
+//! The table of keys: section, name, default, meaning, requirement, and how the value is shown.
+//!
+//! It alone says which keys there are. Not done here: reading values (see the sections).
 
-/// One key.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
+use hoplock_policy::profile::Profile;
+use hoplock_policy::rules::Rule;
+
+use super::literal::{duration, list, optional, quoted, time};
+use super::types::Config;
+use super::words::{self, word};
+
+/// One key of a section that describes a `T`.
+pub struct Key<T: 'static> {
     /// Its section.
     pub section: &'static str,
     /// Its name.
@@ -13,127 +21,138 @@ pub struct Key {
     pub meaning: &'static str,
     /// The requirement that it serves, where there is one.
     pub requirement: &'static str,
+    /// The value in effect, as it would be written; none: nothing in this version uses the key.
+    pub(super) show: Option<fn(&T) -> String>,
 }
 
-const fn key(
+impl<T> Key<T> {
+    /// False for keys that are read and warned about, since nothing uses them yet.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        self.show.is_some()
+    }
+}
+
+const fn key<T>(
     section: &'static str,
     name: &'static str,
     default: &'static str,
     meaning: &'static str,
     requirement: &'static str,
-) -> Key {
+    show: fn(&T) -> String,
+) -> Key<T> {
     Key {
         section,
         name,
         default,
         meaning,
         requirement,
+        show: Some(show),
+    }
+}
+
+/// A key that is known and not yet used.
+const fn later<T>(
+    section: &'static str,
+    name: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    requirement: &'static str,
+) -> Key<T> {
+    Key {
+        section,
+        name,
+        default,
+        meaning,
+        requirement,
+        show: None,
     }
 }
 
 /// Every key of the sections that have fixed names.
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
-    key("listen", "socketmap", "[\"inet:127.0.0.1:8425\"]", "Postfix policy maps", "PF-17"),
-    key("listen", "policy", "[]", "Postfix policy delegation", ""),
-    key("listen", "readsocket", "[]", "Exim", ""),
-    key("listen", "sessions", "[]", "session reports as JSON lines", ""),
-    key("listen", "tlsrpt", "[]", "datagrams of libtlsrpt", ""),
-    key("listen", "milter", "[]", "milter", ""),
-    key("listen", "http", "[\"inet:127.0.0.1:8426\"]", "metrics and JSON; the Host field is checked", ""),
-    key("listen", "dns", "[]", "synthetic TXT answers", ""),
-    key("listen", "control", "\"\"", "control socket; empty: control.sock beside the store", "OP-09"),
-    key("listen", "mode", "\"0660\"", "mode of unix sockets", "PF-17"),
-    key("listen", "owner", "\"\"", "owner of unix sockets; empty: this user", ""),
-    key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", ""),
-    key("dns", "servers", "[]", "\"IP\" or \"IP:PORT\"; none: those of resolv.conf, watched", "MX-15"),
-    key("dns", "trust", "\"loopback\"", "when the AD bit is believed: loopback, always, never", "MX-15"),
-    key("dns", "timeout", "\"5s\"", "one lookup, all attempts together", "PF-04"),
-    key("dns", "self_test", "\"com.\"", "a signed name that shows whether the resolver validates; \"\" for no test", "MX-17"),
-    key("dns", "self_test_bogus", "\"\"", "a name that a validating resolver must fail at", "MX-17"),
-    key("sts", "enabled", "true", "ask for MTA-STS policies", "OP-06"),
-    key("sts", "port", "443", "port of policy hosts", "ST-06"),
-    key("sts", "roots", "[]", "PEM files with roots beside the system's", "ST-07"),
-    key("sts", "timeout", "\"60s\"", "one policy fetch, all steps together", "ST-11"),
-    key("sts", "on_first_contact_failure", "\"ignore\"", "ignore or defer, where a policy may exist and was never seen", "ST-14"),
-    key("sts", "testing_as_enforce", "false", "enforce policies in testing mode", "ST-23"),
-    key("sts", "refuse_private_addresses", "false", "do not fetch from private or loopback addresses", "ST-29"),
-    key("dane", "enabled", "true", "ask for TLSA records", "OP-01"),
-    key("dane", "half_dane", "true", "use TLSA records behind an insecure MX set", "PD-07"),
-    key("dane", "force_insecure_host_tlsa", "false", "ask for TLSA records of hosts in unsigned space", "TB-01"),
-    key("dane", "map_pkix_usages", "false", "read usage 0 as 2 and usage 1 as 3", "TU-02"),
-    key("dane", "complete_ca_set", "false", "digests of usage 0 count too, when mapped", "TU-03"),
-    key("dane", "trust_anchor_digests", "true", "digests of trust anchors count", "TU-08"),
-    key("guard", "enabled", "false", "act at submission", ""),
-    key("sources", "postfix_log", "\"\"", "\"journal\" or a path", ""),
-    key("watch", "domains", "[]", "one's own domains", ""),
-    key("limits", "connections", "10000", "connections of mail servers at once", "FT-03"),
-    key("limits", "lookups", "256", "DNS lookups in flight at once", "MX-20"),
-    key("limits", "cache_entries", "100000", "destinations kept", "CA-06"),
-    key("limits", "mx_hosts", "32", "hosts examined for one destination; the rest counts as failed", "MX-20"),
-    key("limits", "journal_days", "14", "days that session reports are kept", ""),
-    key("log", "level", "\"info\"", "error, warn, info, debug, trace", ""),
-    key("log", "format", "\"auto\"", "auto, text, json", ""),
-    key("store", "path", "\"\"", "the state file; empty: in $STATE_DIRECTORY or the user's", "ST-28"),
-    key("store", "shared", "\"\"", "redis://… for a fleet", ""),
-    key("report", "enabled", "false", "send TLSRPT reports", ""),
-    key("report", "collector", "\"hoplock\"", "who counts sessions: hoplock or mta", "RP-16"),
-    key("report", "organization", "\"\"", "name in reports", ""),
-    key("report", "contact", "\"\"", "contact in reports", ""),
-    key("report", "from", "\"\"", "sender of reports", ""),
-    key("", "rules_directory", "\"\"", "folder with more files of rules", "OP-05"),
+pub const KEYS: &[Key<Config>] = &[
+    key("", "rules_directory", "\"\"", "folder with more files of rules; empty: none", "OP-05", |c| optional(c.rules_directory.as_ref().map(|path| path.display()))),
+    key("listen", "socketmap", "[\"inet:127.0.0.1:8425\"]", "Postfix policy maps: \"unix:/PATH\", \"inet:HOST:PORT\", \"systemd:NAME\"", "PF-17", |c| list(&c.listen.socketmap)),
+    key("listen", "http", "[\"inet:127.0.0.1:8426\"]", "metrics and JSON; the Host field is checked", "", |c| list(&c.listen.http)),
+    key("listen", "control", "\"\"", "control socket; empty: control.sock beside the store", "OP-09", |c| optional(c.listen.control.as_ref())),
+    key("listen", "mode", "\"0660\"", "mode of unix sockets", "PF-17", |c| quoted(&format!("{:04o}", c.listen.mode))),
+    key("listen", "owner", "\"\"", "owner of unix sockets; empty: this user", "", |c| optional(c.listen.owner.as_ref())),
+    key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", "", |c| optional(c.listen.group.as_ref())),
+    later("listen", "policy", "[]", "Postfix policy delegation", ""),
+    later("listen", "readsocket", "[]", "Exim", ""),
+    later("listen", "sessions", "[]", "session reports as JSON lines", ""),
+    later("listen", "tlsrpt", "[]", "datagrams of libtlsrpt", ""),
+    later("listen", "milter", "[]", "milter", ""),
+    later("listen", "dns", "[]", "synthetic TXT answers", ""),
+    key("dns", "servers", "[]", "\"IP\" or \"IP:PORT\"; none: those of resolv.conf, watched", "MX-15", |c| list(&c.dns.servers)),
+    key("dns", "trust", "\"loopback\"", "when the AD bit is believed: loopback, always, never", "MX-15", |c| word(words::TRUST, c.dns.trust)),
+    key("dns", "timeout", "\"5s\"", "one lookup, all attempts together", "PF-04", |c| duration(c.dns.timeout)),
+    key("dns", "self_test", "\"com.\"", "a signed name that shows whether the resolver validates; empty: no test", "MX-17", |c| optional(c.dns.self_test.as_ref().map(|name| format!("{name}.")))),
+    key("dns", "self_test_bogus", "\"\"", "a name that a validating resolver must fail at; empty: none", "MX-17", |c| optional(c.dns.self_test_bogus.as_ref().map(|name| format!("{name}.")))),
+    key("sts", "enabled", "true", "ask for MTA-STS policies", "OP-06", |c| c.sts.enabled.to_string()),
+    key("sts", "port", "443", "port of policy hosts", "ST-06", |c| c.sts.port.to_string()),
+    key("sts", "roots", "[]", "PEM files with roots beside the system's", "ST-07", |c| list(c.sts.roots.iter().map(|path| path.display()))),
+    key("sts", "timeout", "\"60s\"", "one policy fetch, all steps together", "ST-11", |c| duration(c.sts.timeout)),
+    key("sts", "on_first_contact_failure", "\"ignore\"", "ignore or defer, where a policy may exist and was never seen", "ST-14", |c| word(words::FIRST_CONTACT, c.sts.on_first_contact_failure)),
+    key("sts", "testing_as_enforce", "false", "enforce policies in testing mode", "ST-23", |c| c.sts.testing_as_enforce.to_string()),
+    key("sts", "refuse_private_addresses", "false", "do not fetch from private or loopback addresses", "ST-29", |c| c.sts.refuse_private_addresses.to_string()),
+    key("dane", "enabled", "true", "ask for TLSA records", "OP-01", |c| c.dane.enabled.to_string()),
+    key("dane", "half_dane", "true", "use TLSA records behind an insecure MX set", "PD-07", |c| c.dane.half_dane.to_string()),
+    key("dane", "force_insecure_host_tlsa", "false", "ask for TLSA records of hosts in unsigned space", "TB-01", |c| c.dane.force_insecure_host_tlsa.to_string()),
+    key("dane", "map_pkix_usages", "false", "read usage 0 as 2 and usage 1 as 3", "TU-02", |c| c.dane.tlsa.map_pkix_usages.to_string()),
+    key("dane", "complete_ca_set", "false", "digests of usage 0 count too, when mapped", "TU-03", |c| c.dane.tlsa.complete_ca_set.to_string()),
+    key("dane", "trust_anchor_digests", "true", "digests of trust anchors count", "TU-08", |c| c.dane.tlsa.trust_anchor_digests.to_string()),
+    later("dane", "ta_check_dates", "false", "reject expired trust anchors everywhere", "CM-17"),
+    key("limits", "connections", "10000", "connections of mail servers at once", "FT-03", |c| c.limits.connections.to_string()),
+    key("limits", "lookups", "256", "DNS lookups in flight at once", "MX-20", |c| c.limits.lookups.to_string()),
+    key("limits", "cache_entries", "100000", "destinations kept", "CA-06", |c| c.limits.cache_entries.to_string()),
+    key("limits", "mx_hosts", "32", "hosts examined for one destination; the rest counts as failed", "MX-20", |c| c.limits.mx_hosts.to_string()),
+    later("limits", "journal_days", "14", "days that session reports are kept", ""),
+    key("log", "level", "\"info\"", "error, warn, info, debug, trace", "", |c| quoted(&c.log.level)),
+    key("log", "format", "\"auto\"", "auto, text, json", "", |c| word(words::LOG_FORMATS, c.log.format)),
+    key("store", "path", "\"\"", "the state file; empty: in $STATE_DIRECTORY or the user's", "ST-28", |c| optional(c.store.path.as_ref().map(|path| path.display()))),
+    later("store", "shared", "\"\"", "redis://… for a fleet", ""),
+    later("guard", "enabled", "false", "act at submission", ""),
+    later("sources", "postfix_log", "\"\"", "\"journal\" or a path", ""),
+    later("watch", "domains", "[]", "one's own domains", ""),
+    later("report", "enabled", "false", "send TLSRPT reports", ""),
+    later("report", "collector", "\"hoplock\"", "who counts sessions: hoplock or mta", "RP-16"),
+    later("report", "organization", "\"\"", "name in reports", ""),
+    later("report", "contact", "\"\"", "contact in reports", ""),
+    later("report", "from", "\"\"", "sender of reports", ""),
 ];
 
-/// Keys of a `[profile.NAME]` section.
+/// Keys of a `[profile.NAME]` section; the defaults are those of the profile `postfix`.
 #[rustfmt::skip]
-pub(super) const PROFILE_KEYS: &[Key] = &[
-    key("profile", "family", "\"postfix\"", "postfix, pins, exim, sendmail", ""),
-    key("profile", "version", "\"3.7\"", "version of the MTA: decides which words it knows", "PF-13"),
-    key("profile", "own_dane", "\"auto\"", "auto, yes, no: whether the MTA does DANE by itself", "PD-11"),
-    key("profile", "floor", "\"may\"", "the MTA's own default level: may, dane, encrypt, secure", "PD-16"),
-    key("profile", "families", "\"auto\"", "address families that the MTA uses: auto, 4, 6", "MX-14"),
-    key("profile", "address_limit", "5", "addresses that the MTA tries; 0 is no limit", "MX-14"),
-    key("profile", "digest", "\"sha256\"", "algorithm of fingerprints: sha256, sha512", "PF-09"),
-    key("profile", "probe", "true", "turn trust-anchor digests into CA files by a probe", ""),
-    key("profile", "strict", "false", "pin also where mail is bent away from better hosts", "OP-06"),
-    key("profile", "deadline", "\"20s\"", "when a query is answered TEMP while its lookup goes on", "PF-04"),
-    key("profile", "follow_mx_aliases", "true", "the MTA follows MX exchanges that are aliases", "MX-10"),
+pub const PROFILE_KEYS: &[Key<Profile>] = &[
+    key("profile", "family", "\"postfix\"", "postfix, pins, exim, sendmail", "OP-07", |p| word(words::FAMILIES, p.family)),
+    key("profile", "version", "\"3.7\"", "version of the MTA: decides which words it knows", "PF-13", |p| quoted(&format!("{}.{}", p.version.major, p.version.minor))),
+    key("profile", "own_dane", "\"auto\"", "auto, yes, no: whether the MTA does DANE by itself", "PD-11", |p| word(words::OWN_DANE, p.own_dane)),
+    key("profile", "floor", "\"may\"", "the MTA's own default level: may, dane, encrypt, secure", "PD-16", |p| word(words::FLOORS, p.floor)),
+    key("profile", "families", "\"auto\"", "address families that the MTA uses: auto, 4, 6", "MX-14", |p| word(words::ADDRESS_FAMILIES, p.families)),
+    key("profile", "address_limit", "5", "addresses that the MTA tries; 0 is no limit", "MX-14", |p| p.address_limit.to_string()),
+    key("profile", "digest", "\"sha256\"", "algorithm of fingerprints: sha256, sha512", "PF-09", |p| word(words::DIGESTS, p.digest)),
+    key("profile", "probe", "true", "turn trust-anchor digests into CA files by a probe", "OP-06", |p| p.probe.to_string()),
+    key("profile", "strict", "false", "pin also where mail is bent away from better hosts", "OP-06", |p| p.strict.to_string()),
+    key("profile", "deadline", "\"20s\"", "when a query is answered TEMP while its lookup goes on", "PF-04", |p| duration(p.deadline)),
+    key("profile", "follow_mx_aliases", "true", "the MTA follows MX exchanges that are aliases", "MX-10", |p| p.follow_mx_aliases.to_string()),
+    later("profile", "protocols", "false", "add protocols=>=TLSv1.2 to mandatory levels", "PF-16"),
 ];
 
 /// Keys of a `[rules."PATTERN"]` section.
 #[rustfmt::skip]
-pub(super) const RULE_KEYS: &[Key] = &[
-    key("rules", "mode", "\"opportunistic\"", "off, audit, opportunistic, mandatory", "OP-03"),
-    key("rules", "sts", "true", "MTA-STS counts", "OP-06"),
-    key("rules", "answer", "\"\"", "a level given whatever is found", "OP-05"),
-    key("rules", "fingerprints", "[]", "digests for fingerprint", "PD-09"),
-    key("rules", "names", "[]", "reference names for secure and verify", "PD-09"),
-    key("rules", "fallback", "\"defer\"", "defer, fingerprint, secure, encrypt", "PD-09"),
-    key("rules", "fallback_on_insecure", "false", "fall back behind an insecure MX set too", "PD-10"),
-    key("rules", "comment", "\"\"", "for people", "OP-05"),
-    key("rules", "expires", "\"\"", "RFC 3339; afterwards the rule no longer counts", "OP-05"),
+pub const RULE_KEYS: &[Key<Rule>] = &[
+    key("rules", "mode", "\"opportunistic\"", "off, audit, opportunistic, mandatory", "OP-03", |r| word(words::MODES, r.mode)),
+    key("rules", "sts", "true", "MTA-STS counts", "OP-06", |r| r.sts.to_string()),
+    key("rules", "answer", "\"\"", "a level given whatever is found: none, may, encrypt, dane, dane-only, fingerprint, verify, secure, defer", "OP-05", |r| word(words::ANSWERS, r.answer)),
+    key("rules", "fingerprints", "[]", "digests for fingerprint", "PD-09", |r| list(&r.fingerprints)),
+    key("rules", "names", "[]", "reference names for secure and verify", "PD-09", |r| list(&r.names)),
+    key("rules", "fallback", "\"defer\"", "where DANE is mandatory and absent: defer, fingerprint, secure, encrypt", "PD-09", |r| word(words::FALLBACKS, r.fallback)),
+    key("rules", "fallback_on_insecure", "false", "fall back behind an insecure MX set too", "PD-10", |r| r.fallback_on_insecure.to_string()),
+    key("rules", "comment", "\"\"", "for people", "OP-05", |r| quoted(&r.comment)),
+    key("rules", "expires", "\"\"", "RFC 3339; afterwards the rule no longer counts", "OP-05", |r| optional(r.expires.map(time))),
 ];
 
 /// Sections in which an unknown key is an error, since a typing mistake there changes protection.
 pub(super) const STRICT: &[&str] = &["rules", "profile", "guard", "dane", "sts", "dns"];
-
-/// Keys that are read and not yet used: set, they are warned about.
-pub(super) const LATER: &[(&str, &str)] = &[
-    ("listen", "policy"),
-    ("listen", "readsocket"),
-    ("listen", "sessions"),
-    ("listen", "tlsrpt"),
-    ("listen", "milter"),
-    ("listen", "dns"),
-    ("guard", "enabled"),
-    ("sources", "postfix_log"),
-    ("watch", "domains"),
-    ("limits", "journal_days"),
-    ("store", "path"),
-    ("store", "shared"),
-    ("report", "enabled"),
-    ("report", "collector"),
-    ("report", "organization"),
-    ("report", "contact"),
-    ("report", "from"),
-];

@@ -1,32 +1,26 @@
 //! `[listen]`: sockets. Nothing on them asks who a client is, so they stay local (PF-17).
 
-use super::complaint::Severity;
 use super::reader::{Reader, Section};
 use super::types::{Endpoint, Listen};
 
 /// The sockets of a text.
 pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
-    let socketmap = endpoints(reader, section, "socketmap");
-    let http = endpoints(reader, section, "http");
+    let mut seen = Vec::new();
+    for (key, default) in [("socketmap", SOCKETMAP), ("http", HTTP)] {
+        if reader.value(section, key).is_none() {
+            seen.push(Endpoint::Inet(default.to_owned()));
+        }
+    }
+    let socketmap = endpoints(reader, section, "socketmap", &mut seen);
+    let http = endpoints(reader, section, "http", &mut seen);
     let control = reader
         .text(section, "control")
         .filter(|(text, _)| !text.is_empty());
-    let control = control.and_then(|(text, at)| endpoint(reader, section, "control", &text, at));
-    let mode = reader.text(section, "mode").and_then(|(text, at)| {
-        let mode = u32::from_str_radix(&text, 8)
-            .ok()
-            .filter(|mode| *mode <= 0o777);
-        if mode.is_none() {
-            let words = format!("[listen] mode = {text:?} is no mode; write \"0660\"");
-            reader.complain(Severity::Error, at, words);
-        }
-        mode
-    });
+    let control = control.and_then(|(text, at)| endpoint(reader, "control", &text, at, &mut seen));
+    let mode = mode(reader, section);
     let mut name = |key| {
-        reader
-            .text(section, key)
-            .map(|(text, _)| text)
-            .filter(|t| !t.is_empty())
+        let text = reader.text(section, key).map(|(text, _)| text);
+        text.filter(|text| !text.is_empty())
     };
     let (owner, group) = (name("owner"), name("group"));
     Listen {
@@ -39,43 +33,69 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     }
 }
 
-fn endpoints(reader: &mut Reader<'_>, section: &Section<'_>, key: &str) -> Option<Vec<Endpoint>> {
+fn mode(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<u32> {
+    let (text, at) = reader.text(section, "mode")?;
+    let octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(&text, 8).ok();
+    let Some(mode) = mode.filter(|mode| octal && *mode <= 0o777) else {
+        let words = format!("[listen] mode = {text:?} is no mode of a socket; write \"0660\"");
+        reader.error(at, words);
+        return None;
+    };
+    // PF-17: group access is enough for the MTA.
+    if mode & 0o007 != 0 {
+        let words = format!(
+            "[listen] mode = {text:?} lets every user of this host connect, to the control socket \
+             too; write \"0660\" and set group"
+        );
+        reader.warn(at, words);
+    }
+    Some(mode)
+}
+
+fn endpoints(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    seen: &mut Vec<Endpoint>,
+) -> Option<Vec<Endpoint>> {
     let texts = reader.texts(section, key)?;
     let read = texts
         .iter()
-        .filter_map(|(text, at)| endpoint(reader, section, key, text, *at));
+        .filter_map(|(text, at)| endpoint(reader, key, text, *at, seen));
     Some(read.collect())
 }
 
 fn endpoint(
     reader: &mut Reader<'_>,
-    section: &Section<'_>,
     key: &str,
     text: &str,
     at: usize,
+    seen: &mut Vec<Endpoint>,
 ) -> Option<Endpoint> {
-    let read = Endpoint::parse(text);
-    match &read {
-        None => {
-            let words = format!(
-                "[{}] {key}: {text:?} is no place to listen; write \"unix:/PATH\", \
-                 \"inet:HOST:PORT\" or \"systemd:NAME\"",
-                section.name
-            );
-            reader.complain(Severity::Error, at, words);
-        }
-        // PF-17: the protocols have no authentication of their own.
-        Some(endpoint) if !endpoint.is_local() => {
-            let words = format!(
-                "[{}] {key}: {text:?} can be reached from other hosts, and nothing there asks who \
-                 they are; use a unix socket or 127.0.0.1",
-                section.name
-            );
-            reader.complain(Severity::Warning, at, words);
-        }
-        Some(_) => {}
+    let Some(endpoint) = Endpoint::parse(text) else {
+        let words = format!(
+            "[listen] {key}: {text:?} is no place to listen; write \"unix:/PATH\" (at most 107 \
+             octets), \"inet:HOST:PORT\", \"inet:[IPv6]:PORT\" or \"systemd:NAME\""
+        );
+        reader.error(at, words);
+        return None;
+    };
+    let any_port = matches!(&endpoint, Endpoint::Inet(address) if address.ends_with(":0"));
+    if seen.contains(&endpoint) && !any_port {
+        let words = format!("[listen] {key}: {text:?} is used twice; give each its own place");
+        reader.error(at, words);
     }
-    read
+    // PF-17: the protocols have no authentication of their own.
+    if !endpoint.is_local() {
+        let words = format!(
+            "[listen] {key}: {text:?} can be reached from other hosts, and nothing there asks who \
+             they are; use a unix socket or 127.0.0.1"
+        );
+        reader.warn(at, words);
+    }
+    seen.push(endpoint.clone());
+    Some(endpoint)
 }
 
 /// Where Postfix asks; the package adds unix sockets.

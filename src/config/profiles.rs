@@ -2,147 +2,213 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hoplock_policy::profile::{
-    AddressFamilies, Family, Floor, OwnDane, PinDigest, Profile, Version,
-};
+use hoplock_policy::profile::{Family, Floor, OwnDane, PinDigest, Profile, Version};
 use toml::de::{DeTable, DeValue};
 
-use super::complaint::Severity;
-use super::keys::PROFILE_KEYS;
+use super::keys::{Key, PROFILE_KEYS};
+use super::print::built_in_of;
 use super::reader::{Reader, Section};
+use super::words;
 
-/// All profiles: the built-in ones for Postfix, changed where the text changes them, and others.
+/// All profiles: the built-in ones, changed where the text changes them, and others.
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> HashMap<String, Arc<Profile>> {
-    let mut profiles = HashMap::new();
-    for name in BUILT_IN {
-        if let Some(profile) = Profile::built_in(name) {
-            profiles.insert(profile.name.clone(), Arc::new(profile));
-        }
-    }
+    let mut profiles: HashMap<_, _> = BUILT_IN
+        .iter()
+        .filter_map(|name| Profile::built_in(name))
+        .map(|profile| (profile.name.clone(), Arc::new(profile)))
+        .collect();
+    let known: Vec<&Key<Profile>> = PROFILE_KEYS.iter().collect();
     let group = Section::of(root, "profile", reader);
     for (key, value) in group.table.into_iter().flatten() {
         let name: &str = key.get_ref();
+        let at = key.span().start;
+        let fault = fault_of_name(name);
+        // A name that is no name is quoted: it may hold anything.
+        let title = match fault {
+            None => format!("profile.{name}"),
+            Some(_) => format!("profile.{name:?}"),
+        };
         let DeValue::Table(table) = value.get_ref() else {
-            let words = format!("write [profile.{name}] on a line of its own");
-            reader.complain(Severity::Error, key.span().start, words);
+            reader.error(at, format!("write [{title}] on a line of its own"));
             continue;
         };
+        if let Some(fault) = fault {
+            reader.error(at, format!("[{title}] {fault}"));
+        }
         let section = Section {
-            name: format!("profile.{name}"),
+            name: title,
             table: Some(table),
         };
-        reader.check_keys(&section, "profile", PROFILE_KEYS);
-        if name.contains(' ') || name.is_empty() {
-            let words = "a profile's name stands in socketmap requests: no blanks";
-            reader.complain(Severity::Error, key.span().start, words);
-            continue;
+        reader.check_keys(&section, "profile", &known);
+        if let Some(profile) = profile(reader, &section, name, at) {
+            profiles.insert(profile.name.clone(), Arc::new(profile));
         }
-        let profile = profile(reader, &section, name);
-        profiles.insert(profile.name.clone(), Arc::new(profile));
     }
     profiles
 }
 
-fn profile(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Profile {
-    let families = [
-        ("postfix", Family::Postfix),
-        ("pins", Family::Pins),
-        ("exim", Family::Exim),
-        ("sendmail", Family::Sendmail),
-    ];
-    let family = reader.choice(section, "family", &families);
-    let base = match family {
-        Some(Family::Pins) => "pins",
-        Some(Family::Exim) => "exim",
-        Some(Family::Sendmail) => "sendmail",
-        Some(Family::Postfix) | None => "postfix",
-    };
-    let start = Profile::built_in(name).or_else(|| Profile::built_in(base));
-    let mut profile = start.unwrap_or_else(|| unreachable!("postfix is built in"));
-    if Profile::built_in(name).is_none() {
-        name.clone_into(&mut profile.name);
+/// Why no profile can have this name.
+fn fault_of_name(name: &str) -> Option<String> {
+    let asked = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(asked) {
+        return Some(
+            "stands in requests of the MTA; use letters, digits, \"-\", \"_\" and \".\" only"
+                .to_owned(),
+        );
     }
-    if let Some(family) = family {
-        profile.family = family;
+    if name == SESSION_CHECK {
+        return Some("is the map of Sendmail's session check; use another name".to_owned());
     }
-    if let Some((text, at)) = reader.text(section, "version") {
-        match version(&text) {
-            Some(version) => profile.version = version,
-            None => {
-                let words = format!("[{}] version = {text:?}; write \"3.7\"", section.name);
-                reader.complain(Severity::Error, at, words);
-            }
-        }
-    }
-    let own = [
-        ("auto", OwnDane::Auto),
-        ("yes", OwnDane::Yes),
-        ("no", OwnDane::No),
-    ];
-    profile.own_dane = reader
-        .choice(section, "own_dane", &own)
-        .unwrap_or(profile.own_dane);
-    let floors = [
-        ("may", Floor::May),
-        ("dane", Floor::Dane),
-        ("encrypt", Floor::Encrypt),
-        ("secure", Floor::Secure),
-    ];
-    profile.floor = reader
-        .choice(section, "floor", &floors)
-        .unwrap_or(profile.floor);
-    let families = [
-        ("auto", AddressFamilies::Both),
-        ("4", AddressFamilies::Ipv4),
-        ("6", AddressFamilies::Ipv6),
-    ];
-    profile.families = reader
-        .choice(section, "families", &families)
-        .unwrap_or(profile.families);
-    let limit = reader.number(section, "address_limit");
-    profile.address_limit = limit.unwrap_or(profile.address_limit);
-    profile.digest = digest(reader, section).unwrap_or(profile.digest);
-    profile.probe = reader.boolean(section, "probe").unwrap_or(profile.probe);
-    profile.strict = reader.boolean(section, "strict").unwrap_or(profile.strict);
-    profile.deadline = reader
-        .duration(section, "deadline")
-        .unwrap_or(profile.deadline);
-    let follow = reader.boolean(section, "follow_mx_aliases");
-    profile.follow_mx_aliases = follow.unwrap_or(profile.follow_mx_aliases);
-    profile
+    let built_in = Profile::built_in(name).filter(|profile| profile.name != name);
+    built_in.map(|profile| {
+        let own = profile.name;
+        format!("is another name of {own}; write [profile.{own}]")
+    })
 }
 
-fn version(text: &str) -> Option<Version> {
-    let mut parts = text.split('.');
-    let major = parts.next()?.parse().ok()?;
-    let minor = parts.next().unwrap_or("0").parse().ok()?;
-    Some(Version { major, minor })
+fn profile(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    name: &str,
+    at: usize,
+) -> Option<Profile> {
+    let family = reader.choice(section, "family", words::FAMILIES);
+    let own =
+        Profile::built_in(name).filter(|own| family.is_none_or(|family| family == own.family));
+    let base = built_in_of(family.unwrap_or(Family::Postfix));
+    let start = own.or_else(|| Profile::built_in(base))?;
+    let version = version(reader, section).unwrap_or(start.version);
+    let choice = Profile {
+        name: name.to_owned(),
+        version,
+        own_dane: reader
+            .choice(section, "own_dane", words::OWN_DANE)
+            .unwrap_or(start.own_dane),
+        floor: floor(reader, section).unwrap_or(start.floor),
+        families: reader
+            .choice(section, "families", words::ADDRESS_FAMILIES)
+            .unwrap_or(start.families),
+        address_limit: reader
+            .number(section, "address_limit")
+            .unwrap_or(start.address_limit),
+        digest: digest(reader, section).unwrap_or(start.digest),
+        probe: reader.boolean(section, "probe").unwrap_or(start.probe),
+        strict: reader.boolean(section, "strict").unwrap_or(start.strict),
+        deadline: reader
+            .duration(section, "deadline")
+            .unwrap_or(start.deadline),
+        follow_mx_aliases: reader
+            .boolean(section, "follow_mx_aliases")
+            .unwrap_or(start.follow_mx_aliases),
+        ..start
+    };
+    check(reader, section, &choice, at);
+    Some(choice)
+}
+
+/// What contradicts itself.
+fn check(reader: &mut Reader<'_>, section: &Section<'_>, profile: &Profile, at: usize) {
+    let name = &section.name;
+    // PD-11: this family is for MTAs without DANE.
+    if profile.family == Family::Pins && profile.own_dane != OwnDane::No {
+        let words = format!(
+            "[{name}] family = \"pins\" is for an MTA without DANE of its own; write own_dane = \
+             \"no\", or family = \"postfix\""
+        );
+        reader.error(at, words);
+    }
+    let patience = match profile.family {
+        Family::Postfix | Family::Pins => POSTFIX_PATIENCE,
+        Family::Exim | Family::Sendmail => SHORT_PATIENCE,
+    };
+    if profile.deadline >= patience {
+        let words = format!(
+            "[{name}] deadline: this MTA gives up after {} s and would see an error instead of \
+             TEMP; write a shorter one",
+            patience.as_secs()
+        );
+        let at = reader.at(section, "deadline");
+        reader.warn(at, words);
+    }
+}
+
+fn version(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Version> {
+    let (text, at) = reader.text(section, "version")?;
+    let mut parts = text.split('.').map(str::parse);
+    let (major, minor) = (parts.next(), parts.next().unwrap_or(Ok(0)));
+    let rest_is_good = parts.all(|part| part.is_ok());
+    match (major, minor) {
+        (Some(Ok(major)), Ok(minor)) if rest_is_good => Some(Version { major, minor }),
+        _ => {
+            let words = format!(
+                "[{}] version = {text:?} is no version; write \"3.7\"",
+                section.name
+            );
+            reader.error(at, words);
+            None
+        }
+    }
+}
+
+/// PD-16: levels that no answer could be measured against are refused, each with its cure.
+fn floor(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Floor> {
+    let (text, at) = reader.text(section, "floor")?;
+    let cure = match text.as_str() {
+        "none" => {
+            "set smtp_tls_security_level = may in the MTA and write \"may\": under none, mail to \
+             every destination without a policy leaves in clear text"
+        }
+        "dane-only" => {
+            "set smtp_tls_security_level = dane in the MTA and write \"dane\"; demand DANE of a \
+             destination by [rules.\"…\"] mode = \"mandatory\""
+        }
+        "verify" | "fingerprint" => {
+            "set smtp_tls_security_level = encrypt or secure in the MTA and write that; pin a \
+             destination by [rules.\"…\"] answer"
+        }
+        _ => return reader.choice(section, "floor", words::FLOORS),
+    };
+    let name = &section.name;
+    reader.error(
+        at,
+        format!("[{name}] floor = {text:?} is not possible; {cure}"),
+    );
+    None
 }
 
 /// TU-09: SHA-256 is what everybody must know; broken digests are refused.
 fn digest(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<PinDigest> {
     let (text, at) = reader.text(section, "digest")?;
     let name = &section.name;
-    match text.as_str() {
-        "sha256" => Some(PinDigest::Sha256),
+    let why = match text.as_str() {
+        // RFC 6698, 6: SHA-256 is mandatory, and what most records are.
         "sha512" => {
             let words = format!(
-                "[{name}] digest = \"sha512\": most published records are SHA-256 and cannot be \
-                 pinned this way; set sha256 and smtp_tls_fingerprint_digest = sha256"
+                "[{name}] digest = \"sha512\" drops SHA-256, and published SHA-256 records cannot \
+                 be pinned this way; write \"sha256\" and set smtp_tls_fingerprint_digest = sha256 \
+                 in Postfix"
             );
-            reader.complain(Severity::Warning, at, words);
-            Some(PinDigest::Sha512)
+            reader.warn(at, words);
+            return Some(PinDigest::Sha512);
         }
-        _ => {
-            let words = format!(
-                "[{name}] digest = {text:?} is not safe or not known; write \"sha256\" and set \
-                 smtp_tls_fingerprint_digest = sha256 in Postfix"
-            );
-            reader.complain(Severity::Error, at, words);
-            None
-        }
-    }
+        "sha256" => return Some(PinDigest::Sha256),
+        "md5" | "sha1" => "is broken: others can make a certificate with the same digest",
+        _ => "is not known",
+    };
+    let words = format!(
+        "[{name}] digest = {text:?} {why}; write \"sha256\" and set smtp_tls_fingerprint_digest = \
+         sha256 in Postfix"
+    );
+    reader.error(at, words);
+    None
 }
 
 const BUILT_IN: [&str; 5] = ["postfix", "postfix310", "pins", "exim", "sendmail"];
+/// This map is no policy.
+const SESSION_CHECK: &str = "verifier";
+/// Postfix waits 100 s for a map.
+const POSTFIX_PATIENCE: Duration = Duration::from_secs(100);
+/// Exim and Sendmail wait 5 s.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);

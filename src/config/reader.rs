@@ -1,21 +1,26 @@
 //! Walks a parsed text and collects complaints; every value is taken once, with its place.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hoplock_policy::moment::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Severity, nearest};
 use super::keys::{Key, STRICT};
+use super::literal::UNITS;
+use super::words::Words;
 
 /// The text, and what there is to say against it so far.
 pub(super) struct Reader<'a> {
     text: &'a str,
     file: Option<String>,
+    /// Where expiry is to be judged, the time.
+    pub(super) now: Option<Timestamp>,
+    /// Places where the text is not TOML: what was made of the values there means nothing.
+    pub(super) broken: Vec<usize>,
     pub(super) complaints: Vec<Complaint>,
-    pub(super) written: BTreeMap<(String, String), String>,
 }
 
 /// One section of the text: its name as written, and its kind in the table of keys.
@@ -29,68 +34,134 @@ pub(super) struct Section<'a> {
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, file: Option<String>) -> Self {
+    pub(super) fn new(text: &'a str, file: Option<String>, now: Option<Timestamp>) -> Self {
         Self {
             text,
             file,
+            now,
+            broken: Vec::new(),
             complaints: Vec::new(),
-            written: BTreeMap::new(),
         }
     }
 
     pub(super) fn complain(&mut self, severity: Severity, at: usize, text: impl Into<String>) {
-        let line = self
-            .text
-            .get(..at)
-            .unwrap_or_default()
-            .matches('\n')
-            .count()
-            + 1;
-        let file = self.file.clone();
-        self.complaints.push(Complaint {
+        let complaint = Complaint {
             severity,
-            file,
-            line,
+            file: self.file.clone(),
+            line: self.line(at),
             text: text.into(),
-        });
-    }
-
-    /// Unknown keys of a section, with the nearest known one.
-    pub(super) fn check_keys(&mut self, section: &Section<'_>, kind: &str, known: &[Key]) {
-        let Some(table) = section.table else { return };
-        for (key, _) in table {
-            let word: &str = key.get_ref();
-            if known.iter().any(|known| known.name == word) {
-                continue;
-            }
-            let strict = STRICT.contains(&kind);
-            let severity = if strict {
-                Severity::Error
-            } else {
-                Severity::Warning
-            };
-            let hint = match nearest(word, known.iter().map(|known| known.name)) {
-                Some(near) => format!("; did you mean {near}?"),
-                None => {
-                    let names: Vec<&str> = known.iter().map(|known| known.name).collect();
-                    format!("; its keys are {}", names.join(", "))
-                }
-            };
-            let words = format!("[{}] has no key {word:?}{hint}", section.name);
-            self.complain(severity, key.span().start, words);
+        };
+        if !self.complaints.contains(&complaint) {
+            self.complaints.push(complaint);
         }
     }
 
-    /// The value of a key, noted as written.
-    pub(super) fn value<'t>(&mut self, section: &Section<'t>, key: &str) -> Option<Value<'t>> {
-        let table = section.table?;
-        let (_, value) = table
-            .iter()
-            .find(|(own, _)| own.get_ref().as_ref() == key)?;
-        let literal = self.text.get(value.span()).unwrap_or_default().to_owned();
-        self.written
-            .insert((section.name.clone(), key.to_owned()), literal);
-        Some(value)
+    pub(super) fn error(&mut self, at: usize, text: impl Into<String>) {
+        self.complain(Severity::Error, at, text);
+    }
+
+    pub(super) fn warn(&mut self, at: usize, text: impl Into<String>) {
+        self.complain(Severity::Warning, at, text);
+    }
+
+    pub(super) fn line(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or_default();
+        before.matches('\n').count() + 1
+    }
+
+    /// A place in this text, for complaints about another place.
+    pub(super) fn place(&self, at: usize) -> String {
+        match &self.file {
+            None => format!("line {}", self.line(at)),
+            Some(file) => format!("{file}, line {}", self.line(at)),
+        }
+    }
+
+    /// Unknown keys of a section, with the nearest known one, and keys that nothing uses yet.
+    pub(super) fn check_keys<T>(&mut self, section: &Section<'_>, kind: &str, known: &[&Key<T>]) {
+        for (key, value) in section.table.into_iter().flatten() {
+            let word: &str = key.get_ref();
+            match known.iter().find(|known| known.name == word) {
+                None => {
+                    let names: Vec<&str> = known.iter().map(|known| known.name).collect();
+                    self.unknown(section, kind, key, value, &names);
+                }
+                Some(known) if !known.is_built() => self.not_built(section, known, value),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn unknown(
+        &mut self,
+        section: &Section<'_>,
+        kind: &str,
+        key: &Spanned<Cow<'_, str>>,
+        value: Value<'_>,
+        known: &[&str],
+    ) {
+        let word: &str = key.get_ref();
+        let severity = if STRICT.contains(&kind) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let dotted = dotted(word, value);
+        let hint = match nearest(word, known.iter().copied()) {
+            // [rules.example.com]: TOML takes the dots apart.
+            _ if matches!(kind, "rules" | "profile") && dotted.is_some() => {
+                let front = section.name.trim_start_matches(kind);
+                let front = front.trim_matches(['.', '"']);
+                let name = format!("{front}.{}", dotted.unwrap_or_default());
+                format!("; put names with dots in quotes: [{kind}.{name:?}]")
+            }
+            Some(near) => format!("; did you mean {near}?"),
+            None if known.is_empty() => String::new(),
+            None => format!("; its keys are {}", known.join(", ")),
+        };
+        let words = format!("[{}] has no key {word:?}{hint}", section.name);
+        self.complain(severity, key.span().start, words);
+    }
+
+    /// A key of a later version: its type is checked, and that it has no effect is said.
+    fn not_built<T>(&mut self, section: &Section<'_>, key: &Key<T>, value: Value<'_>) {
+        let good = match (key.default.as_bytes().first(), value.get_ref()) {
+            (Some(b'['), DeValue::Array(_))
+            | (Some(b'"'), DeValue::String(_))
+            | (Some(b't' | b'f'), DeValue::Boolean(_)) => true,
+            (Some(first), DeValue::Integer(_)) => first.is_ascii_digit(),
+            _ => false,
+        };
+        let written = self.text.get(value.span()).unwrap_or_default();
+        let (name, at) = (&section.name, value.span().start);
+        if !good {
+            let words = format!(
+                "[{name}] {} has another type; its default is {}",
+                key.name, key.default
+            );
+            self.error(at, words);
+        } else if written != key.default {
+            let words = format!(
+                "[{name}] {} is not built yet in this version and is ignored",
+                key.name
+            );
+            self.warn(at, words);
+        }
+    }
+
+    /// The value of a key.
+    pub(super) fn value<'t>(&self, section: &Section<'t>, key: &str) -> Option<Value<'t>> {
+        let mut pairs = section.table?.iter();
+        let (_, value) = pairs.find(|(own, _)| own.get_ref().as_ref() == key)?;
+        let span = value.span();
+        let broken = |at: &usize| (span.start..=span.end).contains(at);
+        (!self.broken.iter().any(broken)).then_some(value)
+    }
+
+    /// Where the value of a key stands.
+    pub(super) fn at(&self, section: &Section<'_>, key: &str) -> usize {
+        self.value(section, key)
+            .map_or(0, |value| value.span().start)
     }
 
     pub(super) fn text(&mut self, section: &Section<'_>, key: &str) -> Option<(String, usize)> {
@@ -116,11 +187,11 @@ impl<'a> Reader<'a> {
                 let number = usize::from_str_radix(integer.as_str(), integer.radix()).ok();
                 if number.is_none() {
                     let words = format!("[{}] {key} must be 0 or a larger number", section.name);
-                    self.complain(Severity::Error, value.span().start, words);
+                    self.error(value.span().start, words);
                 }
                 number
             }
-            other => self.wrong_type(section, key, value, other, "a number"),
+            other => self.wrong_type(section, key, value, other, "a whole number"),
         }
     }
 
@@ -141,9 +212,8 @@ impl<'a> Reader<'a> {
                     texts.push((Cow::clone(text).into_owned(), item.span().start));
                 }
                 other => {
-                    let () = self
-                        .wrong_type(section, key, item, other, "a text in quotes")
-                        .unwrap_or_default();
+                    let _: Option<()> =
+                        self.wrong_type(section, key, item, other, "a list of texts in quotes");
                 }
             }
         }
@@ -157,43 +227,38 @@ impl<'a> Reader<'a> {
             .find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
-        let unit = match unit {
-            "s" => Some(1),
-            "m" => Some(60),
-            "h" => Some(3600),
-            "d" => Some(86_400),
-            _ => None,
-        };
+        let unit = UNITS.iter().find(|(own, _)| *own == unit);
         let seconds = digits
             .parse::<u64>()
             .ok()
             .zip(unit)
-            .and_then(|(n, unit)| n.checked_mul(unit));
-        match seconds.filter(|seconds| *seconds > 0) {
-            Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => {
-                let words = format!(
-                    "[{}] {key} = {text:?} is no duration; write \"90s\", \"5m\", \"2h\" or \"1d\"",
-                    section.name
-                );
-                self.complain(Severity::Error, at, words);
-                None
-            }
-        }
+            .and_then(|(number, (_, length))| number.checked_mul(*length));
+        let why = match seconds {
+            None => "is no duration; write \"90s\", \"5m\", \"2h\" or \"1d\"",
+            Some(0) => "leaves no time at all; write \"1s\" or more",
+            Some(seconds) if seconds > LONGEST => "is more than a day; write \"1d\" or less",
+            Some(seconds) => return Some(Duration::from_secs(seconds)),
+        };
+        self.error(at, format!("[{}] {key} = {text:?} {why}", section.name));
+        None
     }
 
     /// One of several words.
-    pub(super) fn choice<T: Copy>(
+    pub(super) fn choice<T: Copy + 'static>(
         &mut self,
         section: &Section<'_>,
         key: &str,
-        choices: &[(&str, T)],
+        choices: Words<T>,
     ) -> Option<T> {
         let (text, at) = self.text(section, key)?;
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let words: Vec<&str> = choices
+            .iter()
+            .map(|(word, _)| *word)
+            .filter(|word| !word.is_empty())
+            .collect();
         let hint = nearest(&text, words.iter().copied())
             .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
         let listed = words.join(", ");
@@ -201,7 +266,7 @@ impl<'a> Reader<'a> {
             "[{}] {key} = {text:?} is not one of {listed}{hint}",
             section.name
         );
-        self.complain(Severity::Error, at, words);
+        self.error(at, words);
         None
     }
 
@@ -215,14 +280,19 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let found = match found {
             DeValue::String(_) => "a text",
-            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a fraction",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a time without quotes",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a section",
         };
-        let words = format!("[{}] {key} must be {wanted}, not {found}", section.name);
-        self.complain(Severity::Error, value.span().start, words);
+        let place = match section.name.as_str() {
+            "" => String::new(),
+            name => format!("[{name}] "),
+        };
+        let words = format!("{place}{key} must be {wanted}, not {found}");
+        self.error(value.span().start, words);
         None
     }
 }
@@ -245,3 +315,19 @@ impl<'a> Section<'a> {
         }
     }
 }
+
+/// The rest of a name that TOML took apart at its dots, as in [rules.example.com].
+fn dotted(word: &str, value: Value<'_>) -> Option<String> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return None;
+    };
+    let mut inner = table.iter();
+    let rest = match (inner.next(), inner.next()) {
+        (Some((key, value)), None) => dotted(key.get_ref(), value),
+        _ => None,
+    };
+    Some(rest.map_or_else(|| word.to_owned(), |rest| format!("{word}.{rest}")))
+}
+
+/// No wait of this service is longer than a day.
+const LONGEST: u64 = 86_400;

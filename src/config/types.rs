@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use hoplock_policy::law::FirstContact;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
-use hoplock_policy::rules::Rules;
+use hoplock_policy::rules::{RulePattern, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
 
 use crate::adapters::dns::Trust;
@@ -38,8 +38,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
-    /// Effective values as they would be written, by section and key.
-    pub(super) written: BTreeMap<(String, String), String>,
+    /// The file of each rule that came from the rules directory.
+    pub(super) rules_of_files: BTreeMap<RulePattern, String>,
 }
 
 /// Sockets.
@@ -175,11 +175,15 @@ impl Endpoint {
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         match kind {
-            "unix" if rest.starts_with('/') => Some(Self::Unix(PathBuf::from(rest))),
+            "unix" => {
+                let good = rest.starts_with('/') && rest.len() <= UNIX_PATH && !rest.contains('\0');
+                good.then(|| Self::Unix(PathBuf::from(rest)))
+            }
             "inet" => {
                 let (host, port) = rest.rsplit_once(':')?;
-                let good = !host.is_empty() && port.parse::<u16>().is_ok();
-                good.then(|| Self::Inet(rest.to_owned()))
+                let port_good = port.bytes().all(|byte| byte.is_ascii_digit());
+                port.parse::<u16>().ok().filter(|_| port_good)?;
+                is_host(host).then(|| Self::Inet(rest.to_owned()))
             }
             "systemd" if !rest.is_empty() => Some(Self::Systemd(rest.to_owned())),
             _ => None,
@@ -212,3 +216,16 @@ impl fmt::Display for Endpoint {
         }
     }
 }
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|inside| inside.parse::<Ipv6Addr>().is_ok()),
+        None => DomainName::parse(text).is_ok(),
+    }
+}
+
+/// The room for a path in `sockaddr_un` on Linux, without the final zero octet.
+const UNIX_PATH: usize = 107;
