@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::ConfigFile;
+use crate::adapters::clock::SystemClock;
 use crate::config::{Complaint, Config, Severity};
+use crate::world::Clock as _;
 
 /// The configuration and everything there is to say against it.
 pub(super) struct Loaded {
@@ -29,14 +31,13 @@ pub(super) fn load(file: &ConfigFile) -> Result<Loaded, String> {
         None => (String::new(), "built-in defaults".to_owned()),
         Some(path) => (read(&path)?, path.display().to_string()),
     };
-    let (config, complaints) = Config::parse(&text, &[]);
-    let folder = config
-        .as_ref()
-        .and_then(|config| config.rules_directory.clone());
-    let (config, complaints) = match folder {
-        None => (config, complaints),
-        Some(folder) => Config::parse(&text, &rule_files(&folder)?),
+    // The files of rules are read whatever else is wrong, so that all complaints come at once.
+    let files = match Config::rules_directory_of(&text) {
+        None => Vec::new(),
+        Some(folder) => rule_files(&folder)?,
     };
+    let now = SystemClock::new().now().wall;
+    let (config, complaints) = Config::parse_at(&text, &files, now);
     Ok(Loaded {
         config,
         complaints,
