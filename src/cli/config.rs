@@ -38,7 +38,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
         }
     };
     for complaint in &loaded.complaints {
-        complain(&format!("{}: {complaint}", loaded.source));
+        complain(&complaint.to_string());
     }
     let fatal = |severity| severity == Severity::Error || *strict;
     if loaded

@@ -37,7 +37,10 @@ pub(super) fn load(file: &ConfigFile) -> Result<Loaded, String> {
         Some(folder) => rule_files(&folder)?,
     };
     let now = SystemClock::new().now().wall;
-    let (config, complaints) = Config::parse_at(&text, &files, now);
+    let (config, mut complaints) = Config::parse_at(&text, &files, now);
+    for complaint in &mut complaints {
+        complaint.file.get_or_insert_with(|| source.clone());
+    }
     Ok(Loaded {
         config,
         complaints,
@@ -54,7 +57,7 @@ impl Loaded {
                 .complaints
                 .iter()
                 .filter(|complaint| complaint.severity == Severity::Error)
-                .map(|complaint| format!("{}: {complaint}", self.source))
+                .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join("\n")),
         }

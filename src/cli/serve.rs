@@ -19,7 +19,7 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
         }
     };
     for complaint in &loaded.complaints {
-        complain(&format!("{}: {complaint}", loaded.source));
+        complain(&complaint.to_string());
     }
     let Some(config) = loaded.config else {
         complain("nothing was started; `hoplock config check` shows the same complaints");
