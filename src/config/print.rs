@@ -427,6 +427,48 @@ mod tests {
         }
     }
 
+    /// Each key of a profile and of a rule has an effect of its own, and is printed as such.
+    #[test]
+    fn every_key_of_profiles_and_rules_counts() {
+        let lists = format!("fingerprints = {DIGEST}\nnames = [\"a.example\"]\n");
+        let more = [("own_dane", &[r#""auto""#, r#""yes""#, r#""no""#][..])];
+        let sections = [
+            ("[profile.postfix]\n", String::new(), PROFILES),
+            ("[profile.postfix]\n", String::new(), &more[..]),
+            ("[rules.\"example.com\"]\n", lists, RULES),
+        ];
+        for (head, base, keys) in sections {
+            let parse = |text: &str| Config::parse(text, &[]).0.expect(text);
+            for (key, values) in keys {
+                let rest: String = base
+                    .lines()
+                    .filter(|line| !line.starts_with(key))
+                    .map(|line| format!("{line}\n"))
+                    .collect();
+                let without = parse(&format!("{head}{rest}"));
+                let mut seen = vec![without.print()];
+                for (at, value) in values.iter().enumerate() {
+                    let with = parse(&format!("{head}{rest}{key} = {value}\n"));
+                    let only_value = values.len() == 1;
+                    let is_default = at == 0 && !only_value;
+                    assert_eq!(with == without, is_default, "{key} = {value}");
+                    assert_eq!(seen.contains(&with.print()), is_default, "{key} = {value}");
+                    seen.push(with.print());
+                }
+            }
+        }
+        let tried: Vec<&str> = PROFILES.iter().chain(&more).map(|(key, _)| *key).collect();
+        let keys = PROFILE_KEYS.iter().filter(|key| key.is_built());
+        let missing: Vec<&str> = keys
+            .map(|key| key.name)
+            .filter(|name| !tried.contains(name))
+            .collect();
+        // The family is tested below.
+        assert_eq!(missing, ["family"]);
+        let tried: Vec<&str> = RULES.iter().map(|(key, _)| *key).collect();
+        assert!(RULE_KEYS.iter().all(|key| tried.contains(&key.name)));
+    }
+
     /// A new profile starts from its family's built-in one; single keys change.
     #[test]
     fn profiles_start_from_the_built_in_ones() {
