@@ -78,7 +78,8 @@ fn read(file: &Path) -> Result<Scenario, Malformed> {
         {
             if !SECTIONS.contains(&name) {
                 // An address literal may stand in brackets under [ask].
-                if section != "ask" {
+                let is_rule = section == "rules" && name.starts_with("rules.");
+                if section != "ask" && !is_rule {
                     return Err(at(number, &format!("unknown section [{name}]")));
                 }
             } else {

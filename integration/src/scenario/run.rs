@@ -108,9 +108,10 @@ impl Stage {
                 self.configure()
             }
             Step::Rule(line) => {
+                // A rule stands on several lines: it counts when something is asked.
                 self.rules.push_str(line);
                 self.rules.push('\n');
-                self.configure()
+                Ok(())
             }
             Step::Resolver(word) => {
                 self.world.validates(match word.as_str() {
@@ -276,6 +277,9 @@ impl Stage {
     }
 
     async fn ask(&mut self, key: &str, profile: &str, times: usize) -> Result<(), String> {
+        if !self.rules.is_empty() {
+            self.configure()?;
+        }
         self.world.take_asked();
         self.world.take_fetched();
         let profile: Arc<Profile> = self

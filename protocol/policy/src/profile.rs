@@ -29,6 +29,8 @@ pub struct Profile {
     pub deadline: Duration,
     /// Follow MX exchanges that are aliases; off: such hosts count as failed (MX-10).
     pub follow_mx_aliases: bool,
+    /// Ask for TLS 1.2 at mandatory levels; never at opportunistic ones (PF-16).
+    pub require_tls12: bool,
 }
 
 /// Families of MTAs, one outcome function each.
@@ -137,6 +139,7 @@ impl Profile {
             strict: false,
             deadline,
             follow_mx_aliases: true,
+            require_tls12: false,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::dns::SecurityStatus;
 use crate::findings::{AddressFinding, DaneFinding, HostFinding};
-use crate::profile::{AddressFamilies, Profile};
+use crate::profile::{AddressFamilies, Family, OwnDane, Profile};
 use crate::tlsa::{TlsaOptions, TlsaSet};
 
 /// One destination, as far as duty, outcome and choice need it.
@@ -124,6 +124,10 @@ pub fn state_of(
     options: &TlsaOptions,
 ) -> (HostState, usize) {
     let families = profile.families;
+    // TU-03, TU-08: an MTA that does DANE by itself judges records by the RFC, whatever is set here.
+    let by_itself = profile.family == Family::Postfix && profile.own_dane != OwnDane::No;
+    let standard = TlsaOptions::default();
+    let options = if by_itself { &standard } else { options };
     let seen = match families {
         AddressFamilies::Both => [Some(&host.ipv4), Some(&host.ipv6)],
         AddressFamilies::Ipv4 => [Some(&host.ipv4), None],
