@@ -1,4 +1,4 @@
-//! A verdict in the words of one MTA. Rendering takes no decision.
+//! A verdict in the words of one MTA, and of people. Rendering takes no decision.
 
 pub mod explain;
 pub mod json;
@@ -10,7 +10,9 @@ pub use self::view::View;
 use std::fmt;
 
 use crate::law::Verdict;
+use crate::next_hop::escaped;
 use crate::profile::Profile;
+use crate::reason::Reason;
 
 /// What leaves on the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,24 @@ pub enum Rendered {
     NotFound,
     /// Delay: `reason-word: words`.
     Temp(String),
+}
+
+impl Rendered {
+    /// Delay with words for people: printable ASCII in one line, no longer than the MTA logs.
+    #[must_use]
+    pub fn temp(reason: Reason, words: &str) -> Self {
+        let words = if words.trim().is_empty() {
+            "no more is known"
+        } else {
+            words
+        };
+        let mut text = format!("{reason}: {}", escaped(words));
+        if text.len() > TEMP_LIMIT {
+            text.truncate(TEMP_LIMIT - "...".len());
+            text.push_str("...");
+        }
+        Self::Temp(text)
+    }
 }
 
 impl fmt::Display for Rendered {
@@ -37,4 +57,29 @@ impl fmt::Display for Rendered {
 #[must_use]
 pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
     postfix::render(verdict, profile)
+}
+
+/// Postfix logs about so many octets of a delay's words.
+const TEMP_LIMIT: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ID-04: words from the network reach the MTA's log as printable ASCII in one short line.
+    #[test]
+    fn delays_are_one_printable_line() {
+        for words in [
+            "TLSA of mx.test: dns-servfail, \u{202e}\r\nOK may\0\u{1b}[2J",
+            "",
+            " ",
+            &"\u{fc}".repeat(4000),
+            &"a".repeat(4000),
+        ] {
+            let said = Rendered::temp(Reason::TlsaLookupFailed, words).to_string();
+            assert!(said.starts_with("TEMP tlsa-lookup-failed: "), "{said}");
+            assert!(said.bytes().all(|b| (b' '..=b'~').contains(&b)), "{said}");
+            assert!(said.len() > "TEMP tlsa-lookup-failed: ".len() && said.len() <= 205);
+        }
+    }
 }
