@@ -102,6 +102,9 @@ fn profile(
         follow_mx_aliases: reader
             .boolean(section, "follow_mx_aliases")
             .unwrap_or(start.follow_mx_aliases),
+        require_tls12: reader
+            .boolean(section, "protocols")
+            .unwrap_or(start.require_tls12),
         ..start
     };
     check(reader, section, &choice, at);

@@ -34,6 +34,12 @@ pub struct Identity {
     pub tls: Arc<ServerConfig>,
 }
 
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Authority {
     pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();

@@ -4,8 +4,10 @@
 //! `[options] [profile] [rules] [resolver] [dns] [https] [clock] [ask] [expect]`. Unknown words do not
 //! load, and neither does a file that expects nothing. `integration/scenarios/README.md` has the words.
 
+mod expect;
 mod load;
 mod run;
+mod words;
 
 pub use self::load::{Malformed, Scenario, load};
 pub use self::run::run;

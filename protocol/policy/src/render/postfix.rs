@@ -20,8 +20,9 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         Answer::NotFound => return Rendered::NotFound,
         Answer::Temp => return Rendered::temp(verdict.reason, &verdict.detail),
         // RFC 7435, 3: nothing is narrowed here, for a session that fails would fall to clear text.
-        Answer::None | Answer::May | Answer::Encrypt | Answer::Dane | Answer::DaneOnly => {
-            return Rendered::Ok(level.to_owned());
+        Answer::None | Answer::May | Answer::Dane => return Rendered::Ok(level.to_owned()),
+        Answer::Encrypt | Answer::DaneOnly => {
+            return Rendered::Ok(format!("{level}{}", protocols(profile)));
         }
         Answer::Fingerprint(digests) => fingerprints(digests, profile.digest).join("|"),
         Answer::Secure(names) | Answer::Verify(names) => {
@@ -39,6 +40,7 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         // RFC 7672, 8.1; RFC 8461, 7.1: outside DANE, Postfix sends no SNI unless it is told to.
         policy.push_str(" servername=hostname");
     }
+    policy.push_str(protocols(profile));
     if let (Answer::Secure(names), Some(basis)) = (&verdict.answer, told(verdict, profile)) {
         policy.push_str(&attributes(names, basis));
         let strings = policy_strings(basis);
@@ -51,6 +53,17 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
     } else {
         let words = format!("the answer is longer than {REPLY_LIMIT} octets");
         Rendered::temp(Reason::ReplyTooLong, &words)
+    }
+}
+
+/// RFC 9325, 3.1.1, where the operator asks for it (PF-16): TLS 1.2 at least, at mandatory levels.
+fn protocols(profile: &Profile) -> &'static str {
+    if !profile.require_tls12 {
+        ""
+    } else if profile.version >= PROTOCOL_BOUNDS {
+        " protocols=>=TLSv1.2"
+    } else {
+        " protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"
     }
 }
 
@@ -136,6 +149,8 @@ fn fits(policy: &str, more: &str) -> bool {
 pub const REPLY_LIMIT: usize = 100_000;
 /// `servername` is known from here.
 const SERVERNAME: Version = Version { major: 3, minor: 4 };
+/// `protocols=>=…` is known from here; older versions are told what to leave out.
+const PROTOCOL_BOUNDS: Version = Version { major: 3, minor: 6 };
 /// `policy_type` and its companions, and braces, are known from here.
 const REPORTED_POLICY: Version = Version {
     major: 3,
