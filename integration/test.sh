@@ -62,7 +62,9 @@ if [ "$deep" -eq 1 ]; then
   step "fuzzers, a minute each"
   command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
   for target in $(cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz list); do
-    (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" --sanitizer none -- -max_total_time=60)
+    # New inputs go beside the committed corpus, not into it.
+    (cd fuzz && mkdir -p "target/new/$target" && RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" \
+      "target/new/$target" "corpus/$target" --sanitizer none -- -max_total_time=60 -max_len=512)
   done
 fi
 

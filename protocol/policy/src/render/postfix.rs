@@ -364,4 +364,30 @@ mod tests {
             assert_eq!(said.len() == REPLY_LIMIT, fits);
         }
     }
+
+    /// PF-16, RQ-02: TLS 1.2 is asked for by option only, in the version's own syntax, and never at
+    /// an opportunistic level.
+    #[test]
+    fn protocols_are_narrowed_by_order_only() {
+        let said = |answer: Answer, minor, require_tls12| {
+            let mut profile = Profile::built_in("postfix").unwrap();
+            (profile.version.minor, profile.require_tls12) = (minor, require_tls12);
+            let row = crate::law::rows::Row::Law;
+            let verdict = Verdict::plain(answer, row, Reason::Rule, String::new());
+            render(&verdict, &profile).to_string()
+        };
+        assert_eq!(said(Answer::Encrypt, 7, false), "OK encrypt");
+        assert_eq!(
+            said(Answer::Encrypt, 7, true),
+            "OK encrypt protocols=>=TLSv1.2"
+        );
+        let old = "OK dane-only protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1";
+        assert_eq!(said(Answer::DaneOnly, 5, true), old);
+        assert_eq!(said(Answer::Dane, 7, true), "OK dane");
+        assert_eq!(said(Answer::May, 7, true), "OK may");
+        assert_eq!(said(Answer::NotFound, 7, true), "NOTFOUND ");
+        let names = vec![MatchName::Host(DomainName::parse("mx.e.test").unwrap())];
+        let secure = "OK secure match=mx.e.test servername=hostname protocols=>=TLSv1.2";
+        assert_eq!(said(Answer::Secure(names), 7, true), secure);
+    }
 }
