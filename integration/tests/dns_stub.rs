@@ -400,7 +400,6 @@ fn messages_are_read_record_by_record() {
         other => panic!("{other:?}"),
     }
     let asked = Question::new(DomainName::parse("e.test").unwrap(), RecordType::Mx);
-    let mut query = query;
     let kind = query.len() - 3;
     query[kind] = 15;
     let odd: &[u8] = &[0, 20, 4, b'a', b' ', b'b', b'!', 0];

@@ -372,7 +372,7 @@ mod tests {
         let said = |answer: Answer, minor, require_tls12| {
             let mut profile = Profile::built_in("postfix").unwrap();
             (profile.version.minor, profile.require_tls12) = (minor, require_tls12);
-            let row = crate::law::rows::Row::Law;
+            let row = Row::Law;
             let verdict = Verdict::plain(answer, row, Reason::Rule, String::new());
             render(&verdict, &profile).to_string()
         };
