@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nom::Parser as _;
 use nom::bytes::complete::{tag, take_until};
-use nom::combinator::rest;
+use nom::combinator::{rest, verify};
 
 use crate::name::{DomainName, MalformedName, MxHost, PolicyDomain};
 
@@ -183,7 +183,7 @@ fn bracketed(key: &str) -> nom::IResult<&str, (&str, &str)> {
         return Ok((input, (host, "")));
     }
     let (input, _) = tag(":")(input)?;
-    let (input, port) = rest.parse(input)?;
+    let (input, port) = verify(rest, |port: &str| !port.is_empty()).parse(input)?;
     Ok((input, (host, port)))
 }
 
@@ -238,3 +238,88 @@ const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
 /// Longer than any name; what is longer is no name anyway.
 const LONGEST_ECHO: usize = 300;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// PF-05, NX-03, NX-05: the forms of keys, and what each is.
+    #[test]
+    fn keys() {
+        let canonical = [
+            ("e.test", "e.test"),
+            ("E.Test.", "e.test"),
+            ("e.test:25", "e.test"),
+            ("e.test:smtp", "e.test"),
+            ("e.test:2525", "e.test:2525"),
+            ("e.test:submission", "e.test:587"),
+            ("[mx.e.test]", "[mx.e.test]"),
+            ("[mx.e.test]:25", "[mx.e.test]"),
+            ("[MX.e.test]:smtps", "[mx.e.test]:465"),
+            (".e.test", ".e.test"),
+            ("b\u{fc}cher.test", "xn--bcher-kva.test"),
+            ("XN--BCHER-KVA.test", "xn--bcher-kva.test"),
+        ];
+        for (key, text) in canonical {
+            assert_eq!(NextHop::parse(key).to_string(), text, "{key}");
+        }
+        let nothing = [
+            "",
+            ".",
+            "..",
+            "localhost",
+            "com",
+            "mail.localhost",
+            "192.0.2.1",
+            "[192.0.2.1]",
+            "[192.0.2.1]:25",
+            "2001:db8::1",
+            "[IPv6:2001:db8::1]",
+            "[ipv6:2001:db8::1]:587",
+            "[]",
+            "[e.test",
+            "e.test]",
+            "[e.test]x",
+            "[e.test]:",
+            "e.test:",
+            "e.test:0",
+            "e.test:65536",
+            "e.test:nosuch",
+            "/run/lmtp",
+            "unix:/run/lmtp",
+            "a b.test",
+            "a..test",
+            "-a.test",
+            "a\0.test",
+            "\u{202e}tset.e",
+            "xn--zzzzzzzz99999.test",
+        ];
+        for key in nothing {
+            let read = NextHop::parse(key);
+            assert!(matches!(read, NextHop::NotADomain(_)), "{key:?}: {read:?}");
+        }
+        let long = format!("{}.test", "a".repeat(64));
+        assert!(matches!(NextHop::parse(&long), NextHop::NotADomain(_)));
+        let long = vec!["a".repeat(50); 5].join(".") + ".test";
+        assert!(matches!(NextHop::parse(&long), NextHop::NotADomain(_)));
+    }
+
+    /// ID-02: equal spellings are equal values.
+    #[test]
+    fn spellings() {
+        assert_eq!(
+            NextHop::parse("B\u{dc}CHER.test."),
+            NextHop::parse("xn--bcher-kva.test")
+        );
+        assert_ne!(NextHop::parse("[e.test]"), NextHop::parse("e.test"));
+    }
+
+    /// ID-04: what cannot be shown plainly is escaped, and nothing is endless.
+    #[test]
+    fn escapes() {
+        let text = escaped("a\r\nb\u{202e}c\0\u{1b}[2J").to_string();
+        assert_eq!(text, "a\\r\\nb\\u{202e}c\\u{0}\\u{1b}[2J");
+        assert!(escaped(&"\u{fc}".repeat(5000)).to_string().len() < 400);
+    }
+}

@@ -201,3 +201,115 @@ impl TlsaSet {
             .any(|record| record.usage == TlsaUsage::EndEntity)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn set(records: &[(u8, u8, u8, &[u8])], options: &TlsaOptions) -> TlsaSet {
+        let rdata: Vec<Vec<u8>> = records
+            .iter()
+            .map(|(usage, selector, matching, data)| {
+                [&[*usage, *selector, *matching][..], *data].concat()
+            })
+            .collect();
+        TlsaSet::read(rdata.iter().map(Vec::as_slice), options)
+    }
+
+    fn data(selector: u8, matching: u8) -> Vec<u8> {
+        let key = rcgen::generate_simple_self_signed(vec!["mx.e.test".to_owned()]).unwrap();
+        let certificate = key.cert.der().to_vec();
+        match (matching, selector) {
+            (0, 0) => certificate,
+            (0, _) => {
+                let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
+                parsed.tbs_certificate.subject_pki.raw.to_vec()
+            }
+            (1, _) => vec![7; 32],
+            _ => vec![7; 64],
+        }
+    }
+
+    /// TU-01: the twelve good cells, and every neighbour.
+    #[test]
+    fn the_grid() {
+        let options = TlsaOptions::default();
+        for usage in 0..=4 {
+            for selector in 0..=2 {
+                for matching in 0..=3 {
+                    let data = data(selector, matching);
+                    let set = set(&[(usage, selector, matching, &data)], &options);
+                    let good = matches!(usage, 2 | 3) && selector < 2 && matching < 3;
+                    assert_eq!(set.is_usable(), good, "{usage} {selector} {matching}");
+                }
+            }
+        }
+    }
+
+    /// TU-06: wrong lengths and garbage make the record unusable, with the reason.
+    #[test]
+    fn malformed_data() {
+        let options = TlsaOptions::default();
+        let why = |record: (u8, u8, u8, &[u8])| set(&[record], &options).unusable[0].1;
+        assert_eq!(why((3, 1, 1, &[7; 31])), Unusable::DigestLength);
+        assert_eq!(why((3, 1, 2, &[7; 32])), Unusable::DigestLength);
+        assert_eq!(why((3, 0, 0, b"garbage")), Unusable::Certificate);
+        assert_eq!(why((3, 1, 0, b"garbage")), Unusable::PublicKey);
+        assert_eq!(why((3, 1, 1, &[])), Unusable::Rdata);
+        let mut longer = data(0, 0);
+        longer.push(0);
+        assert_eq!(why((3, 0, 0, &longer)), Unusable::Certificate);
+        let beside = set(&[(3, 1, 1, &[7; 31]), (3, 1, 1, &[7; 32])], &options);
+        assert_eq!((beside.usable.len(), beside.unusable.len()), (1, 1));
+    }
+
+    /// TU-02, TU-03: PKIX usages stay unusable until mapped; digests of usage 0 need a second switch.
+    #[test]
+    fn mapping() {
+        let usable = |record: (u8, u8, u8, &[u8]), options: &TlsaOptions| {
+            set(&[record], options)
+                .usable
+                .first()
+                .map(|record| record.usage)
+        };
+        let certificate = data(0, 0);
+        let mut options = TlsaOptions::default();
+        assert_eq!(usable((1, 1, 1, &[7; 32]), &options), None);
+        options.map_pkix_usages = true;
+        assert_eq!(
+            usable((1, 1, 1, &[7; 32]), &options),
+            Some(TlsaUsage::EndEntity)
+        );
+        assert_eq!(usable((0, 0, 1, &[7; 32]), &options), None);
+        assert_eq!(
+            usable((0, 0, 0, &certificate), &options),
+            Some(TlsaUsage::TrustAnchor)
+        );
+        options.complete_ca_set = true;
+        assert_eq!(
+            usable((0, 0, 1, &[7; 32]), &options),
+            Some(TlsaUsage::TrustAnchor)
+        );
+    }
+
+    /// TU-05, TU-08: the private type 255 is unusable; anchor digests can be switched off.
+    #[test]
+    fn switched_off() {
+        let options = TlsaOptions {
+            trust_anchor_digests: false,
+            ..TlsaOptions::default()
+        };
+        let set = set(&[(3, 1, 255, &[7; 32]), (2, 0, 1, &[7; 32])], &options);
+        let why: Vec<Unusable> = set.unusable.iter().map(|(_, why)| *why).collect();
+        assert_eq!(why, [Unusable::SwitchedOff, Unusable::MatchingType]);
+    }
+
+    /// PD-14: the same records in another order, or twice, are the same set.
+    #[test]
+    fn order_is_of_no_consequence() {
+        let options = TlsaOptions::default();
+        let (a, b) = ((3, 1, 1, &[7; 32][..]), (2, 0, 1, &[8; 32][..]));
+        assert_eq!(set(&[a, b], &options), set(&[b, a, b], &options));
+    }
+}

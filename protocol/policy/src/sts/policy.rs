@@ -3,6 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use nom::bytes::complete::take_while1;
+use nom::character::complete::{char, space0};
+use nom::combinator::{rest, verify};
+use nom::sequence::separated_pair;
+use nom::{IResult, Parser as _};
 use thiserror::Error;
 
 use crate::name::DomainName;
@@ -104,13 +109,13 @@ impl StsPolicy {
         let text = std::str::from_utf8(body).map_err(|_| MalformedPolicy::NotText)?;
         let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
         for (number, line) in text.lines().enumerate() {
+            // Blank lines say nothing; refusing them would take protection away for a slip.
             if line.trim().is_empty() {
                 continue;
             }
             let number = number + 1;
-            let (key, value) = line.split_once(':').ok_or(MalformedPolicy::Line(number))?;
-            let value = value.trim_matches([' ', '\t']);
-            match key.trim_end_matches([' ', '\t']) {
+            let (_, (key, value)) = field(line).map_err(|_| MalformedPolicy::Line(number))?;
+            match key {
                 // RFC 8461, 3.2: of repeated keys the first counts.
                 "version" => _ = version.get_or_insert(value),
                 "mode" => _ = mode.get_or_insert(value),
@@ -193,6 +198,14 @@ impl fmt::Display for MxPattern {
     }
 }
 
+/// RFC 8461, 3.2: `key: value`, blanks behind the colon and at the end of the line.
+fn field(line: &str) -> IResult<&str, (&str, &str)> {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let key = verify(take_while1(is_key), |key: &str| key.len() <= LONGEST_KEY);
+    let (left, (key, value)) = separated_pair(key, (char(':'), space0), rest).parse(line)?;
+    Ok((left, (key, value.trim_end_matches([' ', '\t']))))
+}
+
 /// Reads an HTTP response as a policy.
 ///
 /// # Errors
@@ -221,3 +234,126 @@ pub fn read_response(
 pub const POLICY_LIMIT: usize = 64 * 1024;
 /// RFC 8461, 3.2: at most 31557600 seconds, about a year; larger values are capped, not refused.
 const LONGEST_MAX_AGE: u64 = 31_557_600;
+/// RFC 8461, 3.2: names of extensions have at most 32 characters.
+const LONGEST_KEY: usize = 32;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "version: STSv1\nmode: enforce\nmx: mx.e.test\nmax_age: 86400\n";
+
+    fn with(from: &str, to: &str) -> Result<StsPolicy, MalformedPolicy> {
+        StsPolicy::parse(GOOD.replace(from, to).as_bytes())
+    }
+
+    /// ST-15: line ends, blanks, unknown keys, repeated keys; the first of those counts.
+    #[test]
+    fn forms_that_say_the_same() {
+        let plain = with("", "").unwrap();
+        assert_eq!(
+            (plain.mode, plain.max_age.as_secs()),
+            (StsMode::Enforce, 86_400)
+        );
+        for (from, to) in [
+            ("\n", "\r\n"),
+            ("mode: enforce", "mode:enforce  "),
+            ("mode: enforce", "mode: enforce\nmode: none"),
+            ("version", "x-y_z.1: { match=evil }\nversion"),
+            ("86400\n", "86400"),
+            ("86400\n", "86400\n\n"),
+        ] {
+            let other = with(from, to).unwrap();
+            assert_eq!(
+                (other.mode, other.max_age, other.mx),
+                (plain.mode, plain.max_age, plain.mx.clone())
+            );
+        }
+    }
+
+    /// ST-16, ST-17, ST-18: what a policy must have, and which values it may.
+    #[test]
+    fn broken_policies() {
+        for (from, to, why) in [
+            ("version: STSv1\n", "", MalformedPolicy::Version),
+            ("STSv1", "STSv2", MalformedPolicy::Version),
+            ("mode: enforce\n", "", MalformedPolicy::Mode),
+            ("enforce", "report", MalformedPolicy::Mode),
+            ("enforce", "Enforce", MalformedPolicy::Mode),
+            ("max_age: 86400\n", "", MalformedPolicy::MaxAge),
+            ("86400", "99999999999", MalformedPolicy::MaxAge),
+            ("86400", "-1", MalformedPolicy::MaxAge),
+            ("86400", "1 day", MalformedPolicy::MaxAge),
+            ("mx: mx.e.test\n", "", MalformedPolicy::NoMx),
+            ("mode: enforce", "mode enforce", MalformedPolicy::Line(2)),
+        ] {
+            assert_eq!(with(from, to), Err(why), "{from:?} to {to:?}");
+        }
+        assert_eq!(
+            with("86400", "9999999999").unwrap().max_age.as_secs(),
+            31_557_600
+        );
+        assert_eq!(with("86400", "0").unwrap().max_age.as_secs(), 0);
+        assert!(StsPolicy::parse(b"version: STSv1\nmode: none\nmax_age: 1\n").is_ok());
+        assert_eq!(StsPolicy::parse(&[0xff]), Err(MalformedPolicy::NotText));
+    }
+
+    /// ST-19, ST-30: names of hosts and wildcards, and nothing else.
+    #[test]
+    fn names_of_hosts() {
+        for good in ["mx.e.test", "*.e.test", "MX.E.test", "xn--bcher-kva.test"] {
+            assert!(with("mx.e.test", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "*.*.e.test",
+            "**.e.test",
+            "a.*.e.test",
+            "*e.test",
+            "192.0.2.1",
+            "[192.0.2.1]",
+            "b\u{fc}cher.test",
+            "mx-.e.test",
+            "mx.e.test.",
+            "mx.e.test ciphers=low",
+            "*",
+            "*.",
+            "",
+            "mx_1.e.test",
+        ] {
+            assert_eq!(with("mx.e.test", bad), Err(MalformedPolicy::Mx(3)), "{bad}");
+        }
+    }
+
+    /// ST-20: a wildcard covers exactly the first label.
+    #[test]
+    fn wildcards() {
+        let policy = with("mx.e.test", "*.b.test").unwrap();
+        let permits = |name| policy.permits(&DomainName::parse(name).unwrap());
+        assert!(permits("m.b.test") && permits("M.B.test"));
+        assert!(!permits("b.test") && !permits("x.m.b.test") && !permits("mb.test"));
+    }
+
+    /// ST-08, ST-10: only 200, only text/plain.
+    #[test]
+    fn responses() {
+        let read = |status, kind| read_response(status, kind, GOOD.as_bytes());
+        assert!(read(200, Some("text/plain")).is_ok());
+        assert!(read(200, Some("Text/PLAIN ; charset=utf-8")).is_ok());
+        for status in [204, 301, 302, 404, 500] {
+            assert_eq!(
+                read(status, Some("text/plain")),
+                Err(PolicyResponseFault::Status(status))
+            );
+        }
+        for kind in [None, Some("text/html"), Some("text/plainer"), Some("")] {
+            assert!(
+                matches!(read(200, kind), Err(PolicyResponseFault::MediaType(_))),
+                "{kind:?}"
+            );
+        }
+        let long = vec![b'\n'; POLICY_LIMIT + 1];
+        let read = read_response(200, Some("text/plain"), &long);
+        assert_eq!(read, Err(PolicyResponseFault::TooLong));
+    }
+}

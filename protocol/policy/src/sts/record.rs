@@ -1,5 +1,11 @@
 //! The TXT record at `_mta-sts` (RFC 8461, 3.1).
 
+use nom::bytes::complete::{tag, take_while1};
+use nom::character::complete::{char, space0};
+use nom::combinator::{eof, opt, verify};
+use nom::multi::many1;
+use nom::sequence::{delimited, preceded, separated_pair};
+use nom::{IResult, Parser as _};
 use thiserror::Error;
 
 /// A valid record.
@@ -56,11 +62,9 @@ pub fn read_records(txt: &[Vec<Vec<u8>>]) -> StsRecordFinding {
 }
 
 fn has_version(text: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(b"v=STSv1") else {
-        return false;
-    };
-    let rest = rest.trim_ascii_start();
-    rest.first() == Some(&b';')
+    // A record of a later version is a foreign record, not a malformed one.
+    text.strip_prefix(VERSION.as_bytes())
+        .is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b';'))
 }
 
 fn read(text: &[u8]) -> Result<StsRecord, MalformedStsRecord> {
@@ -68,25 +72,130 @@ fn read(text: &[u8]) -> Result<StsRecord, MalformedStsRecord> {
         .ok()
         .filter(|text| text.is_ascii());
     let text = text.ok_or(MalformedStsRecord::NotAscii)?;
-    let mut fields: Vec<&str> = text
-        .split(';')
-        .map(|f| f.trim_matches([' ', '\t']))
-        .collect();
-    if fields.last() == Some(&"") {
-        fields.pop();
+    let (_, fields) = record(text).map_err(|_| MalformedStsRecord::Field)?;
+    let mut ids = fields
+        .iter()
+        .filter(|(name, _)| *name == "id")
+        .map(|(_, value)| *value);
+    match (ids.next(), ids.next()) {
+        (None, _) => Err(MalformedStsRecord::NoId),
+        (Some(id), None) if is_id(id) => Ok(StsRecord { id: id.to_owned() }),
+        (Some(_), _) => Err(MalformedStsRecord::Id),
     }
-    let mut id = None;
-    for field in fields.into_iter().skip(1) {
-        let (name, value) = field.split_once('=').ok_or(MalformedStsRecord::Field)?;
-        if name == "id" {
-            let good =
-                (1..=32).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric());
-            if !good || id.is_some() {
-                return Err(MalformedStsRecord::Id);
-            }
-            id = Some(value.to_owned());
+}
+
+/// RFC 8461, 3.1: the version, fields behind semicolons, and one semicolon more where liked.
+fn record(text: &str) -> IResult<&str, Vec<(&str, &str)>> {
+    let fields = many1(preceded(delimiter, field));
+    delimited(tag(VERSION), fields, (opt(delimiter), eof)).parse(text)
+}
+
+fn delimiter(text: &str) -> IResult<&str, char> {
+    delimited(space0, char(';'), space0).parse(text)
+}
+
+/// `name=value`: blanks neither in the name nor in the value nor around the sign.
+fn field(text: &str) -> IResult<&str, (&str, &str)> {
+    let name = verify(take_while1(is_name), |name: &str| {
+        name.len() <= LONGEST && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+    });
+    let value = take_while1(|c: char| c.is_ascii_graphic() && c != '=' && c != ';');
+    separated_pair(name, char('='), value).parse(text)
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+const VERSION: &str = "v=STSv1";
+/// RFC 8461, 3.1: ids and names of extensions have at most 32 characters.
+const LONGEST: usize = 32;
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn finding(records: &[&[&str]]) -> StsRecordFinding {
+        let bytes = |text: &&str| text.as_bytes().to_vec();
+        let records: Vec<Vec<Vec<u8>>> = records
+            .iter()
+            .map(|strings| strings.iter().map(bytes).collect())
+            .collect();
+        read_records(&records)
+    }
+
+    /// ST-03: what the grammar lets pass.
+    #[test]
+    fn good_records() {
+        for text in [
+            "v=STSv1; id=20260101;",
+            "v=STSv1;id=a",
+            "v=STSv1\t;\tid=a\t;\t",
+            "v=STSv1 ; id=a ; x.y-z_1=v/!:",
+            "v=STSv1; x=y; id=abcdefghijklmnopqrstuvwxyz012345",
+        ] {
+            assert!(
+                matches!(finding(&[&[text]]), StsRecordFinding::One(_)),
+                "{text:?}"
+            );
         }
     }
-    id.map(|id| StsRecord { id })
-        .ok_or(MalformedStsRecord::NoId)
+
+    /// ST-03: what it does not.
+    #[test]
+    fn bad_records() {
+        for text in [
+            "v=STSv1; id=",
+            "v=STSv1; id=a-b",
+            "v=STSv1; id=abcdefghijklmnopqrstuvwxyz0123456",
+            "v=STSv1;",
+            "v=STSv1;; id=a",
+            "v=STSv1; id=a;;",
+            "v=STSv1; id = a",
+            "v=STSv1; id=a b",
+            "v=STSv1; id=a; id=b",
+            "v=STSv1; id=a; _x=y",
+            "v=STSv1; id=a; x=",
+            "v=STSv1; id=\u{e4}",
+        ] {
+            let found = finding(&[&[text]]);
+            assert!(
+                matches!(found, StsRecordFinding::Malformed(_)),
+                "{text:?}: {found:?}"
+            );
+        }
+        for text in [
+            "v=STSv10; id=a",
+            "id=a; v=STSv1",
+            "V=STSv1; id=a",
+            "v=STSv1",
+            "",
+        ] {
+            assert_eq!(finding(&[&[text]]), StsRecordFinding::Absent, "{text:?}");
+        }
+    }
+
+    /// ST-02: strings are joined as they are; foreign records are dropped; two of ours are none.
+    #[test]
+    fn several_records() {
+        let one = finding(&[
+            &["v=STS", "v1; i", "d=a1"],
+            &["something else"],
+            &["v=spf1 -all"],
+        ]);
+        assert_eq!(
+            one,
+            StsRecordFinding::One(StsRecord {
+                id: "a1".to_owned()
+            })
+        );
+        let two = finding(&[&["v=STSv1; id=a"], &["v=STSv1; id=a"]]);
+        assert_eq!(two, StsRecordFinding::Several);
+        assert_eq!(finding(&[]), StsRecordFinding::Absent);
+    }
 }
