@@ -2,7 +2,7 @@
 //!
 //! Postfix stops all mail to a destination whose policy it cannot read: an unknown attribute, one
 //! given twice, one at a level that does not take it, braces before 3.10. The model knows which
-//! version knows what. Not modelled: files, ciphers and protocols, which are never written.
+//! version knows what. Not modelled: files and ciphers, which are never written.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -42,8 +42,7 @@ struct Policy {
     policy_domain: Option<String>,
     policy_strings: Vec<String>,
     mx_host_patterns: Vec<String>,
-    /// Any of the names that narrow a session: `ciphers`, `protocols`, `exclude`.
-    narrowed: bool,
+    protocols: Option<String>,
 }
 
 /// Reads one reply as Postfix 3.`minor` does.
@@ -191,7 +190,11 @@ fn attribute(policy: &mut Policy, name: &str, value: String, minor: u16) -> Resu
         "mx_host_pattern" => policy.mx_host_patterns.push(value),
         // Known to Postfix, deprecated or never relied on: an answer that has one is wrong (PF-15).
         "policy_ttl" | "policy_failure" => return Err(format!("{name} must not be relied on")),
-        _ => policy.narrowed = true,
+        "protocols" if !is_protocol_list(&value, minor) => {
+            return Err(format!("Invalid TLS protocol list {value:?}"));
+        }
+        "protocols" => once(&mut policy.protocols, name, value)?,
+        _ => return Err(format!("{name} is never written")),
     }
     Ok(())
 }
@@ -216,6 +219,18 @@ fn is_host_name(text: &str) -> bool {
     text.len() <= 255
         && text.split('.').all(label)
         && text.bytes().any(|b| !b.is_ascii_digit() && b != b'.')
+}
+
+/// Names to leave out, joined by colons; one lower bound instead from 3.6 on.
+fn is_protocol_list(text: &str, minor: u16) -> bool {
+    const KNOWN: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+    match text.strip_prefix(">=") {
+        Some(bound) => minor >= 6 && KNOWN.contains(&bound),
+        None => text.split(':').all(|item| {
+            item.strip_prefix('!')
+                .is_some_and(|name| KNOWN.contains(&name))
+        }),
+    }
 }
 
 fn is_digest(text: &str) -> bool {
@@ -267,6 +282,9 @@ fn the_model_refuses_what_postfix_refuses() {
         ("OK fingerprint", 7),
         ("OK fingerprint match=zz", 7),
         ("OK may nonsense=1", 10),
+        ("OK encrypt protocols=>=TLSv1.2", 5),
+        ("OK encrypt protocols=bogus", 10),
+        ("OK encrypt protocols=!SSLv2 protocols=!SSLv3", 10),
         ("OK dane-only\n", 10),
     ] {
         assert!(is_broken(reply, minor), "{reply:?} at 3.{minor}");
@@ -303,7 +321,7 @@ fn profile(minor: u16, digest: PinDigest, family: Family) -> Profile {
     profile
 }
 
-const VERSIONS: [u16; 6] = [3, 4, 7, 9, 10, 11];
+const VERSIONS: [u16; 7] = [3, 4, 5, 7, 9, 10, 11];
 
 /// Renders, reads back, and holds the one against the other.
 fn check(verdict: &Verdict, profile: &Profile) {
@@ -330,7 +348,17 @@ fn check(verdict: &Verdict, profile: &Profile) {
     assert_eq!(policy.level, verdict.answer.word(), "{reply:?}");
     let names = expected(&verdict.answer, profile);
     assert_eq!(policy.matches, names, "{reply:?}");
-    assert!(!policy.narrowed, "{reply:?}");
+    let mandatory = matches!(
+        policy.level.as_str(),
+        "encrypt" | "dane-only" | "fingerprint" | "verify" | "secure"
+    );
+    let order = if minor >= 6 {
+        ">=TLSv1.2"
+    } else {
+        "!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"
+    };
+    let order = (profile.require_tls12 && mandatory).then_some(order);
+    assert_eq!(policy.protocols.as_deref(), order, "{reply:?}");
     let listing = !names.is_empty();
     let sni = (listing && minor >= 4).then_some("hostname");
     assert_eq!(policy.servername.as_deref(), sni, "{reply:?}");
@@ -361,10 +389,9 @@ fn check(verdict: &Verdict, profile: &Profile) {
     assert_eq!(strings.last(), Some(&format!("max_age: {}", basis.max_age)));
     for line in &strings[2..strings.len() - 1] {
         let host = line.strip_prefix("mx: ").unwrap();
-        assert!(
-            is_host_name(host.strip_prefix("*.").unwrap_or(host)),
-            "{line:?}"
-        );
+        // Postfix takes any text here; ours is a pattern and nothing else.
+        let pattern = host.strip_prefix("*.").unwrap_or(host);
+        assert!(DomainName::parse(pattern).is_ok_and(|name| name.as_str() == pattern));
         assert!(
             basis
                 .patterns
@@ -497,8 +524,11 @@ fn postfix_reads_every_answer_as_meant() {
                 for minor in VERSIONS {
                     for digest in [PinDigest::Sha256, PinDigest::Sha512] {
                         for family in [Family::Postfix, Family::Pins] {
-                            check(&verdict, &profile(minor, digest, family));
-                            read += 1;
+                            let mut profile = profile(minor, digest, family);
+                            check(&verdict, &profile);
+                            profile.require_tls12 = true;
+                            check(&verdict, &profile);
+                            read += 2;
                         }
                     }
                 }
@@ -507,7 +537,7 @@ fn postfix_reads_every_answer_as_meant() {
     }
     assert_eq!(
         read,
-        answers().len() * bases().len() * Reason::ALL.len() * VERSIONS.len() * 4
+        answers().len() * bases().len() * Reason::ALL.len() * VERSIONS.len() * 8
     );
 }
 
@@ -543,6 +573,37 @@ fn hostile() -> impl Strategy<Value = String> {
         "(\\*\\.)?[a-zA-Z0-9.-]{1,40}",
         some_name().prop_map(|name| format!("*.{name}")),
     ]
+}
+
+/// PF-16, RQ-02: TLS 1.2 is demanded by order only, in the version's own syntax, and never where a
+/// session that fails would fall to clear text.
+#[test]
+fn protocols_are_narrowed_by_order_only() {
+    let said = |answer: Answer, minor, require_tls12| {
+        let mut profile = profile(minor, PinDigest::Sha256, Family::Postfix);
+        profile.require_tls12 = require_tls12;
+        let verdict = Verdict::plain(answer, Row::Rule, Reason::Rule, String::new());
+        render(&verdict, &profile).to_string()
+    };
+    for answer in [Answer::NotFound, Answer::None, Answer::May, Answer::Dane] {
+        let plain = said(answer.clone(), 11, false);
+        assert!(!plain.contains('='), "{plain}");
+        assert_eq!(said(answer, 11, true), plain);
+    }
+    assert_eq!(said(Answer::DaneOnly, 11, false), "OK dane-only");
+    assert_eq!(
+        said(Answer::DaneOnly, 6, true),
+        "OK dane-only protocols=>=TLSv1.2"
+    );
+    assert_eq!(
+        said(Answer::Encrypt, 5, true),
+        "OK encrypt protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"
+    );
+    let names = Answer::Secure(vec![MatchName::Host(name("mx.test"))]);
+    assert_eq!(
+        said(names, 7, true),
+        "OK secure match=mx.test servername=hostname protocols=>=TLSv1.2"
+    );
 }
 
 proptest! {

@@ -1,18 +1,22 @@
-//! Answers as JSON: `query`, and `explain` with all its evidence.
+//! Answers as JSON: `query`, and `explain` with all its evidence (PD-15).
+//!
+//! Words are stable: programs rely on them. Texts that came from the network are escaped (ID-04).
+//! Not done here: text for people.
 
 use serde::Serialize;
 
 use super::view::View;
+use super::{Rendered, safe};
 use crate::dns::SecurityStatus;
 use crate::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, PolicySource, RememberedPolicy,
     StsFailure, StsFinding,
 };
 use crate::law::situation::HostState;
-use crate::law::{JudgedHost, Loser};
+use crate::law::{Answer, JudgedHost, Loser};
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
-use crate::rules::Rule;
+use crate::rules::{Mode, PinnedLevel, Rule};
 use crate::sts::StsMode;
 use crate::tlsa::TlsaRecord;
 
@@ -100,8 +104,13 @@ struct Lookup {
 #[derive(Clone, Debug, Serialize)]
 struct RuleView {
     pattern: String,
-    mode: String,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'static str>,
     comment: String,
+    /// Seconds; none left where the rule is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
     applied: bool,
 }
 
@@ -117,19 +126,24 @@ struct Lost {
 #[must_use]
 pub fn query(view: &View<'_>) -> Query {
     let verdict = view.verdict;
-    let name = match view.next_hop {
-        NextHop::NotADomain(_) => None,
-        other => other.name().map(ToString::to_string),
+    // ID-04: what is no name is not echoed raw.
+    let asked = match view.next_hop {
+        NextHop::NotADomain(_) => safe(view.asked),
+        _ => view.asked.to_owned(),
     };
     Query {
-        next_hop: view.asked.to_owned(),
-        domain: name,
+        next_hop: asked,
+        domain: view.next_hop.name().map(ToString::to_string),
         profile: view.profile.to_owned(),
-        verdict: verdict.answer.word(),
+        verdict: match view.rendered {
+            // An answer that has no form for the MTA became a delay.
+            Rendered::Temp(_) => Answer::Temp.word(),
+            Rendered::Ok(_) | Rendered::NotFound => verdict.answer.word(),
+        },
         reply: view.rendered.to_string(),
         row: verdict.row.id(),
         reason: verdict.reason.word(),
-        detail: verdict.detail.clone(),
+        detail: safe(&verdict.detail),
         rule: verdict.rule.as_ref().map(|rule| rule.pattern.to_string()),
         would_fail: verdict.would_fail.map(crate::reason::Reason::word),
         expires_in: verdict.expires_in.as_secs(),
@@ -156,8 +170,11 @@ pub fn explain(view: &View<'_>) -> Explain {
         .unwrap_or_default();
     let warnings = view
         .findings
-        .map(|findings| findings.warnings.clone())
-        .unwrap_or_default();
+        .map(|findings| findings.warnings.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|words| safe(words))
+        .collect();
     Explain {
         query: query(view),
         lookups: lookups
@@ -170,7 +187,7 @@ pub fn explain(view: &View<'_>) -> Explain {
                 ttl: reply.answer.ttl().map(|ttl| ttl.as_secs()),
                 ms: u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
                 detail: match &reply.answer {
-                    crate::dns::Answer::Failed(failure) => Some(failure.detail.clone()),
+                    crate::dns::Answer::Failed(failure) => Some(safe(&failure.detail)),
                     _ => None,
                 },
             })
@@ -182,23 +199,55 @@ pub fn explain(view: &View<'_>) -> Explain {
 }
 
 fn rules(view: &View<'_>) -> Vec<RuleView> {
-    let applied = |rule: &Rule| view.verdict.rule.as_deref() == Some(rule);
-    let covers = |rule: &&Rule| {
-        view.next_hop
-            .name()
-            .is_some_and(|name| rule.pattern.covers(name))
-            || applied(rule)
+    let left = |rule: &Rule| {
+        let until = rule.expires?.0;
+        Some(until.saturating_sub(view.now.wall.0) / 1000)
     };
-    view.rules
-        .iter()
-        .filter(covers)
-        .map(|rule| RuleView {
+    rules_for(view)
+        .into_iter()
+        .map(|(rule, applied)| RuleView {
             pattern: rule.pattern.to_string(),
-            mode: format!("{:?}", rule.mode).to_lowercase(),
+            mode: mode_word(rule.mode),
+            answer: rule.answer.map(level_word),
             comment: rule.comment.clone(),
-            applied: applied(rule),
+            expires_in: left(rule),
+            applied,
         })
         .collect()
+}
+
+/// The rules that are meant for the destination, best match first, and whether each took part.
+pub(super) fn rules_for<'a>(view: &View<'a>) -> Vec<(&'a Rule, bool)> {
+    let name = view.next_hop.name();
+    let applied = |rule: &Rule| view.verdict.rule.as_deref() == Some(rule);
+    view.rules
+        .iter()
+        .map(|rule| (rule, applied(rule)))
+        .filter(|(rule, applied)| *applied || name.is_some_and(|name| rule.pattern.covers(name)))
+        .collect()
+}
+
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Audit => "audit",
+        Mode::Opportunistic => "opportunistic",
+        Mode::Mandatory => "mandatory",
+    }
+}
+
+pub(super) fn level_word(level: PinnedLevel) -> &'static str {
+    match level {
+        PinnedLevel::None => "none",
+        PinnedLevel::May => "may",
+        PinnedLevel::Encrypt => "encrypt",
+        PinnedLevel::Dane => "dane",
+        PinnedLevel::DaneOnly => "dane-only",
+        PinnedLevel::Fingerprint => "fingerprint",
+        PinnedLevel::Verify => "verify",
+        PinnedLevel::Secure => "secure",
+        PinnedLevel::Defer => "defer",
+    }
 }
 
 fn lost(loser: &Loser) -> Lost {
@@ -236,7 +285,7 @@ fn host(judged: &JudgedHost, findings: &Findings) -> Option<Host> {
         tlsa,
         duty: judged.duty.word(),
         outcome: judged.outcome.word(),
-        trouble: trouble(judged, finding),
+        trouble: trouble(judged, finding).map(|words| safe(&words)),
     })
 }
 
@@ -298,9 +347,10 @@ fn sts(findings: Option<&Findings>, now: Moment) -> Sts {
     match findings.map(|findings| &findings.sts) {
         None | Some(StsFinding::NotApplicable) => empty("absent", None),
         Some(StsFinding::Absent(why)) => {
-            empty("absent", Some(why.clone()).filter(|why| !why.is_empty()))
+            let why = Some(safe(why));
+            empty("absent", why.filter(|why| !why.is_empty()))
         }
-        Some(StsFinding::Failed(failure)) => empty("failed", Some(words(failure))),
+        Some(StsFinding::Failed(failure)) => empty("failed", Some(safe(&words(failure)))),
         Some(StsFinding::Policy {
             remembered,
             source,
@@ -330,7 +380,7 @@ fn policy(
             PolicySource::Fetched => "fetched",
             PolicySource::Cache => "cache",
         }),
-        trouble: trouble.map(words),
+        trouble: trouble.map(|failure| safe(&words(failure))),
     }
 }
 

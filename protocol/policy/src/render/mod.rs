@@ -59,6 +59,11 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
     postfix::render(verdict, profile)
 }
 
+/// Text that somebody else wrote, as printable ASCII of bounded length.
+fn safe(text: &str) -> String {
+    format!("{}", escaped(text))
+}
+
 /// Postfix logs about so many octets of a delay's words.
 const TEMP_LIMIT: usize = 200;
 
