@@ -122,7 +122,8 @@ impl Drop for Daemon {
 }
 
 fn ask(stream: &mut UnixStream, request: &str) -> String {
-    write!(stream, "{}:{request},", request.len()).unwrap();
+    let framed = format!("{}:{request},", request.len());
+    stream.write_all(framed.as_bytes()).unwrap();
     reply(stream)
 }
 
@@ -240,7 +241,7 @@ fn the_connection_cap_closes_the_longest_idle() {
     );
     write!(second, "20:postfix example.test,").unwrap();
     write!(third, "20:postfix example.test,").unwrap();
-    sleep(Duration::from_millis(300));
+    sleep(Duration::from_secs(1));
     let answer = ask(&mut daemon.connect(), "postfix localhost");
     assert!(answer.starts_with("TEMP busy: "), "{answer}");
     assert!(

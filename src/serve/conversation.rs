@@ -53,10 +53,10 @@ pub async fn turn_away<S>(mut stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut input = [0; FIRST_READ];
+    // The whole request first: a client that is still writing would see a broken connection.
     if !matches!(
-        timeout(TURNING_AWAY, stream.read(&mut input)).await,
-        Ok(Ok(1..))
+        timeout(TURNING_AWAY, whole_request(&mut stream)).await,
+        Ok(true)
     ) {
         return;
     }
@@ -65,6 +65,21 @@ where
     let written = timeout(TURNING_AWAY, stream.write_all(&output)).await;
     if let Ok(Ok(())) = written {
         let _ = timeout(TURNING_AWAY, stream.shutdown()).await;
+    }
+}
+
+/// Reads until one request is there; false where none will come.
+async fn whole_request<S: AsyncRead + Unpin>(stream: &mut S) -> bool {
+    let mut input = Vec::new();
+    loop {
+        match netstring::decode(&input, QUERY_LIMIT) {
+            Ok(Some(_)) => return true,
+            Err(_) => return false,
+            Ok(None) => {}
+        }
+        if !matches!(stream.read_buf(&mut input).await, Ok(1..)) {
+            return false;
+        }
     }
 }
 
@@ -157,7 +172,6 @@ fn temp(reason: Reason, words: &str) -> Reply {
 const IDLE: Duration = Duration::from_secs(300);
 /// Long enough for a client to send its first request, short enough to end a flood of them.
 const TURNING_AWAY: Duration = Duration::from_secs(2);
-const FIRST_READ: usize = 1024;
 /// Longest request that is read (socketmap_table(5) of later Postfix versions has the same bound).
 const QUERY_LIMIT: usize = socketmap::QUERY_LIMIT;
 /// Longest answer that Postfix reads.
