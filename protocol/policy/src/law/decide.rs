@@ -104,7 +104,7 @@ pub fn decide(
         .map(|until| until.0.saturating_sub(now.wall.0));
     verdict.expires_in = until.map_or(lifetime, |left| lifetime.min(Duration::from_millis(left)));
     if let (Answer::Secure(_), Some(policy)) = (&verdict.answer, sts)
-        && verdict.row != Row::Rule
+        && verdict.reason == Reason::StsEnforce
     {
         verdict.sts = basis(findings, policy);
     }
