@@ -434,3 +434,34 @@ fn http_checks_its_host_field() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Sockets that systemd hands over are used under the names that it gives them.
+#[test]
+fn systemd_sockets_are_taken_over() {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixListener;
+    let handed = tempfile::tempdir().unwrap();
+    let path = handed.path().join("activated.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut daemon = Daemon::start_with("", |command| {
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        let config = PathBuf::from(arguments.last().unwrap());
+        let text = std::fs::read_to_string(&config).unwrap();
+        let text = text.replace("socketmap = [", "socketmap = [\"systemd:map\", ");
+        std::fs::write(&config, text).unwrap();
+        let mut activated = Command::new("sh");
+        // The shell hands the socket on as descriptor 3, where systemd would put it.
+        let script = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=map exec \"$0\" \"$@\"";
+        activated.arg("-c").arg(script).arg(BINARY).args(arguments);
+        activated.stdin(Stdio::from(OwnedFd::from(listener)));
+        activated.stderr(std::fs::File::create(config.with_file_name("log")).unwrap());
+        activated.stdout(Stdio::null());
+        *command = activated;
+    });
+    let mut stream = UnixStream::connect(&path).unwrap();
+    assert_eq!(ask(&mut stream, "postfix localhost"), "NOTFOUND ");
+    assert_eq!(ask(&mut daemon.connect(), "postfix localhost"), "NOTFOUND ");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    assert!(path.exists(), "a socket of systemd's is left to systemd");
+}

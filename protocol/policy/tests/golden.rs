@@ -10,8 +10,13 @@
 
 use std::collections::BTreeMap;
 
-use hoplock_policy::law::golden::{EXAMPLES, markdown};
+use hoplock_policy::findings::{Findings, Validation};
+use hoplock_policy::law::golden::{EXAMPLES, markdown, postfix};
+use hoplock_policy::law::{Conditions, LawOptions, decide};
+use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::Floor;
+use hoplock_policy::render::render;
+use hoplock_policy::rules::Rules;
 
 fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     include_str!("golden-postfix.txt")
@@ -68,4 +73,46 @@ fn the_manual_prints_the_table() {
         markdown(),
         "run this test with UPDATE_DECISIONS=1 and read the difference"
     );
+}
+
+/// PD-14, PD-17: permuted evidence renders to the same bytes, in both dialects, and no `secure`
+/// leaves without names.
+#[test]
+fn permuted_evidence_gives_the_same_bytes() {
+    let conditions = Conditions {
+        validation: Validation::Validating,
+        remembered_dane: false,
+        now: Moment::default(),
+    };
+    let options = LawOptions::default();
+    for example in EXAMPLES {
+        for (floor, minor) in [(Floor::May, 7), (Floor::Encrypt, 7), (Floor::May, 10)] {
+            let mut profile = postfix(floor);
+            profile.version.minor = minor;
+            let said = |findings: &Findings| {
+                let rules = Rules::default();
+                let verdict = decide(findings, &rules, &profile, &options, conditions);
+                render(&verdict, &profile).to_string()
+            };
+            let findings = example.findings();
+            let first = said(&findings);
+            assert!(
+                !first.starts_with("OK secure") || first.contains(" match="),
+                "{first}"
+            );
+            let mut turned = findings.clone();
+            for _ in 0..findings.hosts.len() {
+                turned.hosts.rotate_left(1);
+                assert_eq!(said(&turned), first, "{}", example.row.id());
+            }
+            turned.hosts.reverse();
+            turned.hosts.extend(findings.hosts.clone());
+            assert_eq!(
+                said(&turned),
+                first,
+                "{}: every host twice",
+                example.row.id()
+            );
+        }
+    }
 }

@@ -255,10 +255,11 @@ fn refused(findings: &Findings, hosts: &[JudgedHost], situation: &Situation, row
         return Verdict::temp(row, Reason::DaneRequired, words);
     }
     if situation.enforce && !situation.hosts.iter().any(|host| host.listed) {
-        let names: Vec<String> = findings
-            .hosts
+        let findings = hosts
             .iter()
-            .map(|host| host.host.to_string())
+            .filter_map(|host| findings.hosts.get(host.index));
+        let names: Vec<String> = findings
+            .map(|finding| finding.host.to_string())
             .take(NAMED)
             .collect();
         let words = format!(
