@@ -119,6 +119,12 @@ impl<A> FindingsCache<A> {
         self.free.remove(next_hop);
     }
 
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        self.demanding.clear();
+        self.free.clear();
+    }
+
     /// How many destinations are kept.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -86,6 +86,14 @@ impl Answerer {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Puts other bounds and switches of the gathering in force. Findings gathered under the old
+    /// ones are forgotten: what was not asked then must not pass for absent now.
+    pub fn reload_discovery(&self, options: DiscoverOptions) {
+        if self.discoverer.use_options(options) {
+            self.cache.forget_all();
+        }
+    }
+
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {

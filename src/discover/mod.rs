@@ -9,8 +9,10 @@ mod mx;
 mod policies;
 mod sts;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt};
 use hoplock_policy::dns::{Answer, FailureKind, Question, RecordType, Reply};
 use hoplock_policy::findings::{Findings, HostFinding, MxFinding, Selection, StsFinding};
@@ -23,7 +25,7 @@ use crate::world::{Patience, World};
 /// Gathers findings.
 pub struct Discoverer {
     world: World,
-    options: DiscoverOptions,
+    options: ArcSwap<DiscoverOptions>,
     policies: Policies,
 }
 
@@ -61,9 +63,15 @@ impl Discoverer {
         let policies = Policies::new(world.clone(), options.policy_entries);
         Self {
             world,
-            options,
+            options: ArcSwap::from_pointee(options),
             policies,
         }
+    }
+
+    /// Gathers by other bounds and switches from now on; true where they differ from the old ones,
+    /// so that findings gathered under those should be forgotten.
+    pub fn use_options(&self, options: DiscoverOptions) -> bool {
+        *self.options.swap(Arc::new(options)) != options
     }
 
     /// The policies under way and the failures remembered.
@@ -85,7 +93,7 @@ impl Discoverer {
         let mut gathered = match next_hop {
             NextHop::Domain { domain, port } => {
                 let hosts = self.by_mx(asking, &domain.0, *port);
-                if self.options.sts && !next_hop.is_submission() {
+                if self.options.load().sts && !next_hop.is_submission() {
                     let sts = sts::find(&self.world, &self.policies, domain, sts_patience);
                     let (mut hosts, (sts, replies)) = tokio::join!(hosts, sts);
                     hosts.lookups.extend(replies);
@@ -154,7 +162,8 @@ impl Discoverer {
     ) -> Gathered {
         hosts.sort();
         hosts.dedup();
-        let beyond = hosts.split_off(hosts.len().min(self.options.mx_hosts));
+        let options = **self.options.load();
+        let beyond = hosts.split_off(hosts.len().min(options.mx_hosts));
         let mut gathered = Gathered {
             mx: MxFinding::Hosts(selection),
             ..Gathered::without_hosts()
@@ -168,7 +177,7 @@ impl Discoverer {
             gathered.warnings.push(warning);
         }
         let mut examined = stream::iter(hosts)
-            .map(|(preference, host)| dane::examine(asking, self.options, preference, host, port))
+            .map(|(preference, host)| dane::examine(asking, options, preference, host, port))
             .buffered(HOSTS_AT_ONCE);
         while let Some((host, replies)) = examined.next().await {
             gathered.hosts.push(host);
@@ -176,9 +185,9 @@ impl Discoverer {
         }
         // MX-20: a host that was not examined is failed, never "has no TLSA".
         gathered.hosts.extend(
-            beyond.into_iter().map(|(preference, host)| {
-                dane::not_examined(preference, host, self.options.mx_hosts)
-            }),
+            beyond
+                .into_iter()
+                .map(|(preference, host)| dane::not_examined(preference, host, options.mx_hosts)),
         );
         gathered
     }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::admin::{Admin, Guard, router};
 use super::connections::Connections;
 use super::conversation::{converse, turn_away};
-use super::engine::{Engine, EngineError, settings};
+use super::engine::{Engine, EngineError, discover_options, settings};
 use super::listen::Listener;
 use super::sockets::{BindError, HandedOver, bind};
 use crate::adapters::dns::self_test;
@@ -87,6 +87,7 @@ pub async fn run(
         notify(&[sd_notify::NotifyState::Reloading]);
         match reread() {
             Ok(config) => {
+                engine.answerer.reload_discovery(discover_options(&config));
                 engine.answerer.reload(settings(&config));
                 tracing::info!("rules, profiles and switches reloaded; sockets are kept");
             }

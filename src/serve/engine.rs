@@ -165,7 +165,9 @@ fn fetch_options(config: &Config) -> FetchOptions {
     }
 }
 
-fn discover_options(config: &Config) -> DiscoverOptions {
+/// Bounds and switches of the gathering, which may change at run time too.
+#[must_use]
+pub fn discover_options(config: &Config) -> DiscoverOptions {
     DiscoverOptions {
         dane: config.dane.enabled,
         sts: config.sts.enabled,

@@ -10,7 +10,6 @@ use hoplock::store::memory::MemoryStore;
 use hoplock::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
 use hoplock::world::{FetchFailureKind, PolicyResponse, Validation};
 use hoplock_policy::dns::{RecordType, SecurityStatus};
-use hoplock_policy::law::FirstContact;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::render::json;
@@ -44,7 +43,8 @@ pub fn run(scenario: &Scenario) -> Vec<String> {
 struct Stage {
     world: Arc<ScriptedWorld>,
     answerer: Answerer,
-    config: String,
+    /// Section, key and value of each option.
+    options: Vec<(&'static str, String, String)>,
     rules: String,
     profile: Vec<(String, String)>,
     /// Names and types already written in the section at hand.
@@ -55,31 +55,18 @@ struct Stage {
 impl Stage {
     fn new(scenario: &Scenario) -> Self {
         let world = ScriptedWorld::new();
-        let mut options = DiscoverOptions::default();
-        for (_, step) in &scenario.steps {
-            if let Step::Option(name, value) = step {
-                match name.as_str() {
-                    "dane" => options.dane = value == "true",
-                    "sts" => options.sts = value == "true",
-                    "force_insecure_host_tlsa" => {
-                        options.force_insecure_host_tlsa = value == "true";
-                    }
-                    "mx_hosts" => options.mx_hosts = value.parse().unwrap(),
-                    _ => {}
-                }
-            }
-        }
         let entries = scenario.steps.iter().find_map(|(_, step)| match step {
             Step::Option(name, value) if name == "cache_entries" => value.parse().ok(),
             _ => None,
         });
         let entries = entries.unwrap_or(1000);
         let outside = world.world(Arc::new(MemoryStore::new(entries)));
+        let options = DiscoverOptions::default();
         let answerer = Answerer::new(outside, options, Settings::default(), entries);
         Self {
             world,
             answerer,
-            config: String::new(),
+            options: Vec::new(),
             rules: String::new(),
             profile: Vec::new(),
             written: Vec::new(),
@@ -133,27 +120,43 @@ impl Stage {
     }
 
     fn option(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let line = match name {
-            "dane" => format!("[dane]\nenabled = {value}\n"),
-            "half_dane" | "map_pkix_usages" | "complete_ca_set" | "trust_anchor_digests" => {
-                format!("[dane]\n{name} = {value}\n")
-            }
-            "sts" => format!("[sts]\nenabled = {value}\n"),
-            "testing_as_enforce" => format!("[sts]\n{name} = {value}\n"),
-            "first_contact" => {
-                let _: FirstContact = FirstContact::Ignore;
-                format!("[sts]\non_first_contact_failure = \"{value}\"\n")
-            }
-            "mx_hosts" | "cache_entries" | "force_insecure_host_tlsa" => return Ok(()),
+        let (section, key) = match name {
+            "dane" => ("dane", "enabled"),
+            "half_dane"
+            | "map_pkix_usages"
+            | "complete_ca_set"
+            | "trust_anchor_digests"
+            | "force_insecure_host_tlsa" => ("dane", name),
+            "sts" => ("sts", "enabled"),
+            "testing_as_enforce" => ("sts", name),
+            "first_contact" => ("sts", "on_first_contact_failure"),
+            "mx_hosts" => ("limits", name),
+            // The cache is made with its size.
+            "cache_entries" => return Ok(()),
             _ => return Err(format!("unknown option {name:?}")),
         };
-        self.config.push_str(&line);
+        let is_word = value.parse::<u32>().is_err() && value.parse::<bool>().is_err();
+        let value = if is_word {
+            format!("{value:?}")
+        } else {
+            value.to_owned()
+        };
+        self.options
+            .retain(|(own, name, _)| (*own, name.as_str()) != (section, key));
+        self.options.push((section, key.to_owned(), value));
         self.configure()
     }
 
     /// Rules, options and profile as the configuration reads them.
     fn configure(&mut self) -> Result<(), String> {
-        let mut text = format!("{}\n{}\n", self.config, self.rules);
+        let mut text = String::new();
+        for section in ["dane", "sts", "limits"] {
+            text.push_str(&format!("[{section}]\n"));
+            for (_, key, value) in self.options.iter().filter(|(own, ..)| *own == section) {
+                text.push_str(&format!("{key} = {value}\n"));
+            }
+        }
+        text.push_str(&self.rules);
         if !self.profile.is_empty() {
             text.push_str("[profile.postfix]\n");
             for (name, value) in &self.profile {
@@ -166,6 +169,8 @@ impl Stage {
             let words: Vec<String> = complaints.iter().map(ToString::to_string).collect();
             return Err(words.join("; "));
         };
+        let options = hoplock::serve::engine::discover_options(&config);
+        self.answerer.reload_discovery(options);
         self.answerer
             .reload(hoplock::serve::engine::settings(&config));
         Ok(())
