@@ -167,9 +167,14 @@ async fn names_are_absolute() {
 /// MX-16: a truncated answer leads to TCP, whose data is used.
 #[tokio::test]
 async fn truncated_answers_are_asked_again_over_tcp() {
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // The same port must be free for both.
+    let (tcp, udp) = loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            break (tcp, udp);
+        }
+    };
     let address = tcp.local_addr().unwrap();
-    let udp = UdpSocket::bind(address).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 512];
         let (length, client) = udp.recv_from(&mut buffer).await.unwrap();
