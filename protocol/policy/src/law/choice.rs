@@ -124,10 +124,6 @@ fn admit(
     if needs_dane && abilities.own_dane == OwnDane::No {
         return Err(Why::NotUnderstood);
     }
-    // PD-17: `secure` without names would match the next-hop domain instead of the MX hosts.
-    if candidate == Candidate::Secure && !duties.contains(&Duty::WebPki) {
-        return Err(Why::DeliversNowhere);
-    }
     let outcomes = outcomes(candidate, situation, duties, abilities.floor);
     if let Some(index) = outcomes
         .iter()
@@ -136,6 +132,8 @@ fn admit(
     {
         return Err(Why::WeakerThanDuty { host: index });
     }
+    // PD-17: `secure` without names, which would match the next-hop domain instead, ends here too:
+    // whoever stands in no list is skipped.
     if outcomes.iter().all(|outcome| *outcome == Outcome::Skip) {
         return Err(Why::DeliversNowhere);
     }
