@@ -370,6 +370,26 @@ async fn only_a_validating_server_stands_in() {
     );
 }
 
+/// With the self-test switched off nobody is known to validate, so nobody stands in for the first.
+#[tokio::test]
+async fn without_a_test_the_first_server_is_alone() {
+    let fails = |query: &[u8]| Some(reply(query, 0, 2, &[], &[]));
+    let (one, _) = server(Arc::new(fails)).await;
+    let (two, seen) = server(Arc::new(good)).await;
+    let servers = [one, two];
+    let options = DnsOptions {
+        servers: servers.to_vec(),
+        trust: Trust::Loopback,
+        timeout: Duration::from_secs(5),
+        lookups: 16,
+        self_test: None,
+        self_test_bogus: None,
+    };
+    let answer = DnsStub::new(options, &servers).lookup(a()).await.answer;
+    assert_eq!(kind(&answer), Some(FailureKind::ServFail), "{answer:?}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
 /// CA-02, TU-06: recorded bytes: negative TTL from the SOA, odd TLSA and MX data harm only themselves.
 #[test]
 fn messages_are_read_record_by_record() {
