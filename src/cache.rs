@@ -4,6 +4,7 @@
 //! of unknown names evicts no destination with a policy. Not done here: single flight (see
 //! [`crate::answer`]) and policies themselves (see [`crate::world::Store`]).
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Entry<A> {
     answers: Mutex<Vec<(AnswerKey, Arc<A>)>>,
     /// What the log said last of this destination.
     told: Mutex<Option<Told>>,
+    /// Queries answered from it so far.
+    hits: AtomicU32,
 }
 
 /// What the log said of an answer.
@@ -102,6 +105,7 @@ impl<A> FindingsCache<A> {
             lifetime,
             answers,
             told,
+            hits: AtomicU32::new(0),
         });
         let (into, from) = if demanding {
             (&self.demanding, &self.free)
@@ -123,6 +127,13 @@ impl<A> FindingsCache<A> {
     pub fn forget_all(&self) {
         self.demanding.clear();
         self.free.clear();
+    }
+
+    /// All entries, fresh or not, in no order.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Arc<Entry<A>>> {
+        let both = self.demanding.iter().chain(self.free.iter());
+        both.map(|(_, entry)| entry).collect()
     }
 
     /// How many destinations are kept.
@@ -155,6 +166,23 @@ impl<A> Entry<A> {
         Some(Arc::clone(answered))
     }
 
+    /// Counts a query answered from it; how many there were with this one.
+    pub fn hit(&self) -> u32 {
+        self.hits.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Queries answered from it so far.
+    #[must_use]
+    pub fn hits(&self) -> u32 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// How long from its gathering it may be used.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
     fn told(&self) -> Option<Told> {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,6 +201,16 @@ impl<A> Entry<A> {
             *told = Some(now);
         }
         is_news
+    }
+
+    /// The answers made from it so far.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Arc<A>> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers
+            .iter()
+            .map(|(_, answered)| Arc::clone(answered))
+            .collect()
     }
 
     /// Keeps an answer beside the findings that it was made from.

@@ -1,6 +1,8 @@
 //! One struct of counters. Labels come from [`Reason`] and the verdict's word only: never a domain.
 
-use std::sync::atomic::AtomicU64;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use hoplock_policy::law::Verdict;
 use hoplock_policy::reason::Reason;
@@ -29,7 +31,39 @@ pub struct Metrics {
     pub gathered: Counter<u64, AtomicU64>,
     /// Lookups that broke by a fault of ours.
     pub broken: Counter<u64, AtomicU64>,
+    /// Gatherings ahead of expiry.
+    pub renewed: Counter<u64, AtomicU64>,
+    /// Destinations that lost their usable TLSA records (CA-09).
+    pub dane_lost: Counter<u64, AtomicU64>,
+    /// MTA-STS policies fetched ahead of expiry.
+    pub policies_refreshed: Counter<u64, AtomicU64>,
+    /// Such fetches that failed.
+    pub policy_refreshes_failed: Counter<u64, AtomicU64>,
+    lately: Lately,
 }
+
+/// Answers by verdict over the last hour.
+#[derive(Default)]
+struct Lately {
+    totals: [AtomicU64; WORDS.len()],
+    /// The totals at the end of each of the last minutes, oldest first.
+    minutes: Mutex<VecDeque<[u64; WORDS.len()]>>,
+}
+
+/// Every verdict's word (see [`hoplock_policy::law::Answer::word`]).
+const WORDS: [&str; 9] = [
+    "dane-only",
+    "dane",
+    "fingerprint",
+    "secure",
+    "encrypt",
+    "may",
+    "none",
+    "verify",
+    "defer",
+];
+/// Minutes of the last hour.
+const HOUR: usize = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
@@ -66,6 +100,11 @@ impl Metrics {
             resolver_validating: Gauge::default(),
             gathered: Counter::default(),
             broken: Counter::default(),
+            renewed: Counter::default(),
+            dane_lost: Counter::default(),
+            policies_refreshed: Counter::default(),
+            policy_refreshes_failed: Counter::default(),
+            lately: Lately::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -88,6 +127,30 @@ impl Metrics {
             "Lookups broken by a fault",
             metrics.broken.clone(),
         );
+        for (name, help, counter) in [
+            (
+                "lookups_ahead",
+                "Gatherings ahead of expiry",
+                &metrics.renewed,
+            ),
+            (
+                "dane_lost",
+                "Destinations that lost their usable TLSA records",
+                &metrics.dane_lost,
+            ),
+            (
+                "policies_refreshed",
+                "MTA-STS policies fetched ahead of expiry",
+                &metrics.policies_refreshed,
+            ),
+            (
+                "policy_refreshes_failed",
+                "Fetches ahead of expiry that failed",
+                &metrics.policy_refreshes_failed,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
         let turned_away = metrics.turned_away.clone();
         registry.register("connections_turned_away", "No place was free", turned_away);
         registry.register(
@@ -107,11 +170,55 @@ impl Metrics {
 
     /// Counts one answer.
     pub fn answered(&self, verdict: &Verdict) {
+        let word = verdict.answer.word();
+        let totals = WORDS.iter().zip(&self.lately.totals);
+        if let Some((_, total)) = totals.into_iter().find(|(own, _)| **own == word) {
+            total.fetch_add(1, Ordering::Relaxed);
+        }
         let labels = AnswerLabels {
             verdict: verdict.answer.word(),
             reason: ReasonLabel(verdict.reason),
         };
         self.answers.get_or_create(&labels).inc();
+    }
+
+    /// A minute is over.
+    pub fn minute(&self) {
+        let totals = self.totals();
+        let mut minutes = self
+            .lately
+            .minutes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        minutes.push_back(totals);
+        if minutes.len() > HOUR {
+            minutes.pop_front();
+        }
+    }
+
+    /// Answers by verdict in the last hour, verdicts without any left out.
+    #[must_use]
+    pub fn last_hour(&self) -> BTreeMap<&'static str, u64> {
+        let now = self.totals();
+        let minutes = self
+            .lately
+            .minutes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let then = match minutes.front() {
+            Some(then) if minutes.len() >= HOUR => *then,
+            _ => [0; WORDS.len()],
+        };
+        let counts = WORDS.iter().zip(now.iter().zip(then));
+        counts
+            .map(|(word, (now, then))| (*word, now.saturating_sub(then)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    fn totals(&self) -> [u64; WORDS.len()] {
+        let loaded = self.lately.totals.each_ref();
+        loaded.map(|total| total.load(Ordering::Relaxed))
     }
 
     /// The figures as OpenMetrics text.

@@ -10,6 +10,10 @@ use hoplock_policy::moment::{Moment, Timestamp};
 
 use crate::world::Clock;
 
+/// Where `uptime` begins: what is read back from the store is older than the process, and longer ago
+/// than any policy lives (a year) need not be told apart.
+const ORIGIN: Duration = Duration::from_secs(2 * 366 * 86_400);
+
 /// The clocks of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
@@ -23,6 +27,12 @@ impl SystemClock {
         Self {
             started: Instant::now(),
         }
+    }
+
+    /// How long it has been running.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 
@@ -41,7 +51,7 @@ impl Clock for SystemClock {
         let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         Moment {
             wall: Timestamp(millis),
-            uptime: self.started.elapsed(),
+            uptime: ORIGIN + self.started.elapsed(),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! The real world: DNS, policy hosts, time.
+//! The real world: DNS, policy hosts, the mail server beside us, time.
 //!
 //! * [`clock`]: the only place that asks for the time.
 //! * [`dns`]: a stub that reads the AD bit of a validating resolver.
 //! * [`https`]: fetches MTA-STS policies.
+//! * [`postfix`]: what Postfix says of its own settings, and whether its DNSSEC works.
 
 pub mod clock;
 pub mod dns;
 pub mod https;
+pub mod postfix;

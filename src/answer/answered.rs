@@ -35,6 +35,8 @@ pub struct Answered {
     pub findings: Option<Arc<Findings>>,
     /// The words for the MTA.
     pub rendered: Rendered,
+    /// The profile's name.
+    pub profile: String,
     /// When it was made.
     pub made: Moment,
 }
@@ -75,6 +77,7 @@ pub(super) fn made(
         verdict,
         findings,
         rendered,
+        profile: profile.name.clone(),
         made: now,
     }
 }

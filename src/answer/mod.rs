@@ -25,11 +25,16 @@ use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
 
 mod answered;
+mod memory;
+mod renew;
+mod waiting;
 
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
+use self::renew::Renewals;
+pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
-use crate::discover::{DiscoverOptions, Discoverer};
+use crate::discover::{DiscoverOptions, Discoverer, Policies};
 use crate::world::{Patience, World};
 
 /// Answers queries.
@@ -40,7 +45,9 @@ pub struct Answerer {
     flights: Arc<DashMap<(NextHop, Duration), Flight>>,
     settings: ArcSwap<Settings>,
     generation: AtomicU64,
-    counters: Counters,
+    counters: Arc<Counters>,
+    renewals: Renewals,
+    waiting: WaitingMail,
 }
 
 /// What happened so far, for metrics.
@@ -52,6 +59,10 @@ pub struct Counters {
     pub gathered: AtomicU64,
     /// Lookups that broke by a fault of ours.
     pub broken: AtomicU64,
+    /// Gatherings ahead of expiry, among those started.
+    pub renewed: AtomicU64,
+    /// Destinations that had usable TLSA records and lost them (CA-09).
+    pub dane_lost: AtomicU64,
 }
 
 type Flight = Shared<BoxFuture<'static, Result<Arc<Entry<Answered>>, Broken>>>;
@@ -76,7 +87,9 @@ impl Answerer {
             flights: Arc::new(DashMap::new()),
             settings: ArcSwap::from_pointee(settings),
             generation: AtomicU64::new(0),
-            counters: Counters::default(),
+            counters: Arc::default(),
+            renewals: Renewals::default(),
+            waiting: WaitingMail::default(),
         }
     }
 
@@ -122,6 +135,26 @@ impl Answerer {
         &self.cache
     }
 
+    /// MTA-STS policies beyond the store.
+    #[must_use]
+    pub fn policies(&self) -> &Arc<Policies> {
+        self.discoverer.policies()
+    }
+
+    /// Destinations whose mail waits.
+    #[must_use]
+    pub fn waiting(&self) -> &WaitingMail {
+        &self.waiting
+    }
+
+    /// What happens behind everybody's back, as far as it is due now; to be called every second or
+    /// so. The handles may be dropped.
+    pub async fn background(&self) -> Vec<tokio::task::JoinHandle<()>> {
+        let mut started = self.renew();
+        started.extend(self.discoverer.policies().refresh().await);
+        started
+    }
+
     /// The outside that answers rest on.
     #[must_use]
     pub fn world(&self) -> &World {
@@ -152,10 +185,12 @@ impl Answerer {
                 .filter(|answered| answered.holds(now))
             {
                 self.counters.cached.fetch_add(1, Ordering::Relaxed);
+                self.note_hit(&entry, profile.deadline);
                 return answered;
             }
             if !self.is_overtaken(&entry).await {
                 self.counters.cached.fetch_add(1, Ordering::Relaxed);
+                self.note_hit(&entry, profile.deadline);
                 return self
                     .judge(&entry, &settings, profile, answer_key, now)
                     .await;
@@ -165,7 +200,7 @@ impl Answerer {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
-        let flight = self.flight(&next_hop, profile.deadline);
+        let flight = self.flight(&next_hop, profile.deadline, Purpose::Query);
         let verdict = match Patience::of(profile.deadline).wait(flight).await {
             Some(Ok(entry)) => {
                 let now = self.world.clock.now();
@@ -185,6 +220,7 @@ impl Answerer {
         };
         let now = self.world.clock.now();
         let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
+        self.waiting.note(&next_hop, &verdict, now);
         Arc::new(made(next_hop, verdict, None, profile, now))
     }
 
@@ -200,10 +236,11 @@ impl Answerer {
         let findings = &entry.findings;
         let validation = self.world.resolver.validation();
         let remembered_dane = validation == Validation::NotValidating
-            && self.is_remembered(&findings.next_hop, now).await;
+            && memory::holds(&self.world, &findings.next_hop, now).await;
         let conditions = Conditions {
             validation,
             remembered_dane,
+            own_dane: self.world.mta.own_dane(),
             now,
         };
         let verdict = decide(
@@ -215,6 +252,8 @@ impl Answerer {
         );
         let kept = Some(Arc::clone(findings));
         let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
+        self.waiting
+            .note(&answered.next_hop, &answered.verdict, now);
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
@@ -230,7 +269,9 @@ impl Answerer {
             Validation::NotValidating => 1,
             Validation::Unknown => 2,
         };
-        settings.wrapping_mul(3).wrapping_add(resolver)
+        // PD-11: so does what is seen of the mail server.
+        let mta = self.world.mta.own_dane() as u64;
+        settings.wrapping_mul(64).wrapping_add(mta * 3 + resolver)
     }
 
     /// A policy that these findings lacked has been fetched since.
@@ -252,17 +293,8 @@ impl Answerer {
         }
     }
 
-    /// MX-17: seen with usable TLSA records within the last 30 days.
-    async fn is_remembered(&self, next_hop: &NextHop, now: Moment) -> bool {
-        let Some(name) = next_hop.name() else {
-            return false;
-        };
-        let seen = self.world.store.dane_seen(name.clone()).await;
-        seen.is_some_and(|seen| !seen.remaining(REMEMBERED, now).is_zero())
-    }
-
     /// The gathering under way for a next hop, or a new one. Who asks shares it (CA-05).
-    fn flight(&self, next_hop: &NextHop, deadline: Duration) -> Flight {
+    fn flight(&self, next_hop: &NextHop, deadline: Duration, purpose: Purpose) -> Flight {
         let key = (next_hop.clone(), deadline);
         match self.flights.entry(key.clone()) {
             Place::Occupied(place) => place.get().clone(),
@@ -272,13 +304,18 @@ impl Answerer {
                     flights: Arc::clone(&self.flights),
                     key,
                 };
-                let (discoverer, cache) = (Arc::clone(&self.discoverer), Arc::clone(&self.cache));
-                let world = self.world.clone();
+                let gathering = Gathering {
+                    discoverer: Arc::clone(&self.discoverer),
+                    cache: Arc::clone(&self.cache),
+                    world: self.world.clone(),
+                    counters: Arc::clone(&self.counters),
+                    purpose,
+                };
                 let task = tokio::spawn(async move {
                     let (next_hop, deadline) = &landing.key;
-                    let gathering = gather(&discoverer, &world, &cache, next_hop, *deadline);
+                    let gathered = gathering.run(next_hop, *deadline);
                     // FT-04: a fault in one lookup is that lookup's alone.
-                    let outcome = AssertUnwindSafe(gathering).catch_unwind().await;
+                    let outcome = AssertUnwindSafe(gathered).catch_unwind().await;
                     outcome.map_err(|_| Broken)
                 });
                 let flight = task
@@ -304,29 +341,50 @@ impl Drop for Landing {
     }
 }
 
-async fn gather(
-    discoverer: &Discoverer,
-    world: &World,
-    cache: &FindingsCache<Answered>,
-    next_hop: &NextHop,
-    deadline: Duration,
-) -> Arc<Entry<Answered>> {
-    let findings = discoverer.discover(next_hop, deadline).await;
-    for warning in &findings.warnings {
-        tracing::info!(%next_hop, "{warning}");
+/// One gathering of findings, into the cache.
+struct Gathering {
+    discoverer: Arc<Discoverer>,
+    cache: Arc<FindingsCache<Answered>>,
+    world: World,
+    counters: Arc<Counters>,
+    purpose: Purpose,
+}
+
+/// What findings are gathered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Somebody waits for them.
+    Query,
+    /// Those at hand will expire soon.
+    Renewal,
+}
+
+impl Gathering {
+    async fn run(&self, next_hop: &NextHop, deadline: Duration) -> Arc<Entry<Answered>> {
+        let findings = self.discoverer.discover(next_hop, deadline).await;
+        for warning in &findings.warnings {
+            tracing::info!(%next_hop, "{warning}");
+        }
+        let has_dane = has_usable_dane(&findings);
+        if let Some(name) = next_hop.name() {
+            let lost = memory::note(&self.world, name, &findings, has_dane).await;
+            self.counters
+                .dane_lost
+                .fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
+        let enforced = matches!(
+            &findings.sts,
+            StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce
+        );
+        // A renewal that failed takes nothing away: what is at hand is true until its TTL is over.
+        if self.purpose == Purpose::Renewal
+            && findings.has_failure()
+            && let Some(entry) = self.cache.fresh(next_hop, findings.gathered)
+        {
+            return entry;
+        }
+        self.cache.keep(findings, has_dane || enforced)
     }
-    let has_dane = has_usable_dane(&findings);
-    if has_dane && let Some(name) = next_hop.name() {
-        world
-            .store
-            .remember_dane(name.clone(), findings.gathered)
-            .await;
-    }
-    let enforced = matches!(
-        &findings.sts,
-        StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce
-    );
-    cache.keep(findings, has_dane || enforced)
 }
 
 fn has_usable_dane(findings: &Findings) -> bool {
@@ -343,7 +401,5 @@ fn has_usable_dane(findings: &Findings) -> bool {
         })
 }
 
-/// How long a destination with DANE is remembered (MX-17).
-const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 /// A flood of unknown names must not hold memory without end; each flight is a few kilobytes.
 const MOST_FLIGHTS: usize = 10_000;

@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon.
-    Serve(ConfigFile),
+    Serve(serve::Arguments),
     /// The answer for one next hop.
     Query(query::Arguments),
     /// The answer with all its evidence, and what the MTA will do.
@@ -46,7 +46,7 @@ struct ConfigFile {
 #[must_use]
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve(file) => serve::run(&file),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
         Command::Config(command) => config::run(&command),

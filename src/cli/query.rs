@@ -11,7 +11,7 @@ use super::control::{get, percent_encoded};
 use super::engine::{load, state_folder};
 use super::{ConfigFile, complain, exit, print};
 use crate::config::{Config, Endpoint};
-use crate::serve::engine::Engine;
+use crate::serve::engine::{Engine, Memory};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -88,7 +88,7 @@ async fn directly(
     depth: Depth,
     config: &Config,
 ) -> Result<Printed, (String, ExitCode)> {
-    let engine = Engine::start(config)
+    let engine = Engine::start(config, &Memory::InProcess)
         .await
         .map_err(|error| (error.to_string(), exit::failed()))?;
     let Some(profile) = engine.answerer.profile(&arguments.profile) else {

@@ -5,12 +5,25 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use clap::Args;
+
 use super::engine::{load, state_folder};
 use super::{ConfigFile, complain, exit};
 use crate::config::{Config, LogFormat};
-use crate::serve::daemon;
+use crate::serve::daemon::{self, Places};
+use crate::serve::engine::Memory;
 
-pub(super) fn run(file: &ConfigFile) -> ExitCode {
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Go on without the state file: nothing is remembered over a restart.
+    #[arg(long)]
+    no_state: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let file = &arguments.file;
     let loaded = match load(file) {
         Ok(loaded) => loaded,
         Err(why) => {
@@ -39,7 +52,14 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
         }
     };
     let reread = || load(file)?.usable();
-    match runtime.block_on(daemon::run(config, &state_folder(), reread)) {
+    let state = state_folder();
+    let memory = if arguments.no_state {
+        Memory::InProcess
+    } else {
+        Memory::File(config.state_file(&state))
+    };
+    let places = Places { state, memory };
+    match runtime.block_on(daemon::run(config, &places, reread)) {
         Ok(()) => exit::FINE,
         Err(error) => {
             complain(&error.to_string());

@@ -169,6 +169,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Where the state file is, given the folder for state.
+    #[must_use]
+    pub fn state_file(&self, state: &std::path::Path) -> PathBuf {
+        let path = self.store.path.clone();
+        path.unwrap_or_else(|| state.join("hoplock.db"))
+    }
+}
+
 impl Endpoint {
     /// Reads `unix:PATH`, `inet:HOST:PORT` or `systemd:NAME`.
     #[must_use]

@@ -26,7 +26,7 @@ use crate::world::{Patience, World};
 pub struct Discoverer {
     world: World,
     options: ArcSwap<DiscoverOptions>,
-    policies: Policies,
+    policies: Arc<Policies>,
 }
 
 /// Bounds and switches of the gathering.
@@ -60,7 +60,7 @@ impl Discoverer {
     /// A discoverer over `world`.
     #[must_use]
     pub fn new(world: World, options: DiscoverOptions) -> Self {
-        let policies = Policies::new(world.clone(), options.policy_entries);
+        let policies = Arc::new(Policies::new(world.clone(), options.policy_entries));
         Self {
             world,
             options: ArcSwap::from_pointee(options),
@@ -76,7 +76,7 @@ impl Discoverer {
 
     /// The policies under way and the failures remembered.
     #[must_use]
-    pub fn policies(&self) -> &Policies {
+    pub fn policies(&self) -> &Arc<Policies> {
         &self.policies
     }
 

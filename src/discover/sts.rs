@@ -17,18 +17,30 @@ pub(super) async fn find(
     domain: &PolicyDomain,
     patience: Patience,
 ) -> (StsFinding, Vec<Reply>) {
-    // RFC 8461, 3.1: the record stands at `_mta-sts` plus the policy domain, aliases followed.
-    let Some(owner) = domain.0.child("_mta-sts") else {
+    let Some(question) = question(domain) else {
         let why = "the name is too long for an MTA-STS record".to_owned();
         return (StsFinding::Absent(why), Vec::new());
     };
-    let question = Question::new(owner, RecordType::Txt);
     let reply = match patience.wait(world.resolver.lookup(question.clone())).await {
         Some(reply) => reply,
         None => super::out_of_time(question),
     };
     let finding = policies.find(domain, record(&reply.answer), patience).await;
     (finding, vec![reply])
+}
+
+/// What the record says now, however long the resolver takes.
+pub(super) async fn record_of(world: &World, domain: &PolicyDomain) -> Record {
+    match question(domain) {
+        Some(question) => record(&world.resolver.lookup(question).await.answer),
+        None => Record::None("the name is too long for an MTA-STS record".to_owned()),
+    }
+}
+
+/// RFC 8461, 3.1: the record stands at `_mta-sts` plus the policy domain, aliases followed.
+fn question(domain: &PolicyDomain) -> Option<Question> {
+    let owner = domain.0.child("_mta-sts")?;
+    Some(Question::new(owner, RecordType::Txt))
 }
 
 fn record(answer: &Answer) -> Record {

@@ -1,22 +1,26 @@
 //! The daemon from start to drain.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admin::{Admin, Guard, router};
+use super::background;
 use super::connections::Connections;
 use super::conversation::{converse, turn_away};
-use super::engine::{Engine, EngineError, discover_options, settings};
+use super::engine::{Engine, EngineError, Memory, discover_options, settings};
 use super::listen::Listener;
+use super::rulebook::Rulebook;
 use super::sockets::{BindError, HandedOver, bind};
 use crate::adapters::dns::self_test;
+use crate::answer::Answerer;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -34,29 +38,47 @@ pub enum ServeError {
     Signals(std::io::Error),
 }
 
-/// Runs until SIGTERM or SIGINT; `state` is the folder for state, `reread` gives the configuration anew on SIGHUP, or complaints,
+/// Where the daemon keeps things.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The folder for state, where the control socket stands.
+    pub state: PathBuf,
+    /// What is remembered.
+    pub memory: Memory,
+}
+
+/// Runs until SIGTERM or SIGINT; `reread` gives the configuration anew on SIGHUP, or complaints,
 /// which leave the running one as it is (OP-08).
 ///
 /// # Errors
 /// [`ServeError`] where it cannot start.
 pub async fn run(
     config: Config,
-    state: &Path,
+    places: &Places,
     mut reread: impl FnMut() -> Result<Config, String>,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
-    let engine = Engine::start(&config).await?;
+    let engine = Engine::start(&config, &places.memory).await?;
+    let rulebook = Rulebook::new(Arc::clone(&engine.answerer), settings(&config));
+    rulebook.apply().await;
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
     let connections = Connections::new(config.limits.connections, &closing);
     let metrics = Arc::new(Metrics::new());
+    for line in engine.says(&config) {
+        tracing::info!("{line}");
+    }
+    let dns = Arc::clone(&engine.dns);
+    let own_dane = Arc::clone(&engine.own_dane);
+    let answerer = Arc::clone(&engine.answerer);
     let admin = Arc::new(Admin {
-        answerer: Arc::clone(&engine.answerer),
+        engine,
+        rulebook,
         metrics: Arc::clone(&metrics),
         connections: connections.clone(),
     });
     let hall = Hall {
-        engine: &engine,
+        answerer: &answerer,
         closing: &closing,
         tasks: &tasks,
         metrics: &metrics,
@@ -72,23 +94,24 @@ pub async fn run(
         tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
         hall.admin(listener, &admin);
     }
-    let control = config.control(state);
+    let control = config.control(&places.state);
     let listener = bind(&control, &config.listen, &mut handed_over).await?;
     tracing::info!(endpoint = %control, "control socket");
     hall.admin(listener, &admin);
-    for line in engine.says(&config) {
-        tracing::info!("{line}");
-    }
-    let dns = Arc::clone(&engine.dns);
-    let watching = tokio::spawn(self_test::watch(dns, tell_validation));
+    let mut watching = JoinSet::new();
+    watching.spawn(self_test::watch(dns, tell_validation));
+    watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
+    watching.spawn(background::every_second(Arc::clone(&answerer)));
+    watching.spawn(background::every_minute(Arc::clone(&admin)));
+    watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
-    let watchdog = tokio::spawn(watchdog());
     while let Told::Reload = signals.next().await {
         notify(&[sd_notify::NotifyState::Reloading]);
         match reread() {
             Ok(config) => {
-                engine.answerer.reload_discovery(discover_options(&config));
-                engine.answerer.reload(settings(&config));
+                answerer.reload_discovery(discover_options(&config));
+                admin.rulebook.reload(settings(&config)).await;
+                own_dane.look().await;
                 tracing::info!("rules, profiles and switches reloaded; sockets are kept");
             }
             Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
@@ -102,14 +125,13 @@ pub async fn run(
     if timeout(DRAIN, tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    watching.abort();
-    watchdog.abort();
+    watching.shutdown().await;
     Ok(())
 }
 
 /// Where connections are received.
 struct Hall<'a> {
-    engine: &'a Engine,
+    answerer: &'a Arc<Answerer>,
     closing: &'a CancellationToken,
     tasks: &'a TaskTracker,
     metrics: &'a Arc<Metrics>,
@@ -117,7 +139,7 @@ struct Hall<'a> {
 
 impl Hall<'_> {
     fn open(&self, listener: Listener, connections: &Connections) {
-        let (answerer, metrics) = (Arc::clone(&self.engine.answerer), Arc::clone(self.metrics));
+        let (answerer, metrics) = (Arc::clone(self.answerer), Arc::clone(self.metrics));
         let (closing, connections) = (self.closing.clone(), connections.clone());
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move {

@@ -1,20 +1,24 @@
 //! The real world and the answerer, made from a configuration.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
+use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::OwnDane;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
 use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError};
+use crate::adapters::postfix::OwnDaneProbe;
 use crate::answer::{Answerer, Settings};
 use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::store::memory::MemoryStore;
-use crate::world::{Resolver as _, World};
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::world::{Clock as _, Resolver as _, Store, World};
 
 /// Everything that gives answers.
 pub struct Engine {
@@ -24,6 +28,21 @@ pub struct Engine {
     pub dns: Arc<DnsStub>,
     /// How many root certificates vouch for policy hosts.
     pub roots: usize,
+    /// Looks at Postfix.
+    pub own_dane: Arc<OwnDaneProbe>,
+    /// Tells the time.
+    pub clock: Arc<SystemClock>,
+    /// Where state is kept; none: in this process alone.
+    pub state_file: Option<String>,
+}
+
+/// Where an engine remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// In this process alone.
+    InProcess,
+    /// In a state file.
+    File(PathBuf),
 }
 
 /// Why there is no engine.
@@ -32,6 +51,9 @@ pub enum EngineError {
     /// The roots cannot be used.
     #[error(transparent)]
     Roots(#[from] RootsError),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
 }
 
 impl Engine {
@@ -39,17 +61,22 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`] where something that the configuration names cannot be used.
-    pub async fn start(config: &Config) -> Result<Self, EngineError> {
+    pub async fn start(config: &Config, memory: &Memory) -> Result<Self, EngineError> {
+        let clock = Arc::new(SystemClock::new());
+        let store = store(config, memory, clock.now())?;
         let servers = servers(config);
         let dns = DnsStub::new(dns_options(config), &servers);
-        self_test::test(&dns).await;
+        let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
+        // Side by side: silent servers cost seconds.
+        tokio::join!(self_test::test(&dns), own_dane.look());
         let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
         let roots = fetcher.roots();
         let world = World {
             resolver: dns.clone(),
             policy_fetcher: Arc::new(fetcher),
-            store: Arc::new(MemoryStore::new(config.limits.cache_entries)),
-            clock: Arc::new(SystemClock::new()),
+            store,
+            clock: clock.clone(),
+            mta: own_dane.clone(),
         };
         let answerer = Answerer::new(
             world,
@@ -61,7 +88,19 @@ impl Engine {
             answerer: Arc::new(answerer),
             dns,
             roots,
+            own_dane,
+            clock,
+            state_file: match memory {
+                Memory::InProcess => None,
+                Memory::File(path) => Some(path.display().to_string()),
+            },
         })
+    }
+
+    /// What the self-test found out.
+    #[must_use]
+    pub fn dns_validation(&self) -> Validation {
+        self.dns.validation()
     }
 
     /// What was found out about the resolver, for people; one line each.
@@ -101,17 +140,19 @@ impl Engine {
             "{} root certificates vouch for MTA-STS policy hosts",
             self.roots
         ));
-        let assumed = config
+        match &self.state_file {
+            Some(path) => lines.push(format!(
+                "state in {path}: {} MTA-STS policies remembered",
+                self.answerer.world().store.policies().len()
+            )),
+            None => lines.push("no state: nothing survives a restart".to_owned()),
+        }
+        let open = config
             .profiles
             .values()
             .any(|profile| profile.own_dane == OwnDane::Auto);
-        if assumed {
-            lines.push(
-                "own_dane = \"auto\" counts as \"yes\" in this version: the MTA itself must use a \
-                 validating resolver and smtp_dns_support_level = dnssec, else it will defer DANE \
-                 destinations"
-                    .to_owned(),
-            );
+        if open {
+            lines.push(self.answerer.world().mta.own_dane().words().to_owned());
         }
         lines
     }
@@ -133,6 +174,14 @@ pub fn settings(config: &Config) -> Settings {
         law,
         profiles: config.profiles.clone(),
     }
+}
+
+fn store(config: &Config, memory: &Memory, now: Moment) -> Result<Arc<dyn Store>, EngineError> {
+    let entries = config.limits.cache_entries;
+    Ok(match memory {
+        Memory::InProcess => Arc::new(MemoryStore::new(entries)),
+        Memory::File(path) => Arc::new(SqliteStore::open(path, entries, now)?),
+    })
 }
 
 fn servers(config: &Config) -> Vec<SocketAddr> {

@@ -2,13 +2,16 @@
 //!
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
-//! * [`conversation`]: socketmap; [`admin`]: HTTP.
+//! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
 
 pub mod admin;
+pub mod background;
 pub mod connections;
 pub mod conversation;
 pub mod daemon;
 pub mod engine;
 pub mod listen;
+pub mod rulebook;
 pub mod sockets;

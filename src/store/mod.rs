@@ -1,5 +1,7 @@
-//! What outlives one answer: MTA-STS policies and destinations seen with DANE.
+//! What outlives one answer: MTA-STS policies, destinations seen with DANE, rules given at run time.
 //!
-//! [`memory`] lasts as long as the process; a store on disk comes with a later version.
+//! * [`memory`]: as long as the process; also the shelf in front of the others.
+//! * [`sqlite`]: one file on this host.
 
 pub mod memory;
+pub mod sqlite;

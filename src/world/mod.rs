@@ -10,8 +10,9 @@ use std::sync::Arc;
 use hoplock_policy::dns::{Question, Reply};
 use hoplock_policy::findings::RememberedPolicy;
 pub use hoplock_policy::findings::Validation;
-use hoplock_policy::moment::Moment;
+use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::profile::OwnDaneSeen;
 
 pub use self::patience::Patience;
 
@@ -32,6 +33,8 @@ pub struct World {
     pub store: Arc<dyn Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The mail server beside us.
+    pub mta: Arc<dyn Mta>,
 }
 
 /// Asks the DNS.
@@ -90,9 +93,14 @@ pub enum FetchFailureKind {
 }
 
 /// Remembers what must outlive one answer.
+///
+/// A failure to read is never an absence: who asks must then act as if something were remembered.
 pub trait Store: Send + Sync {
     /// The remembered policy of a domain, expired or not: the caller knows the time.
-    fn policy(&self, domain: PolicyDomain) -> Waiting<'_, Option<Arc<RememberedPolicy>>>;
+    fn policy(
+        &self,
+        domain: PolicyDomain,
+    ) -> Waiting<'_, Result<Option<Arc<RememberedPolicy>>, StoreFailure>>;
 
     /// Remembers a policy. When this returns well, the policy is as durable as the store can make
     /// it; no answer that rests on it leaves before (ST-28).
@@ -102,17 +110,113 @@ pub trait Store: Send + Sync {
         policy: Arc<RememberedPolicy>,
     ) -> Waiting<'_, Result<(), StoreFailure>>;
 
-    /// When a destination was last seen with usable TLSA records (MX-17).
-    fn dane_seen(&self, destination: DomainName) -> Waiting<'_, Option<Moment>>;
+    /// Notes that findings rested on a domain's policy: policies that nobody uses are no longer
+    /// refreshed (ST-27). Never waits.
+    fn policy_used(&self, domain: &PolicyDomain, now: Moment);
 
-    /// Remembers that a destination was seen with usable TLSA records.
-    fn remember_dane(&self, destination: DomainName, seen: Moment) -> Waiting<'_, ()>;
+    /// Forgets a domain's policy, by order of the operator or since it has long expired.
+    fn forget_policy(&self, domain: PolicyDomain) -> Waiting<'_, Result<(), StoreFailure>>;
+
+    /// Every policy at hand, for refreshing and for people.
+    fn policies(&self) -> Vec<KeptPolicy>;
+
+    /// What is remembered of a destination's usable TLSA records (MX-17, CA-09).
+    fn dane(
+        &self,
+        destination: DomainName,
+    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>>;
+
+    /// Remembers what was seen of a destination's TLSA records. Never waits: sightings are written
+    /// once a day, and one that is lost is written again with the next.
+    fn remember_dane(&self, destination: DomainName, memory: DaneMemory);
+
+    /// The destinations whose DANE is gone, for people.
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>>;
+
+    /// The rules that were added at run time.
+    fn rules(&self) -> Waiting<'_, Result<Vec<StoredRule>, StoreFailure>>;
+
+    /// Keeps a rule, in place of one for the same destinations; durable when this returns well.
+    fn keep_rule(&self, rule: StoredRule) -> Waiting<'_, Result<(), StoreFailure>>;
+
+    /// Drops the rule of this pattern; false where there was none.
+    fn drop_rule(&self, pattern: String) -> Waiting<'_, Result<bool, StoreFailure>>;
+
+    /// Whether what it keeps outlives the process.
+    fn lasts(&self) -> Lasts;
+}
+
+/// How long a store keeps what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// As long as the process: people are told so.
+    Process,
+    /// Until it is forgotten by order or by age.
+    Disk,
+}
+
+/// What is remembered of a destination that had usable TLSA records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DaneMemory {
+    /// When they were last seen.
+    pub seen: Moment,
+    /// That they were gone at a later time, if so.
+    pub gone: Option<Gone>,
+}
+
+/// Records that were there and are not (CA-09).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Since when.
+    pub since: Moment,
+    /// Whether that was proved: what merely looks insecure may be a resolver that stopped to
+    /// validate, and takes no memory away (MX-17).
+    pub proof: Proof,
+}
+
+/// Whether an absence was proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a signed denial.
+    Proved,
+    /// Merely said.
+    Said,
+}
+
+/// A policy as the store has it.
+#[derive(Clone, Debug)]
+pub struct KeptPolicy {
+    /// Whose.
+    pub domain: PolicyDomain,
+    /// The policy.
+    pub policy: Arc<RememberedPolicy>,
+    /// When findings last rested on it.
+    pub used: Timestamp,
+}
+
+/// A rule that was added at run time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRule {
+    /// Which destinations it is for, as it is written in the configuration.
+    pub pattern: String,
+    /// Its section of the configuration: `[rules."PATTERN"]` and its keys.
+    pub text: String,
+    /// Who added it.
+    pub by: String,
+    /// When.
+    pub added: Timestamp,
 }
 
 /// The store could not keep something; words for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store could not keep it: {0}")]
 pub struct StoreFailure(pub String);
+
+/// Looks at the mail server beside us.
+pub trait Mta: Send + Sync {
+    /// What was seen of its own DANE, lately (PD-11). Never waits.
+    fn own_dane(&self) -> OwnDaneSeen;
+}
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

@@ -123,6 +123,12 @@ fn step(section: &str, line: &str) -> Result<Step, String> {
         "dns" => Step::Dns(line.to_owned()),
         "https" => Step::Https(line.to_owned()),
         "clock" => clock(line)?,
+        "background" => background(line)?,
+        "restart" => match line {
+            "now" => Step::Restart,
+            _ => return Err("write now".to_owned()),
+        },
+        "store" => Step::Store(line.to_owned()),
         "ask" => ask(line)?,
         "expect" => Step::Expect(line.to_owned()),
         "" => return Err("a line before the first section".to_owned()),
@@ -147,6 +153,16 @@ fn clock(line: &str) -> Result<Step, String> {
         "+" => Ok(Step::Wall(WallStep::By(millis))),
         "-" => Ok(Step::Wall(WallStep::By(-millis))),
         _ => Err("write wall = 1970, wall +10d or wall -1h".to_owned()),
+    }
+}
+
+/// `round`, `for 2d every 60s`.
+fn background(line: &str) -> Result<Step, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["round"] => Ok(Step::Round),
+        ["for", whole, "every", step] => Ok(Step::Rounds(duration(whole)?, duration(step)?)),
+        _ => Err("write round, or for 2d every 60s".to_owned()),
     }
 }
 
@@ -178,6 +194,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(number * unit))
 }
 
-const SECTIONS: [&str; 9] = [
-    "options", "profile", "rules", "resolver", "dns", "https", "clock", "ask", "expect",
+const SECTIONS: [&str; 12] = [
+    "options",
+    "profile",
+    "rules",
+    "resolver",
+    "dns",
+    "https",
+    "store",
+    "clock",
+    "background",
+    "restart",
+    "ask",
+    "expect",
 ];

@@ -1,12 +1,14 @@
 //! Scenarios: readable files that say what the world is, what is asked, and what must come of it.
 //!
 //! A file is a sentence, its ids, and sections in the order in which things happen:
-//! `[options] [profile] [rules] [resolver] [dns] [https] [clock] [ask] [expect]`. Unknown words do not
+//! `[options] [profile] [rules] [resolver] [dns] [https] [store] [clock] [background] [restart] [ask]
+//! [expect]`. Unknown words do not
 //! load, and neither does a file that expects nothing. `integration/scenarios/README.md` has the words.
 
 mod expect;
 mod load;
 mod run;
+mod store;
 mod words;
 
 pub use self::load::{Malformed, Scenario, load};
@@ -33,6 +35,14 @@ pub enum Step {
     Pass(Duration),
     /// `[clock] wall …`, in milliseconds.
     Wall(WallStep),
+    /// `[background]`: once.
+    Round,
+    /// `[background] for D every D`: time passes, with a round at each step.
+    Rounds(Duration, Duration),
+    /// `[restart]`: the process ends and starts again over the same store.
+    Restart,
+    /// `[store]`: what fails.
+    Store(String),
     /// `[ask]`: key, profile, how many at once.
     Ask(String, String, usize),
     /// `[expect]`

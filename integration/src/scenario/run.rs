@@ -1,22 +1,24 @@
 //! Playing of scenarios against the scripted world, with a clock that is set by hand.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hoplock::answer::{Answered, Answerer, Settings};
 use hoplock::config::Config;
 use hoplock::discover::DiscoverOptions;
-use hoplock::store::memory::MemoryStore;
 use hoplock::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
-use hoplock::world::{FetchFailureKind, PolicyResponse, Validation};
+use hoplock::world::{Clock as _, FetchFailureKind, PolicyResponse, Validation};
 use hoplock_policy::dns::{RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::profile::{OwnDaneSeen, Profile};
 use hoplock_policy::render::json;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::expect::Last;
-use super::load::Scenario;
+use super::load::{Scenario, duration};
+use super::store::{Faults, StagedStore};
 use super::words::{domain, failure, policy, record, status_of, type_of};
 use super::{Step, WallStep};
 
@@ -42,6 +44,9 @@ pub fn run(scenario: &Scenario) -> Vec<String> {
 /// The scripted world, the answerer over it, and what came of the last question.
 struct Stage {
     world: Arc<ScriptedWorld>,
+    folder: TempDir,
+    faults: Arc<Faults>,
+    entries: usize,
     answerer: Answerer,
     /// Section, key and value of each option.
     options: Vec<(&'static str, String, String)>,
@@ -60,11 +65,14 @@ impl Stage {
             _ => None,
         });
         let entries = entries.unwrap_or(1000);
-        let outside = world.world(Arc::new(MemoryStore::new(entries)));
-        let options = DiscoverOptions::default();
-        let answerer = Answerer::new(outside, options, Settings::default(), entries);
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Arc::default();
+        let answerer = answerer(&world, &folder, &faults, entries);
         Self {
             world,
+            folder,
+            faults,
+            entries,
             answerer,
             options: Vec::new(),
             rules: String::new(),
@@ -96,6 +104,17 @@ impl Stage {
                     "validating" => Validation::Validating,
                     "not-validating" => Validation::NotValidating,
                     "unknown" => Validation::Unknown,
+                    words if words.starts_with("postfix ") => {
+                        self.world.mta(match words {
+                            "postfix works" => OwnDaneSeen::Works,
+                            "postfix lookups-off" => OwnDaneSeen::LookupsOff,
+                            "postfix not-validating" => OwnDaneSeen::ResolverDoesNotValidate,
+                            "postfix unknown" => OwnDaneSeen::ResolverUnknown,
+                            "postfix not-found" => OwnDaneSeen::NotFound,
+                            _ => return Err(format!("unknown words {words:?}")),
+                        });
+                        return Ok(());
+                    }
                     _ => return Err(format!("unknown word {word:?}")),
                 });
                 Ok(())
@@ -114,8 +133,45 @@ impl Stage {
                 self.world.step_wall(*millis);
                 Ok(())
             }
+            Step::Round => {
+                self.round().await;
+                Ok(())
+            }
+            Step::Rounds(whole, step) => {
+                let mut passed = Duration::ZERO;
+                while passed < *whole {
+                    self.world.pass(*step);
+                    passed += *step;
+                    self.round().await;
+                }
+                Ok(())
+            }
+            Step::Restart => {
+                // The file has one owner: the old process is gone before the new one comes.
+                let nobody = ScriptedWorld::new();
+                let elsewhere = tempfile::tempdir().unwrap();
+                self.answerer = answerer(&nobody, &elsewhere, &self.faults, 1);
+                self.settle().await;
+                self.answerer = answerer(&self.world, &self.folder, &self.faults, self.entries);
+                self.configure()
+            }
+            Step::Store(words) => self.faults.order(words),
             Step::Ask(key, profile, times) => self.ask(key, profile, *times).await,
             Step::Expect(line) => self.expect(line),
+        }
+    }
+
+    /// One background round, and all that it started.
+    async fn round(&self) {
+        for started in self.answerer.background().await {
+            started.await.unwrap();
+        }
+    }
+
+    /// Lets tasks that nobody waits for end.
+    async fn settle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -307,8 +363,39 @@ impl Stage {
     fn expect(&mut self, line: &str) -> Result<(), String> {
         let last = self.last.as_mut().ok_or("nothing was asked yet")?;
         // What the background did meanwhile counts too.
+        if let Some(wanted) = line.strip_prefix("dane lost = ") {
+            let lost = self.answerer.counters().dane_lost.load(Ordering::Relaxed);
+            return if wanted.parse() == Ok(lost) {
+                Ok(())
+            } else {
+                Err(format!("found {lost}, expected {line:?}"))
+            };
+        }
+        if let Some((long, wanted)) = line
+            .strip_prefix("waiting for ")
+            .and_then(|rest| rest.split_once(" = "))
+        {
+            let waiting = self.answerer.waiting();
+            let waiting = waiting.longer_than(duration(long)?, self.world.now()).len();
+            return if wanted.parse() == Ok(waiting) {
+                Ok(())
+            } else {
+                Err(format!("found {waiting}, expected {line:?}"))
+            };
+        }
         last.asked.extend(self.world.take_asked());
         last.fetched += self.world.take_fetched().len();
         last.holds(line)
     }
+}
+
+fn answerer(
+    world: &Arc<ScriptedWorld>,
+    folder: &TempDir,
+    faults: &Arc<Faults>,
+    entries: usize,
+) -> Answerer {
+    let store = StagedStore::open(folder, entries, world.now(), faults);
+    let options = DiscoverOptions::default();
+    Answerer::new(world.world(store), options, Settings::default(), entries)
 }

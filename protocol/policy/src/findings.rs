@@ -227,6 +227,9 @@ pub enum StsFailureKind {
     Invalid,
     /// The fetch goes on in the background; this answer could not wait (ST-11).
     Pending,
+    /// What is remembered cannot be read, or what was fetched cannot be kept: nobody may act as if
+    /// there were no policy (ST-28).
+    Store,
 }
 
 impl StsFailureKind {
@@ -240,6 +243,7 @@ impl StsFailureKind {
             Self::WebPki => "sts-webpki-invalid",
             Self::Invalid => "sts-policy-invalid",
             Self::Pending => "sts-fetch-pending",
+            Self::Store => "store-failed",
         }
     }
 }

@@ -14,7 +14,8 @@ pub struct Timestamp(pub u64);
 pub struct Moment {
     /// Wall clock.
     pub wall: Timestamp,
-    /// Time since the process started, monotonic.
+    /// A clock that never jumps, from an origin before the process started: what is remembered from
+    /// earlier has its place there too.
     pub uptime: Duration,
 }
 

@@ -71,12 +71,53 @@ pub enum Floor {
 /// Whether the MTA does DANE by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnDane {
-    /// To be found out; counts as [`OwnDane::Yes`] until probing exists.
+    /// To be found out: see [`OwnDaneSeen`].
     Auto,
     /// It does, over a resolver that validates.
     Yes,
     /// It does not: it is never told `dane` or `dane-only`.
     No,
+}
+
+/// What was seen of an MTA whose own DANE is to be found out (PD-11, D4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnDaneSeen {
+    /// Its resolvers validate and its settings make use of that: it may be told to do DANE.
+    Works,
+    /// `smtp_dns_support_level` is not `dnssec`: it must not be told.
+    LookupsOff,
+    /// One of its resolvers does not validate: it must not be told.
+    ResolverDoesNotValidate,
+    /// Its resolvers gave no answer that tells: it must not be told yet.
+    ResolverUnknown,
+    /// Its settings cannot be read here: it must not be told until the operator vouches for it.
+    NotFound,
+}
+
+impl OwnDaneSeen {
+    /// What was seen, in words for people, with the cure.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Works => "Postfix's own DNSSEC was seen to work",
+            Self::LookupsOff => {
+                "own_dane = \"auto\": Postfix's own DNSSEC lookups are off; set \
+                 smtp_dns_support_level = dnssec in main.cf"
+            }
+            Self::ResolverDoesNotValidate => {
+                "own_dane = \"auto\": a name server that Postfix asks (resolv.conf) does not validate \
+                 DNSSEC; run a validating resolver such as unbound and name it alone there"
+            }
+            Self::ResolverUnknown => {
+                "own_dane = \"auto\": nothing was learnt yet of the name servers that Postfix asks \
+                 (resolv.conf); see `hoplock doctor`"
+            }
+            Self::NotFound => {
+                "own_dane = \"auto\": Postfix's settings cannot be read here (postconf); where it runs \
+                 elsewhere and validates, say own_dane = \"yes\" in its profile"
+            }
+        }
+    }
 }
 
 /// Address families that an MTA uses.
@@ -100,6 +141,21 @@ pub enum PinDigest {
 }
 
 impl Profile {
+    /// The profile with what was found out about the MTA in place of `auto`; the same where the
+    /// operator said it.
+    #[must_use]
+    pub fn as_seen(&self, seen: OwnDaneSeen) -> Self {
+        let own_dane = match (self.own_dane, seen) {
+            (OwnDane::Auto, OwnDaneSeen::Works) => OwnDane::Yes,
+            (OwnDane::Auto, _) => OwnDane::No,
+            (said, _) => said,
+        };
+        Self {
+            own_dane,
+            ..self.clone()
+        }
+    }
+
     /// The built-in profile of that name, if there is one.
     ///
     /// `QUERY`, `QUERYwithTLSRPT` and `sts` are aliases: users of other servers switch by address.

@@ -44,6 +44,8 @@ reasons! {
     StsNoMxMatches => "sts-no-mx-matches",
     /// The MTA-STS policy could not be had, and the operator asked to wait for it.
     StsFirstContact => "sts-first-contact",
+    /// What is remembered of the destination's MTA-STS policy cannot be read or kept.
+    StoreFailed => "store-failed",
     /// The MX or alias lookup failed.
     MxLookupFailed => "mx-lookup-failed",
     /// A TLSA lookup failed, and nothing else can be reached safely.

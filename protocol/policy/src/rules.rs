@@ -106,6 +106,16 @@ impl Rules {
         Self { rules }
     }
 
+    /// These rules with `later` ones, each in place of an earlier one for the same destinations.
+    #[must_use]
+    pub fn overlaid(&self, later: Vec<Rule>) -> Self {
+        let kept = self.rules.iter().filter(|rule| {
+            let same = |own: &Rule| own.pattern == rule.pattern;
+            !later.iter().any(same)
+        });
+        Self::new(kept.cloned().chain(later.iter().cloned()).collect())
+    }
+
     /// The rule for a name, expired ones left out.
     #[must_use]
     pub fn for_name(&self, name: &DomainName, now: Timestamp) -> Option<&Rule> {

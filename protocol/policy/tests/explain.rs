@@ -174,6 +174,7 @@ impl World {
         let conditions = Conditions {
             validation: Validation::Validating,
             remembered_dane: false,
+            own_dane: OwnDaneSeen::Works,
             now: NOW,
         };
         decide(

@@ -82,6 +82,7 @@ fn permuted_evidence_gives_the_same_bytes() {
     let conditions = Conditions {
         validation: Validation::Validating,
         remembered_dane: false,
+        own_dane: OwnDaneSeen::Works,
         now: Moment::default(),
     };
     let options = LawOptions::default();

@@ -34,7 +34,18 @@ pub enum Observation {
     Nothing,
 }
 
+impl Observation {
+    /// True for NOERROR without AD.
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self == Self::Plain
+    }
+}
+
 impl Observed {
+    /// Plain answers in a row that convict a resolver.
+    pub const CONVICTION: u8 = 3;
+
     /// What is known after one more probe.
     #[must_use]
     pub fn after(self, observation: Observation) -> Self {
@@ -47,7 +58,7 @@ impl Observed {
             Observation::Nothing => self,
             Observation::Plain => {
                 let without_ad = self.without_ad.saturating_add(1);
-                let convicted = without_ad >= CONVICTION;
+                let convicted = without_ad >= Self::CONVICTION;
                 Self {
                     known: if convicted { Some(false) } else { self.known },
                     without_ad,
@@ -76,7 +87,7 @@ pub async fn test(stub: &DnsStub) {
     let broken = stub.options().self_test_bogus.clone();
     let broken = broken.map(|name| Question::new(name, RecordType::Soa));
     for server in stub.report() {
-        for _ in 0..CONVICTION {
+        for _ in 0..Observed::CONVICTION {
             let observation = probe(server.address, &signed, broken.as_ref()).await;
             stub.observe(server.address, |observed| observed.after(observation));
             if observation != Observation::Plain {
@@ -123,6 +134,11 @@ fn follow_system(stub: &DnsStub) -> bool {
     true
 }
 
+/// Asks one server once for a signed name.
+pub async fn probe_once(server: SocketAddr, signed: &Question) -> Observation {
+    probe(server, signed, None).await
+}
+
 async fn probe(server: SocketAddr, signed: &Question, broken: Option<&Question>) -> Observation {
     let Some(reply) = ask_one(server, signed, PATIENCE).await else {
         return Observation::Nothing;
@@ -151,8 +167,6 @@ fn read(reply: &ServerReply) -> Observation {
     }
 }
 
-/// Plain answers in a row that convict a resolver.
-const CONVICTION: u8 = 3;
 /// A resolver that has to ask the root first needs a while.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often resolv.conf is looked at.

@@ -1,8 +1,10 @@
 //! The name servers that the system is configured with. Search lists are never used (MX-19).
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::system_conf::{parse_resolv_conf, read_system_conf};
 
 /// The servers of resolv.conf, in order.
 ///
@@ -10,6 +12,24 @@ use hickory_resolver::system_conf::read_system_conf;
 /// Words, where the file cannot be read.
 pub fn servers() -> Result<Vec<SocketAddr>, String> {
     let (config, _) = read_system_conf().map_err(|error| error.to_string())?;
+    Ok(addresses(&config))
+}
+
+/// The servers of another file of that kind, in order.
+///
+/// # Errors
+/// Words, where the file cannot be read.
+pub fn servers_of(file: &Path) -> Result<Vec<SocketAddr>, String> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "adapters read the system's files"
+    )]
+    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    let (config, _) = parse_resolv_conf(text).map_err(|error| error.to_string())?;
+    Ok(addresses(&config))
+}
+
+fn addresses(config: &ResolverConfig) -> Vec<SocketAddr> {
     let servers = config.name_servers().iter();
     let mut addresses: Vec<SocketAddr> = servers
         .map(|server| {
@@ -21,7 +41,7 @@ pub fn servers() -> Result<Vec<SocketAddr>, String> {
         })
         .collect();
     addresses.dedup();
-    Ok(addresses)
+    addresses
 }
 
 const DNS: u16 = 53;

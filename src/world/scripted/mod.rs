@@ -12,12 +12,13 @@ use hoplock_policy::dns::{
 };
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::profile::OwnDaneSeen;
 use tokio::time::{Instant, sleep};
 
 mod resolve;
 
 use super::{
-    Clock, FetchFailure, FetchFailureKind, PolicyFetcher, PolicyResponse, Resolver, Store,
+    Clock, FetchFailure, FetchFailureKind, Mta, PolicyFetcher, PolicyResponse, Resolver, Store,
     Validation, Waiting, World,
 };
 
@@ -35,6 +36,7 @@ struct State {
     asked: Vec<Question>,
     fetched: Vec<PolicyDomain>,
     validation: Validation,
+    own_dane: OwnDaneSeen,
     wall: i64,
     uptime: Duration,
 }
@@ -94,8 +96,9 @@ impl ScriptedWorld {
             asked: Vec::new(),
             fetched: Vec::new(),
             validation: Validation::Validating,
+            own_dane: OwnDaneSeen::Works,
             wall: MORNING,
-            uptime: Duration::from_secs(1000),
+            uptime: ORIGIN,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -111,6 +114,7 @@ impl ScriptedWorld {
             policy_fetcher: Arc::clone(self) as Arc<dyn PolicyFetcher>,
             store,
             clock: Arc::clone(self) as Arc<dyn Clock>,
+            mta: Arc::clone(self) as Arc<dyn Mta>,
         }
     }
 
@@ -159,6 +163,11 @@ impl ScriptedWorld {
     /// Says what the self-test found out.
     pub fn validates(&self, validation: Validation) {
         self.state().validation = validation;
+    }
+
+    /// Says what was seen of the mail server's own DANE.
+    pub fn mta(&self, seen: OwnDaneSeen) {
+        self.state().own_dane = seen;
     }
 
     /// Moves both clocks on.
@@ -263,6 +272,12 @@ impl PolicyFetcher for ScriptedWorld {
     }
 }
 
+impl Mta for ScriptedWorld {
+    fn own_dane(&self) -> OwnDaneSeen {
+        self.state().own_dane
+    }
+}
+
 impl Clock for ScriptedWorld {
     fn now(&self) -> Moment {
         #[allow(
@@ -295,6 +310,8 @@ fn type_of(data: &RecordData) -> RecordType {
 
 /// 2026-11-24T10:00:00Z.
 const MORNING: i64 = 1_795_514_400_000;
+/// As the real clock: far enough from zero for what is older than the process.
+const ORIGIN: Duration = Duration::from_secs(2 * 366 * 86_400);
 /// As the real stub.
 const RESOLVER_TIMEOUT: Duration = Duration::from_secs(5);
 /// As the real fetcher.

@@ -12,11 +12,11 @@ use super::rows::Row;
 use super::situation::{HostState, MxSecurity, Situation};
 use super::verdict::{Answer, JudgedHost, MatchName, StsBasis, Verdict};
 use crate::findings::{
-    Findings, MxFinding, PolicySource, RememberedPolicy, StsFinding, Validation,
+    Findings, MxFinding, PolicySource, RememberedPolicy, StsFailureKind, StsFinding, Validation,
 };
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
-use crate::profile::Profile;
+use crate::profile::{OwnDane, OwnDaneSeen, Profile};
 use crate::reason::Reason;
 use crate::rules::{Mode, Rule, Rules};
 use crate::sts::{MxPattern, StsMode};
@@ -68,6 +68,8 @@ pub struct Conditions {
     pub validation: Validation,
     /// The destination was seen with usable TLSA records within the last 30 days.
     pub remembered_dane: bool,
+    /// What was seen of the MTA's own DANE, where the profile leaves that open (PD-11).
+    pub own_dane: OwnDaneSeen,
     /// The time.
     pub now: Moment,
 }
@@ -82,6 +84,7 @@ pub fn decide(
     conditions: Conditions,
 ) -> Verdict {
     let now = conditions.now;
+    let asked_to_find_out = profile.own_dane == OwnDane::Auto;
     let rule = findings
         .next_hop
         .name()
@@ -93,7 +96,11 @@ pub fn decide(
     {
         lifetime = lifetime.min(policy.remaining(now));
     }
-    let verdict = by_findings(findings, rule, sts, profile, options, conditions);
+    let profile = &profile.as_seen(conditions.own_dane);
+    let mut verdict = by_findings(findings, rule, sts, profile, options, conditions);
+    if verdict.reason == Reason::MtaCannotAuthenticate && asked_to_find_out {
+        verdict.detail = format!("{}; {}", verdict.detail, conditions.own_dane.words());
+    }
     let mut verdict = match rule {
         Some(rule) => by_rule(rule, verdict, profile),
         None => verdict,
@@ -237,7 +244,12 @@ fn by_findings(
     } else {
         with_hosts(findings, &judged, &situation, profile)
     };
-    first_contact(verdict, findings, options)
+    let sts_counts = options.sts && rule.is_none_or(|rule| rule.sts);
+    if sts_counts {
+        first_contact(verdict, findings, options)
+    } else {
+        verdict
+    }
 }
 
 /// DT-01 and DT-01s: no host. Postfix asks only after its own MX lookup succeeded, so where the two
@@ -301,18 +313,20 @@ fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) ->
         verdict.answer,
         Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_)
     );
-    match options.first_contact {
-        FirstContact::Defer if options.sts && !protected => {
-            let words = format!("{}: {}", failure.kind.word(), failure.detail);
-            let mut deferred = Verdict::temp(verdict.row, Reason::StsFirstContact, words);
-            deferred.hosts = verdict.hosts;
-            for host in &mut deferred.hosts {
-                host.outcome = Outcome::Skip;
-            }
-            deferred
-        }
-        FirstContact::Defer | FirstContact::Ignore => verdict,
+    let reason = match (failure.kind, options.first_contact) {
+        _ if protected => return verdict,
+        // ST-28: what may be remembered binds, whether or not it can be read.
+        (StsFailureKind::Store, _) => Reason::StoreFailed,
+        (_, FirstContact::Defer) => Reason::StsFirstContact,
+        (_, FirstContact::Ignore) => return verdict,
+    };
+    let words = format!("{}: {}", failure.kind.word(), failure.detail);
+    let mut deferred = Verdict::temp(verdict.row, reason, words);
+    deferred.hosts = verdict.hosts;
+    for host in &mut deferred.hosts {
+        host.outcome = Outcome::Skip;
     }
+    deferred
 }
 
 fn basis(findings: &Findings, remembered: &RememberedPolicy) -> Option<StsBasis> {

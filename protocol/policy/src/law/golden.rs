@@ -17,7 +17,7 @@ use crate::findings::{
 use crate::moment::Moment;
 use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
-use crate::profile::{Floor, OwnDane, Profile};
+use crate::profile::{Floor, OwnDane, OwnDaneSeen, Profile};
 use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
 use crate::sts::StsPolicy;
 
@@ -124,6 +124,7 @@ impl Example {
         let conditions = Conditions {
             validation: Validation::Validating,
             remembered_dane: false,
+            own_dane: OwnDaneSeen::Works,
             now: Moment::default(),
         };
         decide(

@@ -227,7 +227,9 @@ pub(super) fn rules_for<'a>(view: &View<'a>) -> Vec<(&'a Rule, bool)> {
         .collect()
 }
 
-pub(super) fn mode_word(mode: Mode) -> &'static str {
+/// The word of a mode, as in the configuration.
+#[must_use]
+pub fn mode_word(mode: Mode) -> &'static str {
     match mode {
         Mode::Off => "off",
         Mode::Audit => "audit",
@@ -236,7 +238,9 @@ pub(super) fn mode_word(mode: Mode) -> &'static str {
     }
 }
 
-pub(super) fn level_word(level: PinnedLevel) -> &'static str {
+/// The word of a level, as in the configuration.
+#[must_use]
+pub fn level_word(level: PinnedLevel) -> &'static str {
     match level {
         PinnedLevel::None => "none",
         PinnedLevel::May => "may",

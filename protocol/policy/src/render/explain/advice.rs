@@ -193,6 +193,22 @@ fn for_reason(view: &View<'_>) -> Advice {
             "[sts] on_first_contact_failure = \"ignore\" sends mail before a policy was ever seen"
                 .to_owned(),
         ),
+        Reason::StoreFailed => (
+            "yours: hoplock's state file cannot be read or written".to_owned(),
+            vec!["hoplock doctor".to_owned(), "df, and hoplock's log".to_owned()],
+            "make room, or mend the disk; it is tried again by itself".to_owned(),
+        ),
+        Reason::MtaCannotAuthenticate => (
+            "yours: this destination must be authenticated by DANE, and the mail server is not known \
+             to be able to"
+                .to_owned(),
+            vec![
+                "hoplock doctor".to_owned(),
+                "postconf smtp_dns_support_level   (must be dnssec)".to_owned(),
+            ],
+            "mend that; or say own_dane = \"yes\" in the profile of a Postfix that validates elsewhere"
+                .to_owned(),
+        ),
         Reason::DaneRequired | Reason::MxInsecure => (
             "yours: your rule demands more than the destination publishes".to_owned(),
             vec![format!("dig +dnssec MX {name}")],

@@ -114,6 +114,7 @@ fn delay(view: &View<'_>) -> String {
         Reason::AddressLookupFailed => "no host's address could be looked up",
         Reason::StsNoMxMatches => "its MTA-STS policy permits none of its MX hosts",
         Reason::StsFirstContact => "its MTA-STS policy could not be had",
+        Reason::StoreFailed => "what is remembered of its MTA-STS policy cannot be read or kept",
         Reason::DaneRequired => "a rule of yours demands DANE, and no host has usable TLSA records",
         Reason::MxInsecure => "a rule of yours demands DANE, and its MX records are unsigned",
         Reason::ResolverNotValidating => "your resolver does not validate DNSSEC",

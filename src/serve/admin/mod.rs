@@ -1,7 +1,16 @@
-//! The HTTP interface: metrics, health, answers as JSON. Read-only.
+//! The HTTP interface: metrics, health, answers as JSON.
 //!
 //! The same interface stands on the control socket, where file permissions guard it, and on TCP,
-//! where the `Host` field is checked so that no web page can reach it by a name of its own.
+//! where the `Host` field is checked so that no web page can reach it by a name of its own. Orders
+//! are taken on the control socket alone.
+//!
+//! * [`cache`]: what is kept, and forgetting it.
+//! * [`rules`]: rules at run time.
+//! * [`status`]: how the daemon is, and its alarms.
+
+mod cache;
+mod rules;
+mod status;
 
 use std::sync::Arc;
 
@@ -9,21 +18,26 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hoplock_policy::findings::Validation;
+use hoplock_policy::moment::Timestamp;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::render::{explain, json};
 use serde::{Deserialize, Serialize};
 
 use super::connections::Connections;
-use crate::answer::Answerer;
+use super::engine::Engine;
+use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
+use crate::world::Lasts;
 
 /// What the interface shows.
 pub struct Admin {
     /// Gives answers.
-    pub answerer: Arc<Answerer>,
+    pub engine: Engine,
+    /// Rules of the configuration and of the store.
+    pub rulebook: Rulebook,
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Connections of mail servers.
@@ -37,11 +51,22 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/live", get(|| async { "alive\n" }))
         .route("/ready", get(ready))
         .route("/api/v1/query", get(query))
-        .route("/api/v1/cache", get(cache))
-        .with_state(admin);
+        .route("/api/v1/cache", get(cache::list))
+        .route("/api/v1/cache/show", get(cache::show))
+        .route("/api/v1/cache/export", get(cache::export))
+        .route("/api/v1/status", get(status::status));
     match guard {
-        Guard::FilePermissions => routes,
-        Guard::HostField => routes.layer(middleware::from_fn(check_host)),
+        Guard::FilePermissions => routes
+            .route("/api/v1/cache/purge", post(cache::purge))
+            .route(
+                "/api/v1/rules",
+                get(rules::list).post(rules::add).delete(rules::remove),
+            )
+            .with_state(admin),
+        Guard::HostField => routes
+            .route("/api/v1/rules", get(rules::list))
+            .with_state(admin)
+            .layer(middleware::from_fn(check_host)),
     }
 }
 
@@ -97,11 +122,15 @@ struct Ready {
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Json<Ready> {
-    let degraded = match admin.answerer.world().resolver.validation() {
+    let world = admin.engine.answerer.world();
+    let mut degraded = match world.resolver.validation() {
         Validation::Validating => Vec::new(),
         Validation::NotValidating => vec!["resolver-not-validating"],
         Validation::Unknown => vec!["resolver-unknown"],
     };
+    if world.store.lasts() == Lasts::Process {
+        degraded.push("no-state");
+    }
     Json(Ready {
         ready: true,
         degraded,
@@ -130,15 +159,19 @@ async fn query(
     Query(parameters): Query<QueryParameters>,
 ) -> Response {
     let name = parameters.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-    let Some(profile) = admin.answerer.profile(name) else {
+    let Some(profile) = admin.engine.answerer.profile(name) else {
         let words = format!(
             "there is no profile {}; try postfix or postfix310\n",
             escaped(name)
         );
         return (StatusCode::NOT_FOUND, words).into_response();
     };
-    let answered = admin.answerer.answer(&parameters.next_hop, &profile).await;
-    let settings = admin.answerer.settings();
+    let answered = admin
+        .engine
+        .answerer
+        .answer(&parameters.next_hop, &profile)
+        .await;
+    let settings = admin.engine.answerer.settings();
     let view = answered.view(&parameters.next_hop, &profile.name, &settings.rules);
     match parameters.evidence {
         None => Json(json::query(&view)).into_response(),
@@ -147,30 +180,18 @@ async fn query(
     }
 }
 
-/// What the cache holds, in numbers.
-#[derive(Serialize)]
-struct CacheFigures {
-    entries: usize,
-}
-
-async fn cache(State(admin): State<Arc<Admin>>) -> Json<CacheFigures> {
-    Json(CacheFigures {
-        entries: admin.answerer.cache().len(),
-    })
-}
-
 impl Admin {
     /// Takes over the figures that others count.
     fn refresh(&self) {
         use std::sync::atomic::Ordering::Relaxed;
-        let counters = self.answerer.counters();
+        let counters = self.engine.answerer.counters();
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics
             .connections
             .set(gauge(self.connections.count()));
         self.metrics
             .cache_entries
-            .set(gauge(self.answerer.cache().len()));
+            .set(gauge(self.engine.answerer.cache().len()));
         self.metrics
             .gathered
             .inner()
@@ -180,17 +201,42 @@ impl Admin {
             .inner()
             .store(counters.broken.load(Relaxed), Relaxed);
         self.metrics
+            .renewed
+            .inner()
+            .store(counters.renewed.load(Relaxed), Relaxed);
+        self.metrics
+            .dane_lost
+            .inner()
+            .store(counters.dane_lost.load(Relaxed), Relaxed);
+        let refresh = self.engine.answerer.policies().counters();
+        self.metrics
+            .policies_refreshed
+            .inner()
+            .store(refresh.refreshed.load(Relaxed), Relaxed);
+        self.metrics
+            .policy_refreshes_failed
+            .inner()
+            .store(refresh.failed.load(Relaxed), Relaxed);
+        self.metrics
             .cached
             .inner()
             .store(counters.cached.load(Relaxed), Relaxed);
-        self.metrics
-            .resolver_validating
-            .set(match self.answerer.world().resolver.validation() {
+        self.metrics.resolver_validating.set(
+            match self.engine.answerer.world().resolver.validation() {
                 Validation::Validating => 1,
                 Validation::NotValidating => 0,
                 Validation::Unknown => -1,
-            });
+            },
+        );
     }
+}
+
+/// RFC 3339.
+fn time(at: Timestamp) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_string()
 }
 
 /// The profile of somebody who names none.

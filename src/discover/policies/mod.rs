@@ -1,10 +1,17 @@
 //! MTA-STS policies: remembered ones, fetches under way, failures not repeated (RFC 8461, 3.3).
 //!
 //! A fetch is never waited for twice: who comes while it is under way shares it, who comes after it
-//! failed is answered from the failure, and retries happen behind everybody's back (ST-12). Not done
-//! here: refreshing ahead of expiry.
+//! failed is answered from the failure, and retries happen behind everybody's back (ST-12).
+//!
+//! * [`fetch`]: one fetch, and what the log says of it.
+//! * [`refresh`]: ahead of expiry.
+
+mod fetch;
+mod refresh;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hoplock_policy::findings::{
@@ -12,16 +19,30 @@ use hoplock_policy::findings::{
 };
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::PolicyDomain;
-use hoplock_policy::sts::{PolicyResponseFault, read_response};
 use quick_cache::sync::Cache;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::world::{FetchFailureKind, Patience, World};
+use self::fetch::Fetched;
+use crate::world::{Patience, StoreFailure, World};
 
 /// What is known of policies beyond the store.
 pub struct Policies {
     world: World,
     desks: Arc<Cache<PolicyDomain, Desk>>,
+    /// Places for refreshes; those beyond wait for the next round.
+    places: Arc<Semaphore>,
+    /// When the store is looked through again.
+    next_look: Mutex<Option<Moment>>,
+    counters: Arc<RefreshCounters>,
+}
+
+/// What the refreshing did so far.
+#[derive(Debug, Default)]
+pub struct RefreshCounters {
+    /// Policies fetched ahead of expiry.
+    pub refreshed: AtomicU64,
+    /// Refreshes that failed.
+    pub failed: AtomicU64,
 }
 
 /// What the record at `_mta-sts` says.
@@ -53,13 +74,14 @@ enum Desk {
     },
 }
 
-type Fetched = Result<Arc<RememberedPolicy>, StsFailure>;
-
 impl Policies {
     pub(super) fn new(world: World, entries: usize) -> Self {
         Self {
             world,
             desks: Arc::new(Cache::new(entries)),
+            places: Arc::new(Semaphore::new(refresh::AT_ONCE)),
+            next_look: Mutex::new(None),
+            counters: Arc::default(),
         }
     }
 
@@ -71,15 +93,22 @@ impl Policies {
         patience: Patience,
     ) -> StsFinding {
         let now = self.world.clock.now();
-        let stored = self.world.store.policy(domain.clone()).await;
+        let stored = match self.world.store.policy(domain.clone()).await {
+            Ok(stored) => stored,
+            // A memory that cannot be read may hold anything: not an absence.
+            Err(failure) => return StsFinding::Failed(unreadable(&failure)),
+        };
         let alive = stored.filter(|policy| !policy.remaining(now).is_zero());
+        if alive.is_some() {
+            self.world.store.policy_used(domain, now);
+        }
         let (kind, detail) = match record {
             Record::Announces(id) => {
                 // RFC 8461, 3.1: the same id means the same policy; nothing is fetched.
                 if let Some(policy) = alive.as_ref().filter(|policy| policy.id == id) {
                     return cached(Arc::clone(policy), None);
                 }
-                return match self.announced(domain, &id, now, patience).await {
+                return match self.announced(domain, &id, &alive, now, patience).await {
                     Ok(fetched) => fetched_now(fetched),
                     Err(failure) => fall_back(alive, failure),
                 };
@@ -96,7 +125,21 @@ impl Policies {
     /// True where a policy was fetched after these findings: they should be gathered anew.
     pub async fn newer_than(&self, domain: &PolicyDomain, gathered: Moment) -> bool {
         let stored = self.world.store.policy(domain.clone()).await;
+        let stored = stored.ok().flatten();
         stored.is_some_and(|policy| policy.fetched.uptime > gathered.uptime)
+    }
+
+    /// Forgets that fetching a policy failed: the next answer that needs it tries again.
+    pub fn forget_failure(&self, domain: &PolicyDomain) {
+        if matches!(self.desks.get(domain), Some(Desk::Failed { .. })) {
+            self.desks.remove(domain);
+        }
+    }
+
+    /// What the refreshing did so far.
+    #[must_use]
+    pub fn counters(&self) -> &RefreshCounters {
+        &self.counters
     }
 
     /// Fetches the policy with this id, or says why it cannot be had within `patience`.
@@ -104,6 +147,7 @@ impl Policies {
         &self,
         domain: &PolicyDomain,
         id: &str,
+        alive: &Option<Arc<RememberedPolicy>>,
         now: Moment,
         patience: Patience,
     ) -> Fetched {
@@ -127,113 +171,14 @@ impl Policies {
                 failure,
             }) if other == id => {
                 // RFC 8461, 3.3: no retry within five minutes, and nobody waits for one (ST-12).
-                if now.uptime.saturating_sub(last.uptime) >= retry_after(tries) {
-                    drop(self.start(domain, id, now, tries));
+                if is_time_to_retry(last, tries, now) {
+                    drop(self.start(domain, id, alive.clone(), now, tries));
                 }
                 Err(failure)
             }
-            _ => wait(self.start(domain, id, now, 0), patience).await,
+            _ => wait(self.start(domain, id, alive.clone(), now, 0), patience).await,
         }
     }
-
-    /// Starts a fetch that goes on whatever becomes of who asked for it.
-    fn start(
-        &self,
-        domain: &PolicyDomain,
-        id: &str,
-        now: Moment,
-        tries: u32,
-    ) -> watch::Receiver<Option<Fetched>> {
-        let (done_sender, done) = watch::channel(None);
-        let under_way = Desk::UnderWay {
-            id: id.to_owned(),
-            since: now,
-            done: done.clone(),
-        };
-        self.desks.insert(domain.clone(), under_way);
-        let (world, desks) = (self.world.clone(), Arc::clone(&self.desks));
-        let (domain, id) = (domain.clone(), id.to_owned());
-        tokio::spawn(async move {
-            let outcome = fetch(&world, &domain, &id).await;
-            match &outcome {
-                Ok(_) => {
-                    desks.remove(&domain);
-                }
-                Err(failure) => {
-                    let (last, tries) = (world.clock.now(), tries.saturating_add(1));
-                    let failure = failure.clone();
-                    tracing::info!(%domain, reason = failure.kind.word(), detail = failure.detail,
-                        "MTA-STS policy could not be had");
-                    desks.insert(
-                        domain,
-                        Desk::Failed {
-                            id,
-                            last,
-                            tries,
-                            failure,
-                        },
-                    );
-                }
-            }
-            done_sender.send_replace(Some(outcome));
-        });
-        done
-    }
-}
-
-async fn fetch(world: &World, domain: &PolicyDomain, id: &str) -> Fetched {
-    let response = world
-        .policy_fetcher
-        .fetch(domain.clone())
-        .await
-        .map_err(|failure| {
-            let kind = match failure.kind {
-                FetchFailureKind::WebPki => StsFailureKind::WebPki,
-                FetchFailureKind::Lookup
-                | FetchFailureKind::Connection
-                | FetchFailureKind::TooLarge
-                | FetchFailureKind::Timeout
-                | FetchFailureKind::Protocol
-                | FetchFailureKind::Refused => StsFailureKind::Fetch,
-            };
-            StsFailure {
-                kind,
-                detail: failure.detail,
-            }
-        })?;
-    let read = read_response(
-        response.status,
-        response.media_type.as_deref(),
-        &response.body,
-    );
-    let policy = read.map_err(|fault| {
-        let kind = match fault {
-            PolicyResponseFault::Malformed(_) => StsFailureKind::Invalid,
-            _ => StsFailureKind::Fetch,
-        };
-        StsFailure {
-            kind,
-            detail: fault.to_string(),
-        }
-    })?;
-    let fetched = world.clock.now();
-    let remembered = Arc::new(RememberedPolicy {
-        policy,
-        id: id.to_owned(),
-        fetched,
-    });
-    if !remembered.policy.max_age.is_zero() {
-        let kept = world
-            .store
-            .remember_policy(domain.clone(), Arc::clone(&remembered))
-            .await;
-        // ST-28: an answer must not rest on a policy that a restart would forget.
-        kept.map_err(|failure| StsFailure {
-            kind: StsFailureKind::Fetch,
-            detail: failure.to_string(),
-        })?;
-    }
-    Ok(remembered)
 }
 
 async fn wait(mut done: watch::Receiver<Option<Fetched>>, patience: Patience) -> Fetched {
@@ -250,6 +195,13 @@ fn pending() -> StsFailure {
     StsFailure {
         kind: StsFailureKind::Pending,
         detail,
+    }
+}
+
+fn unreadable(failure: &StoreFailure) -> StsFailure {
+    StsFailure {
+        kind: StsFailureKind::Store,
+        detail: failure.to_string(),
     }
 }
 
@@ -278,9 +230,10 @@ fn fetched_now(remembered: Arc<RememberedPolicy>) -> StsFinding {
 }
 
 /// RFC 8461, 3.3: at least five minutes; doubled with every failure, up to an hour.
-fn retry_after(tries: u32) -> Duration {
+fn is_time_to_retry(last: Moment, tries: u32, now: Moment) -> bool {
     let doublings = tries.saturating_sub(1).min(MOST_DOUBLINGS);
-    (RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY)
+    let after = (RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY);
+    now.uptime.saturating_sub(last.uptime) >= after
 }
 
 /// RFC 8461, 3.3 suggests five minutes between attempts.

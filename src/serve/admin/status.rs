@@ -1,0 +1,272 @@
+//! How the daemon is: one look for a postmaster, with every alarm's cause and cure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use hoplock_policy::findings::Validation;
+use hoplock_policy::moment::Moment;
+use hoplock_policy::profile::{OwnDane, OwnDaneSeen};
+use serde::Serialize;
+
+use super::rules::RuleLine;
+use super::{Admin, time};
+use crate::serve::rulebook::{Listed, Standing};
+use crate::world::Lasts;
+
+/// All of it.
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    uptime: u64,
+    resolver: Resolver,
+    postfix: Postfix,
+    store: Store,
+    cache: Cache,
+    connections: usize,
+    answers_last_hour: BTreeMap<&'static str, u64>,
+    alarms: Vec<Alarm>,
+    rules: Vec<RuleLine>,
+}
+
+#[derive(Serialize)]
+struct Resolver {
+    state: &'static str,
+    believed: bool,
+    servers: Vec<Server>,
+}
+
+#[derive(Serialize)]
+struct Server {
+    address: String,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Postfix {
+    own_dane: &'static str,
+    words: &'static str,
+}
+
+#[derive(Serialize)]
+struct Store {
+    path: Option<String>,
+    policies: usize,
+}
+
+#[derive(Serialize)]
+struct Cache {
+    entries: usize,
+    answered_from: u64,
+    lookups: u64,
+    ahead_of_expiry: u64,
+}
+
+/// Something that somebody should look at.
+#[derive(Serialize)]
+pub(super) struct Alarm {
+    /// A stable word.
+    alarm: &'static str,
+    /// What is the matter, and since when.
+    what: String,
+    /// Why, as far as it is known.
+    cause: String,
+    /// What helps.
+    cure: String,
+}
+
+pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
+    let answerer = &admin.engine.answerer;
+    let world = answerer.world();
+    let now = world.clock.now();
+    let rules = admin.rulebook.list(now.wall).await;
+    let counters = answerer.counters();
+    let servers = admin.engine.dns.report();
+    let seen = world.mta.own_dane();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: admin.engine.clock.running().as_secs(),
+        resolver: Resolver {
+            state: word(world.resolver.validation()),
+            believed: admin.engine.dns.believes(),
+            servers: servers
+                .iter()
+                .map(|server| Server {
+                    address: server.address.to_string(),
+                    state: word(server.validation),
+                })
+                .collect(),
+        },
+        postfix: Postfix {
+            own_dane: match seen {
+                OwnDaneSeen::Works => "works",
+                OwnDaneSeen::LookupsOff => "lookups-off",
+                OwnDaneSeen::ResolverDoesNotValidate => "resolver-not-validating",
+                OwnDaneSeen::ResolverUnknown => "resolver-unknown",
+                OwnDaneSeen::NotFound => "not-found",
+            },
+            words: seen.words(),
+        },
+        store: Store {
+            path: admin.engine.state_file.clone(),
+            policies: world.store.policies().len(),
+        },
+        cache: Cache {
+            entries: answerer.cache().len(),
+            answered_from: counters.cached.load(Ordering::Relaxed),
+            lookups: counters.gathered.load(Ordering::Relaxed),
+            ahead_of_expiry: counters.renewed.load(Ordering::Relaxed),
+        },
+        connections: admin.connections.count(),
+        answers_last_hour: admin.metrics.last_hour(),
+        alarms: alarms(&admin, &rules, now).await,
+        rules: rules
+            .iter()
+            .filter(|listed| listed.standing != Standing::Expired)
+            .map(RuleLine::of)
+            .collect(),
+    })
+}
+
+async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
+    let mut alarms = resolver(admin);
+    alarms.extend(own_dane(admin));
+    alarms.extend(store(admin));
+    alarms.extend(lost_dane(admin, now).await);
+    for (next_hop, waiting) in admin.engine.answerer.waiting().longer_than(LONG_WAIT, now) {
+        let hours = waiting
+            .last
+            .uptime
+            .saturating_sub(waiting.since.uptime)
+            .as_secs()
+            / 3600;
+        alarms.push(Alarm {
+            alarm: "mail-waits",
+            what: format!(
+                "mail for {next_hop} has been waiting for {hours} h, since {}",
+                time(waiting.since.wall)
+            ),
+            cause: format!("{}: {}", waiting.reason, waiting.detail),
+            cure: format!("hoplock explain '{next_hop}' says whose it is and what helps"),
+        });
+    }
+    for listed in rules
+        .iter()
+        .filter(|listed| listed.standing == Standing::ExpiredProtection)
+    {
+        let pattern = listed.rule.pattern.to_string();
+        alarms.push(Alarm {
+            alarm: "rule-expired",
+            what: format!("the rule {pattern:?} ({}) has expired", listed.says),
+            cause: "it protected; now the destination's own word counts alone".to_owned(),
+            cure: "give it a later time, or remove it".to_owned(),
+        });
+    }
+    let broken = admin
+        .engine
+        .answerer
+        .counters()
+        .broken
+        .load(Ordering::Relaxed);
+    if broken > 0 {
+        alarms.push(Alarm {
+            alarm: "internal-error",
+            what: format!("{broken} lookups broke by a fault of hoplock"),
+            cause: "a bug".to_owned(),
+            cure: "please report it with the lines of the log".to_owned(),
+        });
+    }
+    alarms
+}
+
+fn resolver(admin: &Admin) -> Vec<Alarm> {
+    if !admin.engine.dns.believes() {
+        return vec![Alarm {
+            alarm: "resolver-not-believed",
+            what: "DANE is off: the resolver's word on DNSSEC is not believed".to_owned(),
+            cause: "it is not on this machine, or is a known forwarder".to_owned(),
+            cure: "run a validating resolver (unbound) on 127.0.0.1 and name it in [dns] servers"
+                .to_owned(),
+        }];
+    }
+    match admin.engine.dns_validation() {
+        Validation::Validating => Vec::new(),
+        Validation::NotValidating => vec![Alarm {
+            alarm: "resolver-not-validating",
+            what: "DANE is off: the resolver does not validate DNSSEC".to_owned(),
+            cause: "a signed name came back without the AD flag, three times running".to_owned(),
+            cure: "make it validate (unbound: auto-trust-anchor-file), or name another in [dns] \
+                   servers"
+                .to_owned(),
+        }],
+        Validation::Unknown => vec![Alarm {
+            alarm: "resolver-unknown",
+            what: "whether the resolver validates DNSSEC is not known".to_owned(),
+            cause: "it does not answer the self-test, or the self-test is switched off".to_owned(),
+            cure: "hoplock doctor; see [dns] self_test".to_owned(),
+        }],
+    }
+}
+
+/// Only where some profile leaves it to be found out.
+fn own_dane(admin: &Admin) -> Option<Alarm> {
+    let answerer = &admin.engine.answerer;
+    let seen = answerer.world().mta.own_dane();
+    let settings = answerer.settings();
+    let asked = settings
+        .profiles
+        .values()
+        .any(|profile| profile.own_dane == OwnDane::Auto);
+    (asked && seen != OwnDaneSeen::Works).then(|| Alarm {
+        alarm: "postfix-dnssec",
+        what: "destinations with DANE are answered TEMP: Postfix's own DNSSEC was not seen to work"
+            .to_owned(),
+        cause: seen.words().to_owned(),
+        cure: "hoplock doctor".to_owned(),
+    })
+}
+
+fn store(admin: &Admin) -> Option<Alarm> {
+    let lasts = admin.engine.answerer.world().store.lasts();
+    (lasts == Lasts::Process).then(|| Alarm {
+        alarm: "no-state",
+        what: "nothing that is remembered will survive a restart".to_owned(),
+        cause: "started with --no-state".to_owned(),
+        cure: "mend the state file and start without --no-state".to_owned(),
+    })
+}
+
+/// CA-09: told for a week.
+async fn lost_dane(admin: &Admin, now: Moment) -> Vec<Alarm> {
+    let lost = admin.engine.answerer.world().store.dane_gone().await;
+    let lost = lost.unwrap_or_default().into_iter();
+    lost.filter(|(_, gone)| !gone.since.remaining(TOLD_FOR, now).is_zero())
+        .map(|(destination, gone)| Alarm {
+            alarm: "dane-lost",
+            what: format!(
+                "{destination} had usable TLSA records and has none since {}",
+                time(gone.since.wall)
+            ),
+            cause: "its operator withdrew them; or somebody can sign, or strip, its zone"
+                .to_owned(),
+            cure: format!(
+                "ask its operator; [rules.\"{destination}\"] mode = \"mandatory\" demands DANE"
+            ),
+        })
+        .collect()
+}
+
+fn word(validation: Validation) -> &'static str {
+    match validation {
+        Validation::Validating => "validating",
+        Validation::NotValidating => "not-validating",
+        Validation::Unknown => "unknown",
+    }
+}
+
+/// D14: a long TEMP is a slow bounce.
+const LONG_WAIT: Duration = Duration::from_secs(4 * 3600);
+const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);

@@ -1,0 +1,59 @@
+//! What happens behind everybody's back: refreshing, renewing, counting minutes, telling of rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_policy::profile::OwnDaneSeen;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::admin::Admin;
+use super::rulebook::Standing;
+use crate::answer::Answerer;
+
+/// Refreshes policies and renews findings as they come due; never ends.
+pub(super) async fn every_second(answerer: Arc<Answerer>) {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        drop(answerer.background().await);
+    }
+}
+
+/// Counts the last hour, and tells of rules that end (OP-05); never ends.
+pub(super) async fn every_minute(admin: Arc<Admin>) {
+    let mut ticks = interval(Duration::from_secs(60));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: BTreeMap<String, Standing> = BTreeMap::new();
+    loop {
+        ticks.tick().await;
+        admin.metrics.minute();
+        let now = admin.engine.answerer.world().clock.now();
+        for listed in admin.rulebook.list(now.wall).await {
+            let pattern = listed.rule.pattern.to_string();
+            if told.insert(pattern.clone(), listed.standing) == Some(listed.standing) {
+                continue;
+            }
+            let says = &listed.says;
+            match listed.standing {
+                Standing::NearExpiry => tracing::warn!(pattern, says, "this rule ends soon"),
+                Standing::Expired => tracing::info!(pattern, says, "this rule has expired"),
+                Standing::ExpiredProtection => {
+                    tracing::error!(pattern, says, "this rule has expired, and it protected");
+                }
+                Standing::Active | Standing::Overlaid => {}
+            }
+        }
+    }
+}
+
+/// One line when what is seen of Postfix's own DANE changes.
+pub(super) fn tell_own_dane(before: OwnDaneSeen, after: OwnDaneSeen) {
+    let words = after.words();
+    if after == OwnDaneSeen::Works {
+        tracing::info!(?before, "{words}");
+    } else {
+        tracing::warn!(?before, "{words}");
+    }
+}

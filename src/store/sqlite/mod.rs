@@ -1,0 +1,177 @@
+//! The state file: SQLite, one writer, everything at hand in memory.
+//!
+//! What is asked for is read from the shelf, so that no fault of the disk delays an answer; what is
+//! to be remembered is on the disk before it is put on the shelf (ST-28). Only where the shelf is
+//! full is the file asked too. Not done here: sharing between hosts.
+
+mod open;
+mod rows;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hoplock_policy::findings::RememberedPolicy;
+use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::name::{DomainName, PolicyDomain};
+
+pub use self::open::OpenError;
+use self::rows::Loaded;
+use self::writer::{Order, Writer};
+use super::memory::MemoryStore;
+use crate::world::{DaneMemory, Gone, KeptPolicy, Lasts, Store, StoreFailure, StoredRule, Waiting};
+
+/// The store in a file.
+pub struct SqliteStore {
+    shelf: MemoryStore,
+    writer: Writer,
+    /// For what is read back: the wall clock and the uptime at which the file was opened.
+    opened: rows::Opened,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it; `now` places what it holds in time.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the cure: the service must not start as if nothing were remembered.
+    pub fn open(path: &Path, entries: usize, now: Moment) -> Result<Self, OpenError> {
+        let connection = open::open(path)?;
+        let shelf = MemoryStore::new(entries);
+        let Loaded { opened, warnings } = rows::load(&connection, &shelf, now)
+            .map_err(|error| OpenError::damaged(path, &error))?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self {
+            shelf,
+            writer: Writer::start(connection).map_err(|error| OpenError::unusable(path, &error))?,
+            opened,
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn policy(
+        &self,
+        domain: PolicyDomain,
+    ) -> Waiting<'_, Result<Option<Arc<RememberedPolicy>>, StoreFailure>> {
+        Box::pin(async move {
+            if let Some(policy) = self.shelf.policy_at_hand(&domain) {
+                return Ok(Some(policy));
+            }
+            if !self.shelf.is_full() {
+                return Ok(None);
+            }
+            let opened = self.opened;
+            let wanted = domain.clone();
+            let found = self
+                .writer
+                .read(move |connection| rows::policy(connection, &wanted, opened))
+                .await?;
+            Ok(found.map(|(policy, used)| {
+                self.shelf.shelve(&domain, Arc::clone(&policy), used);
+                policy
+            }))
+        })
+    }
+
+    fn remember_policy(
+        &self,
+        domain: PolicyDomain,
+        policy: Arc<RememberedPolicy>,
+    ) -> Waiting<'_, Result<(), StoreFailure>> {
+        Box::pin(async move {
+            let used = self.shelf.note_use(&domain, policy.fetched);
+            let used = used.unwrap_or(policy.fetched.wall);
+            let order = Order::Policy {
+                domain: domain.clone(),
+                policy: Arc::clone(&policy),
+                used,
+            };
+            self.writer.write(order).await?;
+            self.shelf.shelve(&domain, policy, used);
+            Ok(())
+        })
+    }
+
+    fn policy_used(&self, domain: &PolicyDomain, now: Moment) {
+        let before = self.shelf.note_use(domain, now);
+        let stale = before.is_some_and(|before| !is_same_day(before, now.wall));
+        if stale {
+            self.writer.note(Order::Used(domain.clone(), now.wall));
+        }
+    }
+
+    fn forget_policy(&self, domain: PolicyDomain) -> Waiting<'_, Result<(), StoreFailure>> {
+        Box::pin(async move {
+            self.writer.write(Order::Forget(domain.clone())).await?;
+            self.shelf.unshelve(&domain);
+            Ok(())
+        })
+    }
+
+    fn policies(&self) -> Vec<KeptPolicy> {
+        self.shelf.policies()
+    }
+
+    fn dane(
+        &self,
+        destination: DomainName,
+    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
+        Box::pin(async move {
+            if let Some(memory) = self.shelf.dane_at_hand(&destination) {
+                return Ok(Some(memory));
+            }
+            if !self.shelf.is_full() {
+                return Ok(None);
+            }
+            let opened = self.opened;
+            self.writer
+                .read(move |connection| rows::dane(connection, &destination, opened))
+                .await
+        })
+    }
+
+    fn remember_dane(&self, destination: DomainName, memory: DaneMemory) {
+        let before = self.shelf.note_dane(destination.clone(), memory);
+        let fresh = before.is_some_and(|before| {
+            before.gone == memory.gone && is_same_day(before.seen.wall, memory.seen.wall)
+        });
+        if !fresh {
+            self.writer.note(Order::Dane(destination, memory));
+        }
+    }
+
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>> {
+        self.shelf.dane_gone()
+    }
+
+    fn rules(&self) -> Waiting<'_, Result<Vec<StoredRule>, StoreFailure>> {
+        self.shelf.rules()
+    }
+
+    fn keep_rule(&self, rule: StoredRule) -> Waiting<'_, Result<(), StoreFailure>> {
+        Box::pin(async move {
+            self.writer.write(Order::KeepRule(rule.clone())).await?;
+            self.shelf.keep_rule(rule).await
+        })
+    }
+
+    fn drop_rule(&self, pattern: String) -> Waiting<'_, Result<bool, StoreFailure>> {
+        Box::pin(async move {
+            self.writer.write(Order::DropRule(pattern.clone())).await?;
+            self.shelf.drop_rule(pattern).await
+        })
+    }
+
+    fn lasts(&self) -> Lasts {
+        Lasts::Disk
+    }
+}
+
+/// Uses and sightings are written once a day for each name: they decide over weeks.
+fn is_same_day(left: Timestamp, right: Timestamp) -> bool {
+    left.0 / DAY_MILLIS == right.0 / DAY_MILLIS
+}
+
+const DAY_MILLIS: u64 = 86_400_000;

@@ -1,0 +1,210 @@
+//! Opening of the state file: whose it is, whether it is whole, and its schema.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Why the state file cannot be used, with the cure. Starting without it would forget what it says.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file or its folder cannot be read or written.
+    #[error(
+        "the state file {path} cannot be used: {why}; mend its folder and owner ([store] path says \
+         where it is), or run `hoplock serve --no-state`, which remembers nothing"
+    )]
+    Unusable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Another process has it open.
+    #[error(
+        "the state file {path} is in use: is another hoplock running? Stop it, or give this one a \
+         file of its own with [store] path"
+    )]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// It is something else.
+    #[error("{path} is no state file of hoplock: {why}; name another file with [store] path")]
+    NotOurs {
+        /// The file.
+        path: String,
+        /// What it is.
+        why: String,
+    },
+    /// A later version wrote it.
+    #[error(
+        "the state file {path} has schema {found}, and this hoplock knows none later than {known}: \
+         install the later version again; or move the file away, and what was remembered is learnt \
+         anew; or run `hoplock serve --no-state`"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: i64,
+        /// The latest known.
+        known: i64,
+    },
+    /// Its content is damaged.
+    #[error(
+        "the state file {path} is damaged: {why}; put back a copy of it, or move it away (mv {path} \
+         {path}.damaged) and what was remembered is learnt anew; until then `hoplock serve \
+         --no-state` runs without it"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// Where.
+        why: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn unusable(path: &Path, why: &dyn Display) -> Self {
+        Self::Unusable {
+            path: path.display().to_string(),
+            why: why.to_string(),
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, why: &dyn Display) -> Self {
+        Self::Damaged {
+            path: path.display().to_string(),
+            why: why.to_string(),
+        }
+    }
+
+    fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+        let shown = path.display().to_string();
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => Self::InUse { path: shown },
+            Some(NotADatabase) => Self::NotOurs {
+                path: shown,
+                why: "it is no SQLite file, or its first page is damaged".to_owned(),
+            },
+            Some(DatabaseCorrupt) => Self::damaged(path, error),
+            _ => Self::unusable(path, error),
+        }
+    }
+}
+
+/// Opens the file for this process alone, checks it, and brings its schema up to date.
+pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
+    make_folder(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| OpenError::of(path, &error))?;
+    prepare(path, connection).map_err(|fault| match fault {
+        Fault::Sqlite(error) => OpenError::of(path, &error),
+        Fault::Ours(error) => error,
+    })
+}
+
+enum Fault {
+    Sqlite(rusqlite::Error),
+    Ours(OpenError),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn prepare(path: &Path, mut connection: Connection) -> Result<Connection, Fault> {
+    // One process alone: two daemons over one file would each trust a shelf that the other changes.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    whose(path, &connection)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let why = format!("it stays in journal mode {mode}");
+        return Err(Fault::Ours(OpenError::unusable(path, &why)));
+    }
+    // A commit is on the disk when it returns (ST-28).
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check != "ok" {
+        return Err(Fault::Ours(OpenError::damaged(path, &check)));
+    }
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+/// Refuses a file of another program before anything is written to it.
+fn whose(path: &Path, connection: &Connection) -> Result<(), Fault> {
+    let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id != APPLICATION && (id != 0 || tables != 0) {
+        return Err(Fault::Ours(OpenError::NotOurs {
+            path: path.display().to_string(),
+            why: "it is a database of another program".to_owned(),
+        }));
+    }
+    Ok(())
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Fault> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(SCHEMAS.len()).unwrap_or(i64::MAX);
+    if found > known || found < 0 {
+        return Err(Fault::Ours(OpenError::Newer {
+            path: path.display().to_string(),
+            found,
+            known,
+        }));
+    }
+    for (version, statements) in (1_i64..).zip(SCHEMAS) {
+        if version <= found {
+            continue;
+        }
+        // Each step whole or not at all, with its number.
+        let step = connection.transaction()?;
+        step.execute_batch(statements)?;
+        step.pragma_update(None, "application_id", APPLICATION)?;
+        step.pragma_update(None, "user_version", version)?;
+        step.commit()?;
+    }
+    // Takes the lock now, so that a second process is refused at its start.
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the store owns its file")]
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| OpenError::unusable(path, &error))
+}
+
+/// "hplk": says that a file is ours.
+const APPLICATION: i64 = 0x6870_6c6b;
+
+/// The statements that lead from one schema to the next; the first makes schema 1. Only added to.
+const SCHEMAS: &[&str] = &[
+    // Every row has a checksum: SQLite notices a damaged tree, not a damaged value.
+    "CREATE TABLE policies (
+         domain TEXT PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL,
+         fetched INTEGER NOT NULL, used INTEGER NOT NULL, sum BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE dane (
+         destination TEXT PRIMARY KEY, seen INTEGER NOT NULL, gone INTEGER,
+         proved INTEGER NOT NULL, sum BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE rules (
+         pattern TEXT PRIMARY KEY, text TEXT NOT NULL, by TEXT NOT NULL,
+         added INTEGER NOT NULL, sum BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;",
+];

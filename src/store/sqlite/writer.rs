@@ -1,0 +1,179 @@
+//! The one thread that touches the file. What waits together is committed together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use hoplock_policy::findings::RememberedPolicy;
+use hoplock_policy::moment::Timestamp;
+use hoplock_policy::name::{DomainName, PolicyDomain};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::rows::{self, RowError};
+use crate::world::{DaneMemory, StoreFailure, StoredRule};
+
+/// What is to be written.
+pub(super) enum Order {
+    /// A policy, durable before it is used.
+    Policy {
+        domain: PolicyDomain,
+        policy: Arc<RememberedPolicy>,
+        used: Timestamp,
+    },
+    /// That a policy was used.
+    Used(PolicyDomain, Timestamp),
+    /// A policy is to be forgotten.
+    Forget(PolicyDomain),
+    /// What was seen of a destination's TLSA records.
+    Dane(DomainName, DaneMemory),
+    /// A rule.
+    KeepRule(StoredRule),
+    /// A rule is to be dropped.
+    DropRule(String),
+}
+
+type Done = oneshot::Sender<Result<(), StoreFailure>>;
+type Reading = Box<dyn FnOnce(&Connection) + Send>;
+
+enum Job {
+    Write(Order, Option<Done>),
+    Read(Reading),
+}
+
+/// Hands jobs to the thread.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        let (jobs, received) = channel();
+        let work = move || work(connection, &received);
+        let thread = std::thread::Builder::new()
+            .name("state".to_owned())
+            .spawn(work)?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes, and returns when it is on the disk.
+    pub(super) async fn write(&self, order: Order) -> Result<(), StoreFailure> {
+        let (done, outcome) = oneshot::channel();
+        self.hand(Job::Write(order, Some(done)))?;
+        outcome.await.map_err(|_| ended())?
+    }
+
+    /// Writes some time; a failure is told in the log.
+    pub(super) fn note(&self, order: Order) {
+        // A thread that ended is told of by the next write that somebody waits for.
+        let _ = self.hand(Job::Write(order, None));
+    }
+
+    /// Reads, behind what was ordered before.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, RowError> + Send + 'static,
+    ) -> Result<T, StoreFailure> {
+        let (done, outcome) = oneshot::channel();
+        let job = Job::Read(Box::new(move |connection| {
+            // Nobody waits any more: as good as read.
+            let _ = done.send(read(connection));
+        }));
+        self.hand(job)?;
+        let read = outcome.await.map_err(|_| ended())?;
+        read.map_err(|error| StoreFailure(error.to_string()))
+    }
+
+    fn hand(&self, job: Job) -> Result<(), StoreFailure> {
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(job).map_err(|_| ended())
+    }
+}
+
+impl Drop for Writer {
+    /// What was ordered is written before the process goes.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(mut connection: Connection, jobs: &Receiver<Job>) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    while let Ok(first) = jobs.recv() {
+        let mut orders = Vec::new();
+        let mut next = Some(first);
+        // One commit for all that came while the last one was on its way to the disk.
+        while let Some(job) = next {
+            match job {
+                Job::Write(order, done) => orders.push((order, done)),
+                Job::Read(read) => {
+                    finish(&mut connection, &mut orders, &TOLD);
+                    read(&connection);
+                }
+            }
+            next = (orders.len() < LARGEST_COMMIT)
+                .then(|| jobs.try_recv().ok())
+                .flatten();
+        }
+        finish(&mut connection, &mut orders, &TOLD);
+    }
+}
+
+fn finish(connection: &mut Connection, orders: &mut Vec<(Order, Option<Done>)>, told: &AtomicBool) {
+    if orders.is_empty() {
+        return;
+    }
+    let written = commit(connection, orders);
+    // One line for each change of state, not one for each order.
+    match &written {
+        Err(error) if !told.swap(true, Ordering::Relaxed) => tracing::error!(
+            "the state file cannot be written: {error}; policies that are new wait, what is \
+             remembered goes on"
+        ),
+        Ok(()) if told.swap(false, Ordering::Relaxed) => {
+            tracing::info!("the state file can be written again");
+        }
+        _ => {}
+    }
+    let outcome = written.map_err(|error| StoreFailure(error.to_string()));
+    for (_, done) in orders.drain(..) {
+        if let Some(done) = done {
+            let _ = done.send(outcome.clone());
+        }
+    }
+}
+
+/// All of it or nothing.
+fn commit(connection: &mut Connection, orders: &[(Order, Option<Done>)]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for (order, _) in orders {
+        match order {
+            Order::Policy {
+                domain,
+                policy,
+                used,
+            } => rows::put_policy(&transaction, domain, policy, *used)?,
+            Order::Used(domain, used) => rows::put_used(&transaction, domain, *used)?,
+            Order::Forget(domain) => rows::drop_policy(&transaction, domain)?,
+            Order::Dane(destination, memory) => rows::put_dane(&transaction, destination, *memory)?,
+            Order::KeepRule(rule) => rows::put_rule(&transaction, rule)?,
+            Order::DropRule(pattern) => rows::drop_rule(&transaction, pattern)?,
+        }
+    }
+    transaction.commit()
+}
+
+fn ended() -> StoreFailure {
+    StoreFailure("the state file is closed".to_owned())
+}
+
+/// Orders in one commit: keeps the wait of the first one short.
+const LARGEST_COMMIT: usize = 1_000;
