@@ -45,6 +45,7 @@ fn write_all(program: &clap::Command, folder: &Path) -> io::Result<()> {
 fn pages(command: &clap::Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     let man = Man::new(command.clone())
         .section(SECTION)
+        .source(concat!("hoplock ", env!("CARGO_PKG_VERSION")))
         .manual("System Manager's Manual");
     let mut page = Vec::new();
     man.render(&mut page)?;
