@@ -22,5 +22,4 @@ rm -rf "$generated"
 # A package of the same source is the same, whenever it is made.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
-cargo deb --no-build --locked --quiet --output "$target/debian/"
-find "$target/debian" -maxdepth 1 -name 'hoplock_*.deb' -newer "$generated/hoplock.bash" | tail -n 1
+cargo deb --no-build --locked --output "$target/debian/" | tail -n 1
