@@ -119,7 +119,7 @@ fn the_shipped_configuration_is_the_default() {
 }
 
 /// The package starts the daemon with this file: there is nothing to say against it, and every
-/// TCP socket is on loopback (OP-10).
+/// TCP socket is on loopback.
 #[test]
 fn the_configuration_of_the_package_is_clean() {
     let path = folder().join("../../packaging/debian/hoplock.toml");
