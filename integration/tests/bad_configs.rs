@@ -118,5 +118,28 @@ fn the_shipped_configuration_is_the_default() {
     }
 }
 
+/// The package starts the daemon with this file: there is nothing to say against it, and every
+/// TCP socket is on loopback.
+#[test]
+fn the_configuration_of_the_package_is_clean() {
+    let path = folder().join("../../packaging/debian/hoplock.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let socket = "\n#socketmap = ";
+    assert!(text.contains(socket), "the socket in Postfix's chroot");
+    let with_socket = text.replace("\nsocketmap = ", "\n# ");
+    for text in [&text, &with_socket.replace(socket, "\nsocketmap = ")] {
+        let (config, complaints) = Config::parse(text, &[]);
+        assert_eq!(complaints, Vec::new());
+        let listen = config.unwrap().listen;
+        for endpoint in listen.socketmap.iter().chain(&listen.http) {
+            let place = endpoint.to_string();
+            assert!(
+                place.starts_with("inet:127.0.0.1:") || place.starts_with("unix:"),
+                "{place}"
+            );
+        }
+    }
+}
+
 /// 2026-11-24: the time at which expiry is judged.
 const NOW: Timestamp = Timestamp(1_795_478_400_000);

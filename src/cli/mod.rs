@@ -1,16 +1,18 @@
 //! The commands, one file each. A command prints and returns an exit status; it never panics on a
 //! closed pipe, and is plain where it does not speak to a terminal.
 
+mod completions;
 mod config;
 mod control;
 mod engine;
+mod man;
 mod query;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 /// Tells mail servers how each destination must be reached over TLS, and checks that it was.
 #[derive(Parser)]
@@ -31,6 +33,10 @@ enum Command {
     /// Check or print the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Write man pages into a folder: one for the program and one for each command.
+    Man(man::Arguments),
+    /// Print completions for a shell.
+    Completions(completions::Arguments),
 }
 
 /// Where the configuration stands.
@@ -50,6 +56,8 @@ pub fn run() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
         Command::Config(command) => config::run(&command),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     }
 }
 

@@ -141,6 +141,9 @@ fn bind_error(endpoint: &Endpoint, error: std::io::Error) -> BindError {
     let cure = match error.kind() {
         std::io::ErrorKind::AddrInUse => "; another daemon listens there: stop it first",
         std::io::ErrorKind::PermissionDenied => "; choose a place that this user may write",
+        std::io::ErrorKind::ReadOnlyFilesystem => {
+            "; its folder must be there before the start, and in ReadWritePaths= of the unit"
+        }
         std::io::ErrorKind::AddrNotAvailable => "; the address is not one of this host",
         _ => "",
     };
