@@ -6,6 +6,8 @@
 //! possible. Every reply of every round is compared with the one that is due. The servers take
 //! turns, in another order each round. The generator has one thread, so with many connections its
 //! own speed bounds the requests per second: the CPU time for one request is the figure that counts.
+//! With one connection it depends most of all on where the kernel puts the two processes, and the
+//! A/A ratio shows how little such a figure says.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -73,11 +73,11 @@ async fn attempt(
     sleep(QUIET).await;
     let before = server.cpu();
     let started = Instant::now();
-    let mut running: JoinSet<Vec<u64>> = clients
+    let mut running: JoinSet<(Client, Vec<u64>)> = clients
         .into_iter()
         .map(|client| client.ask_until(started, span))
         .collect();
-    let mut latencies = Vec::new();
+    // Connections stay open until the CPU time is read: closing them is no part of a request.
     let mut finished = Vec::new();
     while let Some(ended) = running.join_next().await {
         finished.push(ended.unwrap());
@@ -85,7 +85,7 @@ async fn attempt(
     let elapsed = started.elapsed();
     sleep(QUIET).await;
     let cpu = server.cpu().since(&before)?;
-    finished.into_iter().for_each(|own| latencies.extend(own));
+    let mut latencies: Vec<u64> = finished.into_iter().flat_map(|(_, own)| own).collect();
     latencies.sort_unstable();
     let requests = count(latencies.len());
     let at = |share: usize| {
@@ -103,7 +103,7 @@ async fn attempt(
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// One connection; closed when its span ends.
+/// One connection.
 struct Client {
     stream: Box<dyn Stream>,
     request: Arc<[u8]>,
@@ -149,7 +149,7 @@ impl Client {
     }
 
     /// Asks for the length of the span; the nanoseconds that each reply took.
-    async fn ask_until(mut self, started: Instant, span: Duration) -> Vec<u64> {
+    async fn ask_until(mut self, started: Instant, span: Duration) -> (Self, Vec<u64>) {
         let asking = async {
             let mut latencies = Vec::with_capacity(1 << 14);
             let mut asked = Instant::now();
@@ -162,8 +162,8 @@ impl Client {
             }
             latencies
         };
-        let words = "a server does not reply";
-        timeout(span + PATIENCE, asking).await.expect(words)
+        let latencies = timeout(span + PATIENCE, asking).await;
+        (self, latencies.expect("a server does not reply"))
     }
 }
 
