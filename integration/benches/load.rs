@@ -33,6 +33,8 @@ mod servers;
 #[path = "load/table.rs"]
 mod table;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use dns::Dns;
 use drive::{Transport, measure};
 use servers::Server;
@@ -55,7 +57,16 @@ fn main() {
         .build()
         .unwrap();
     let load_before = load_average();
-    let (cells, asked) = runtime.block_on(all_rounds(&options, &servers, &dns));
+    let (cells, asked) = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+        // A panic takes the servers and the folder along; the default end by a signal would not.
+        tokio::select! {
+            done = all_rounds(&options, &servers, &dns) => done,
+            _ = terminate.recv() => panic!("terminated"),
+            _ = interrupt.recv() => panic!("interrupted"),
+        }
+    });
     let mut text = tables(&cells);
     let _ = writeln!(
         text,
