@@ -1,15 +1,77 @@
 //! Asks the running daemon over its control socket: the HTTP interface, guarded by file permissions.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::{Request, client::conn::http1};
+use hyper::{Method, Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+
+use super::engine::{Loaded, load, state_folder};
+use super::{ConfigFile, exit};
+use crate::config::Endpoint;
+
+/// The running daemon, as a command finds it.
+pub(super) struct Daemon {
+    socket: PathBuf,
+}
+
+/// Why a command ends, and with which status.
+pub(super) type Ended = (String, ExitCode);
+
+impl Daemon {
+    /// The daemon of a configuration.
+    pub(super) fn of(file: &ConfigFile) -> Result<Self, Ended> {
+        let config = load(file)
+            .and_then(Loaded::usable)
+            .map_err(|why| (why, exit::bad_input()))?;
+        match config.control(&state_folder()) {
+            Endpoint::Unix(socket) => Ok(Self { socket }),
+            _ => {
+                let words = "[listen] control is no unix socket: commands cannot reach the daemon";
+                Err((words.to_owned(), exit::not_reachable()))
+            }
+        }
+    }
+
+    /// Where it is asked.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Reads something: JSON, or words of refusal.
+    pub(super) fn get(&self, target: &str) -> Result<String, Ended> {
+        self.exchange(Method::GET, target, String::new())
+    }
+
+    /// Orders something.
+    pub(super) fn post(&self, target: &str, body: String) -> Result<String, Ended> {
+        self.exchange(Method::POST, target, body)
+    }
+
+    /// Takes something away.
+    pub(super) fn delete(&self, target: &str) -> Result<String, Ended> {
+        self.exchange(Method::DELETE, target, String::new())
+    }
+
+    fn exchange(&self, method: Method, target: &str, body: String) -> Result<String, Ended> {
+        let runtime =
+            tokio::runtime::Runtime::new().map_err(|error| (error.to_string(), exit::failed()))?;
+        let response = runtime
+            .block_on(request(&self.socket, method, target, body))
+            .map_err(|error| (error.to_string(), exit::not_reachable()))?;
+        match response.status {
+            200..=299 => Ok(response.body),
+            400..=499 => Err((response.body.trim_end().to_owned(), exit::bad_input())),
+            _ => Err((response.body.trim_end().to_owned(), exit::failed())),
+        }
+    }
+}
 
 /// What the daemon answered.
 pub(super) struct Response {
@@ -23,20 +85,29 @@ pub(super) struct Response {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreachable {
     /// Nobody listens there.
-    #[error("no daemon listens at {path}: is `hoplock serve` running? `--direct` asks without it")]
+    #[error("no daemon listens at {path}: is `hoplock serve` running?")]
     NotRunning { path: String },
     /// The socket is not for this user.
-    #[error("{path} is not open to this user: use its group, or sudo, or `--direct`")]
+    #[error("{path} is not open to this user: use its group, or sudo")]
     Forbidden { path: String },
     /// Something else.
-    #[error("the daemon at {path} did not answer: {error}; `--direct` asks without it")]
+    #[error("the daemon at {path} did not answer: {error}")]
     Broken { path: String, error: String },
 }
 
 /// One GET.
 pub(super) async fn get(socket: &Path, target: &str) -> Result<Response, Unreachable> {
+    request(socket, Method::GET, target, String::new()).await
+}
+
+async fn request(
+    socket: &Path,
+    method: Method,
+    target: &str,
+    body: String,
+) -> Result<Response, Unreachable> {
     let path = socket.display().to_string();
-    match timeout(PATIENCE, exchange(socket, target)).await {
+    match timeout(PATIENCE, exchange(socket, method, target, body)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(Failure::Connect(error))) => Err(match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -61,7 +132,12 @@ enum Failure {
     Exchange(String),
 }
 
-async fn exchange(socket: &Path, target: &str) -> Result<Response, Failure> {
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    target: &str,
+    body: String,
+) -> Result<Response, Failure> {
     #[allow(
         clippy::disallowed_methods,
         reason = "the control socket is this room's"
@@ -74,9 +150,12 @@ async fn exchange(socket: &Path, target: &str) -> Result<Response, Failure> {
         .await
         .map_err(|error| broken(&error))?;
     tokio::spawn(connection);
-    let request = Request::get(target)
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
         .header("host", "localhost")
-        .body(Empty::<Bytes>::new())
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
         .map_err(|error| broken(&error))?;
     let response = sender
         .send_request(request)

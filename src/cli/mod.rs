@@ -1,13 +1,18 @@
 //! The commands, one file each. A command prints and returns an exit status; it never panics on a
 //! closed pipe, and is plain where it does not speak to a terminal.
 
+mod cache;
 mod completions;
 mod config;
 mod control;
+mod doctor;
 mod engine;
 mod man;
 mod query;
+mod rule;
 mod serve;
+mod status;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +35,16 @@ enum Command {
     Query(query::Arguments),
     /// The answer with all its evidence, and what the MTA will do.
     Explain(query::Arguments),
+    /// How the running daemon is, and its alarms.
+    Status(status::Arguments),
+    /// What the running daemon keeps.
+    #[command(subcommand)]
+    Cache(cache::Command),
+    /// Rules at run time: exceptions with a reason and an end.
+    #[command(subcommand)]
+    Rule(rule::Command),
+    /// Check resolver, roots, sockets, state, clock and Postfix; each finding with its cure.
+    Doctor(doctor::Arguments),
     /// Check or print the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -55,6 +70,10 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Cache(command) => cache::run(&command),
+        Command::Rule(command) => rule::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Config(command) => config::run(&command),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
@@ -86,6 +105,20 @@ fn print(text: &str) {
     use std::io::Write as _;
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Ends a command: its text and status, or why it failed.
+fn end(outcome: Result<(String, ExitCode), control::Ended>) -> ExitCode {
+    match outcome {
+        Ok((text, status)) => {
+            print(&text);
+            status
+        }
+        Err((why, status)) => {
+            complain(&why);
+            status
+        }
+    }
 }
 
 /// Prints to standard error, likewise.

@@ -128,7 +128,10 @@ async fn from_the_daemon(
     let ask = async |evidence: &str| {
         let response = get(&socket, &format!("{target}{evidence}"))
             .await
-            .map_err(|error| (error.to_string(), exit::not_reachable()))?;
+            .map_err(|error| {
+                let words = format!("{error} `--direct` asks without the daemon");
+                (words, exit::not_reachable())
+            })?;
         match response.status {
             200 => Ok(response.body),
             404 => Err((response.body.trim_end().to_owned(), exit::bad_input())),
@@ -161,7 +164,7 @@ async fn from_the_daemon(
     Ok(Printed { text, status })
 }
 
-fn pretty(value: &impl serde::Serialize) -> String {
+pub(super) fn pretty(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
     text.map_or_else(
         |error| format!("{{\"error\":\"{error}\"}}\n"),

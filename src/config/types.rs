@@ -170,6 +170,12 @@ impl Config {
 }
 
 impl Config {
+    /// A text as a value of the configuration.
+    #[must_use]
+    pub fn quoted(text: &str) -> String {
+        super::literal::quoted(text)
+    }
+
     /// Where the state file is, given the folder for state.
     #[must_use]
     pub fn state_file(&self, state: &std::path::Path) -> PathBuf {

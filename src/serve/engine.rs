@@ -184,7 +184,9 @@ fn store(config: &Config, memory: &Memory, now: Moment) -> Result<Arc<dyn Store>
     })
 }
 
-fn servers(config: &Config) -> Vec<SocketAddr> {
+/// The name servers that are asked.
+#[must_use]
+pub fn servers(config: &Config) -> Vec<SocketAddr> {
     if !config.dns.servers.is_empty() {
         return config.dns.servers.clone();
     }
@@ -194,7 +196,9 @@ fn servers(config: &Config) -> Vec<SocketAddr> {
     })
 }
 
-fn dns_options(config: &Config) -> DnsOptions {
+/// How the DNS is asked.
+#[must_use]
+pub fn dns_options(config: &Config) -> DnsOptions {
     DnsOptions {
         servers: config.dns.servers.clone(),
         trust: config.dns.trust,
@@ -205,7 +209,9 @@ fn dns_options(config: &Config) -> DnsOptions {
     }
 }
 
-fn fetch_options(config: &Config) -> FetchOptions {
+/// How policies are fetched.
+#[must_use]
+pub fn fetch_options(config: &Config) -> FetchOptions {
     FetchOptions {
         port: config.sts.port,
         roots: config.sts.roots.clone(),

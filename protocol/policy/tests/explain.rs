@@ -25,7 +25,7 @@ use hoplock_policy::law::{Conditions, LawOptions, Verdict, decide, decide_withou
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, MxHost, TlsaBaseDomain};
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::{Floor, Profile, Version};
+use hoplock_policy::profile::{Floor, OwnDaneSeen, Profile, Version};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::{View, explain, json, render};
 use hoplock_policy::rules::{Fallback, Mode, Rule, RulePattern, Rules};

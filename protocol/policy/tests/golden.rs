@@ -14,7 +14,7 @@ use hoplock_policy::findings::{Findings, Validation};
 use hoplock_policy::law::golden::{EXAMPLES, markdown, postfix};
 use hoplock_policy::law::{Conditions, LawOptions, decide};
 use hoplock_policy::moment::Moment;
-use hoplock_policy::profile::Floor;
+use hoplock_policy::profile::{Floor, OwnDaneSeen};
 use hoplock_policy::render::render;
 use hoplock_policy::rules::Rules;
 

@@ -16,6 +16,8 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The client that delivers mail, as master.cf has it.
     pub smtp: Service,
+    /// Overrides of all services that run smtp(8): service, parameter, value.
+    overridden: Vec<(String, String, String)>,
 }
 
 /// One line of master.cf.
@@ -56,8 +58,23 @@ impl Settings {
                 settings.values.insert(name, value);
             }
         }
-        let line = postconf(&["-M", "smtp/unix"])?;
-        settings.smtp = Service::read(&line, settings.version());
+        let version = settings.version();
+        for line in postconf(&["-M"])?.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (Some(name), Some(&kind), Some(&"smtp")) =
+                (words.first(), words.get(1), words.get(7))
+            else {
+                continue;
+            };
+            let service = Service::read(line, version);
+            for (parameter, value) in &service.overrides {
+                let place = (name.to_string(), parameter.clone(), value.clone());
+                settings.overridden.push(place);
+            }
+            if (*name, kind) == ("smtp", "unix") {
+                settings.smtp = service;
+            }
+        }
         Ok(settings)
     }
 
@@ -69,7 +86,19 @@ impl Settings {
         value.map_or("", String::as_str)
     }
 
-    /// Postfix's version, major and minor; nought where it says none.
+    /// A parameter as main.cf has it, whatever master.cf overrides.
+    #[must_use]
+    pub fn plain(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// What master.cf overrides for services that run smtp(8): service, parameter, value.
+    #[must_use]
+    pub fn overridden(&self) -> &[(String, String, String)] {
+        &self.overridden
+    }
+
+    /// Postfix's version: major, minor, patch; nought where it says none.
     #[must_use]
     pub fn version(&self) -> (u16, u16, u16) {
         let text = self.values.get("mail_version").map_or("", String::as_str);

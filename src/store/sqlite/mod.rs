@@ -15,7 +15,7 @@ use hoplock_policy::findings::RememberedPolicy;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
 
-pub use self::open::OpenError;
+pub use self::open::{Inspected, OpenError, inspect};
 use self::rows::Loaded;
 use self::writer::{Order, Writer};
 use super::memory::MemoryStore;

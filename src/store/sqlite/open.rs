@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use hoplock_policy::moment::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 /// Why the state file cannot be used, with the cure. Starting without it would forget what it says.
@@ -108,6 +109,75 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     })
 }
 
+/// What a look from outside shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Remembered MTA-STS policies, as of the last checkpoint.
+    pub policies: usize,
+    /// The latest time that stands in it; nought where it is empty.
+    pub latest: Timestamp,
+}
+
+/// Looks at a state file that another process may have open, without touching it.
+///
+/// # Errors
+/// [`OpenError`] with the cure.
+pub fn inspect(path: &Path) -> Result<Inspected, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    // Neither locks nor side files: what the owner has not yet written back is not seen.
+    let address = format!("file:{}?immutable=1", escaped(path));
+    let look = || -> Result<Inspected, Fault> {
+        let connection = Connection::open_with_flags(&address, flags)?;
+        whose(path, &connection)?;
+        let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if check != "ok" {
+            return Err(Fault::Ours(OpenError::damaged(path, &check)));
+        }
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version == 0 {
+            // Made a moment ago: all of it stands in the write-ahead log.
+            return Ok(Inspected {
+                policies: 0,
+                latest: Timestamp(0),
+            });
+        }
+        refuse_newer(path, version)?;
+        let (policies, latest): (i64, i64) = connection.query_row(
+            "SELECT count(*), max(coalesce(max(fetched), 0), coalesce(max(used), 0)) FROM policies",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(Inspected {
+            policies: usize::try_from(policies).unwrap_or(0),
+            latest: Timestamp(u64::try_from(latest).unwrap_or(0)),
+        })
+    };
+    look().map_err(|fault| match fault {
+        Fault::Sqlite(error) => OpenError::of(path, &error),
+        Fault::Ours(error) => error,
+    })
+}
+
+/// A path in a URI.
+fn escaped(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
+}
+
+fn refuse_newer(path: &Path, found: i64) -> Result<(), Fault> {
+    let known = i64::try_from(SCHEMAS.len()).unwrap_or(i64::MAX);
+    if found > known || found < 0 {
+        return Err(Fault::Ours(OpenError::Newer {
+            path: path.display().to_string(),
+            found,
+            known,
+        }));
+    }
+    Ok(())
+}
+
 enum Fault {
     Sqlite(rusqlite::Error),
     Ours(OpenError),
@@ -154,14 +224,7 @@ fn whose(path: &Path, connection: &Connection) -> Result<(), Fault> {
 
 fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Fault> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = i64::try_from(SCHEMAS.len()).unwrap_or(i64::MAX);
-    if found > known || found < 0 {
-        return Err(Fault::Ours(OpenError::Newer {
-            path: path.display().to_string(),
-            found,
-            known,
-        }));
-    }
+    refuse_newer(path, found)?;
     for (version, statements) in (1_i64..).zip(SCHEMAS) {
         if version <= found {
             continue;

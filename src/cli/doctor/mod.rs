@@ -1,0 +1,189 @@
+//! `hoplock doctor`: looks at everything that a deferral may come from, each finding with its cure.
+//! Read only: nothing is changed anywhere.
+//!
+//! * [`ours`]: configuration, daemon, resolver, roots, sockets, state, clock.
+//! * [`postfix`]: Postfix's settings; [`map`]: how it asks us; [`files`]: what it can read.
+
+mod files;
+mod map;
+mod ours;
+mod postfix;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::engine::load;
+use super::{ConfigFile, complain, exit, print, query};
+use crate::adapters::postfix::{PostconfError, Settings};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    /// A stable word.
+    check: &'static str,
+    state: State,
+    /// What was seen.
+    what: String,
+    /// What to do; empty where nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cure: String,
+}
+
+/// How it stands with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// Nothing to do.
+    Fine,
+    /// Could be better; mail is as safe as promised.
+    Advice,
+    /// Mail will wait, or is less safe than promised.
+    Problem,
+}
+
+/// Everything that was looked at.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn fine(&mut self, check: &'static str, what: impl Into<String>) {
+        self.add(check, State::Fine, what.into(), String::new());
+    }
+
+    fn advice(&mut self, check: &'static str, what: impl Into<String>, cure: impl Into<String>) {
+        self.add(check, State::Advice, what.into(), cure.into());
+    }
+
+    fn problem(&mut self, check: &'static str, what: impl Into<String>, cure: impl Into<String>) {
+        self.add(check, State::Problem, what.into(), cure.into());
+    }
+
+    fn add(&mut self, check: &'static str, state: State, what: String, cure: String) {
+        self.0.push(Finding {
+            check,
+            state,
+            what,
+            cure,
+        });
+    }
+
+    fn count(&self, state: State) -> usize {
+        self.0
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    problems: usize,
+    findings: &'a [Finding],
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&error.to_string());
+            return exit::failed();
+        }
+    };
+    let findings = runtime.block_on(examine(&arguments.file));
+    let problems = findings.count(State::Problem);
+    if arguments.json {
+        print(&query::pretty(&Report {
+            problems,
+            findings: &findings.0,
+        }));
+    } else {
+        print(&page(&findings));
+    }
+    if problems == 0 {
+        exit::FINE
+    } else {
+        exit::failed()
+    }
+}
+
+async fn examine(file: &ConfigFile) -> Findings {
+    let mut findings = Findings::default();
+    let loaded = match load(file) {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            findings.problem(
+                "configuration",
+                why,
+                "name a file that can be read: --config FILE",
+            );
+            return findings;
+        }
+    };
+    let Some(config) = ours::configuration(&mut findings, &loaded) else {
+        return findings;
+    };
+    ours::daemon(&mut findings, file, &config).await;
+    ours::resolver(&mut findings, &config).await;
+    ours::roots(&mut findings, &config);
+    ours::sockets(&mut findings, &config).await;
+    ours::state(&mut findings, &config);
+    match tokio::task::spawn_blocking(Settings::read).await {
+        Ok(Ok(settings)) => {
+            postfix::dnssec(&mut findings, &settings, &config).await;
+            postfix::levels(&mut findings, &settings, &config);
+            files::certificates(&mut findings, &settings);
+            map::policy_maps(&mut findings, &settings, &config);
+            map::bypasses(&mut findings, &settings);
+        }
+        Ok(Err(PostconfError::NotInstalled)) => findings.advice(
+            "postfix",
+            "there is no Postfix on this machine; its settings were not looked at",
+            "run `hoplock doctor` where Postfix runs; for a Postfix elsewhere say own_dane = \"yes\" \
+             in its profile once it validates",
+        ),
+        Ok(Err(error)) => findings.problem(
+            "postfix",
+            format!("Postfix's settings cannot be read: {error}"),
+            "`postconf` must work for this user; `postfix check` says what is wrong",
+        ),
+        Err(error) => findings.problem("postfix", error.to_string(), "please report this"),
+    }
+    findings
+}
+
+fn page(findings: &Findings) -> String {
+    let mut text = String::new();
+    for finding in &findings.0 {
+        let mark = match finding.state {
+            State::Fine => "ok      ",
+            State::Advice => "advice  ",
+            State::Problem => "PROBLEM ",
+        };
+        text.push_str(&format!("{mark}{}: {}\n", finding.check, finding.what));
+        if !finding.cure.is_empty() {
+            text.push_str(&format!("        cure: {}\n", finding.cure));
+        }
+    }
+    let (problems, advice) = (
+        findings.count(State::Problem),
+        findings.count(State::Advice),
+    );
+    text.push_str(&match (problems, advice) {
+        (0, 0) => "\nNothing to do.\n".to_owned(),
+        (0, _) => "\nNothing that must be done.\n".to_owned(),
+        (1, _) => "\nOne problem.\n".to_owned(),
+        (count, _) => format!("\n{count} problems.\n"),
+    });
+    text
+}

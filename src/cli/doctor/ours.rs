@@ -1,0 +1,250 @@
+//! hoplock's own side: configuration, daemon, resolver, roots, sockets, state, clock.
+
+use hoplock_policy::findings::Validation;
+use hoplock_policy::moment::Timestamp;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::super::control::{Daemon, get};
+use super::super::engine::{Loaded, state_folder};
+use super::super::status::{list, text};
+use super::{ConfigFile, Findings};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::dns::{DnsStub, self_test};
+use crate::adapters::https::HttpsFetcher;
+use crate::config::{Config, Endpoint, Severity};
+use crate::serve::engine::{dns_options, fetch_options, servers};
+use crate::store::sqlite;
+use crate::world::Clock as _;
+
+/// Complaints about the configuration; `None` where it cannot be used.
+pub(super) fn configuration(findings: &mut Findings, loaded: &Loaded) -> Option<Config> {
+    for complaint in &loaded.complaints {
+        let cure = "mend that line; `hoplock config check` shows all";
+        match complaint.severity {
+            Severity::Error => findings.problem("configuration", complaint.to_string(), cure),
+            Severity::Warning => findings.advice("configuration", complaint.to_string(), cure),
+        }
+    }
+    if loaded.complaints.is_empty() {
+        findings.fine("configuration", format!("{}: no complaints", loaded.source));
+    }
+    loaded.config.clone()
+}
+
+/// Whether it runs, and its alarms.
+pub(super) async fn daemon(findings: &mut Findings, file: &ConfigFile, _config: &Config) {
+    let daemon = match Daemon::of(file) {
+        Ok(daemon) => daemon,
+        Err((why, _)) => {
+            findings.advice("daemon", why, "name a unix socket in [listen] control");
+            return;
+        }
+    };
+    let response = match get(daemon.socket(), "/api/v1/status").await {
+        Ok(response) => response,
+        Err(why) => {
+            findings.problem(
+                "daemon",
+                why.to_string(),
+                "start it: systemctl start hoplock; run doctor as root or in the socket's group",
+            );
+            return;
+        }
+    };
+    let status: Value = serde_json::from_str(&response.body).unwrap_or_default();
+    let alarms = list(&status, "/alarms");
+    if alarms.is_empty() {
+        findings.fine(
+            "daemon",
+            format!("hoplock {} runs", text(&status, "/version")),
+        );
+    }
+    for alarm in alarms {
+        let what = format!("{}: {}", text(alarm, "/what"), text(alarm, "/cause"));
+        let cure = text(alarm, "/cure");
+        // What doctor looks at itself is told below, with its own cure.
+        let ours = [
+            "resolver-not-validating",
+            "resolver-unknown",
+            "resolver-not-believed",
+        ];
+        let own = text(alarm, "/alarm");
+        if !ours.contains(&own.as_str()) && own != "postfix-dnssec" {
+            findings.problem("alarm", what, cure);
+        }
+    }
+}
+
+/// Whether the resolvers validate, and are believed.
+pub(super) async fn resolver(findings: &mut Findings, config: &Config) {
+    let servers = servers(config);
+    let cure = "install a validating resolver (apt install unbound) and name 127.0.0.1 alone, in \
+                /etc/resolv.conf or in [dns] servers";
+    if servers.is_empty() {
+        findings.problem("resolver", "no name server is configured", cure);
+        return;
+    }
+    let stub = DnsStub::new(dns_options(config), &servers);
+    self_test::test(&stub).await;
+    if config.dns.self_test.is_none() {
+        findings.advice(
+            "resolver",
+            "the self-test is switched off: whether the resolver validates is not known",
+            "[dns] self_test = \"com.\"",
+        );
+    }
+    for server in stub.report() {
+        let address = server.address;
+        match server.validation {
+            Validation::Validating => {
+                findings.fine("resolver", format!("{address} validates DNSSEC"));
+            }
+            Validation::NotValidating => findings.problem(
+                "resolver",
+                format!("{address} does not validate DNSSEC"),
+                cure,
+            ),
+            Validation::Unknown if config.dns.self_test.is_none() => {}
+            Validation::Unknown => findings.problem(
+                "resolver",
+                format!("{address} does not answer the self-test"),
+                format!("dig +dnssec SOA com @{}; {cure}", address.ip()),
+            ),
+        }
+    }
+    if !stub.believes() {
+        findings.problem(
+            "resolver-trust",
+            "the resolver's word on DNSSEC is not believed: it is not on this machine, or is a \
+             forwarder",
+            format!("{cure}; where the path to it is protected, [dns] trust = \"always\""),
+        );
+    }
+}
+
+/// Whether policy hosts can be verified at all.
+pub(super) fn roots(findings: &mut Findings, config: &Config) {
+    let dns = DnsStub::new(dns_options(config), &[]);
+    match HttpsFetcher::new(dns, fetch_options(config)) {
+        Ok(fetcher) if fetcher.roots() > 0 => findings.fine(
+            "roots",
+            format!(
+                "{} certificates vouch for MTA-STS policy hosts",
+                fetcher.roots()
+            ),
+        ),
+        Ok(_) => findings.problem(
+            "roots",
+            "no root certificate is installed: no MTA-STS policy can be fetched",
+            "apt install ca-certificates",
+        ),
+        Err(error) => findings.problem("roots", error.to_string(), "mend [sts] roots"),
+    }
+}
+
+/// Whether each socket for mail servers answers.
+pub(super) async fn sockets(findings: &mut Findings, config: &Config) {
+    if config.listen.socketmap.is_empty() {
+        findings.problem(
+            "sockets",
+            "no socket for mail servers is configured",
+            "[listen] socketmap = [\"inet:127.0.0.1:8425\"]",
+        );
+    }
+    for endpoint in &config.listen.socketmap {
+        match asked(endpoint).await {
+            Ok(()) => findings.fine("sockets", format!("{endpoint} answers")),
+            Err(why) => findings.problem(
+                "sockets",
+                format!("{endpoint} does not answer: {why}"),
+                "is the daemon running with this configuration? systemctl restart hoplock",
+            ),
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "asks as a mail server would")]
+async fn asked(endpoint: &Endpoint) -> Result<(), String> {
+    let asking = async {
+        match endpoint {
+            Endpoint::Inet(address) => {
+                let stream = tokio::net::TcpStream::connect(address.as_str()).await;
+                exchange(stream.map_err(|error| error.to_string())?).await
+            }
+            Endpoint::Unix(path) => {
+                let stream = tokio::net::UnixStream::connect(path).await;
+                exchange(stream.map_err(|error| error.to_string())?).await
+            }
+            // systemd holds it; the mail server's own map is asked below.
+            Endpoint::Systemd(_) => Ok(()),
+        }
+    };
+    let asked = timeout(PATIENCE, asking).await;
+    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
+/// A key that is no destination: answered without a lookup.
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), String> {
+    let words = |error: std::io::Error| error.to_string();
+    stream
+        .write_all(b"17:postfix localhost,")
+        .await
+        .map_err(words)?;
+    let mut reply = [0; 12];
+    stream.read_exact(&mut reply).await.map_err(words)?;
+    if &reply == b"9:NOTFOUND ," {
+        Ok(())
+    } else {
+        Err(format!("it says {:?}", String::from_utf8_lossy(&reply)))
+    }
+}
+
+/// The state file, and the clock against what it has seen.
+pub(super) fn state(findings: &mut Findings, config: &Config) {
+    let path = config.state_file(&state_folder());
+    let now = SystemClock::new().now().wall;
+    if now < RELEASED {
+        findings.problem(
+            "clock",
+            "the clock of this machine stands before this version of hoplock was made",
+            "set the clock: timedatectl set-ntp true",
+        );
+    }
+    if !path.exists() {
+        findings.advice(
+            "state",
+            format!("there is no state file {} yet", path.display()),
+            "it is made when the daemon starts; [store] path says where it is",
+        );
+        return;
+    }
+    match sqlite::inspect(&path) {
+        Ok(inspected) => {
+            findings.fine(
+                "state",
+                format!(
+                    "{} is sound: {} policies",
+                    path.display(),
+                    inspected.policies
+                ),
+            );
+            if inspected.latest > now {
+                findings.problem(
+                    "clock",
+                    "the clock of this machine runs behind what the state file has seen",
+                    "set the clock: timedatectl set-ntp true",
+                );
+            } else if now >= RELEASED {
+                findings.fine("clock", "the clock runs ahead of all that is remembered");
+            }
+        }
+        Err(error) => findings.problem("state", error.to_string(), "see above"),
+    }
+}
+
+/// 2026-11-01: a clock before this is wrong.
+const RELEASED: Timestamp = Timestamp(1_793_491_200_000);
+/// A daemon that is well answers at once.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

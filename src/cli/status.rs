@@ -1,0 +1,149 @@
+//! `hoplock status`: how the running daemon is; status 1 where an alarm stands.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::control::{Daemon, Ended};
+use super::table::span;
+use super::{ConfigFile, end, exit};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    end(status(arguments))
+}
+
+fn status(arguments: &Arguments) -> Result<(String, ExitCode), Ended> {
+    let body = Daemon::of(&arguments.file)?.get("/api/v1/status")?;
+    let value: Value = serde_json::from_str(&body).map_err(|error| {
+        (
+            format!("the daemon's answer is no JSON: {error}"),
+            exit::failed(),
+        )
+    })?;
+    let alarms = list(&value, "/alarms");
+    let code = if alarms.is_empty() {
+        exit::FINE
+    } else {
+        exit::failed()
+    };
+    let text = if arguments.json {
+        super::query::pretty(&value)
+    } else {
+        page(&value)
+    };
+    Ok((text, code))
+}
+
+fn page(value: &Value) -> String {
+    let mut lines = Vec::new();
+    let alarms = list(value, "/alarms");
+    match alarms.len() {
+        0 => lines.push("All is well.".to_owned()),
+        1 => lines.push("One alarm:".to_owned()),
+        count => lines.push(format!("{count} alarms:")),
+    }
+    for alarm in alarms {
+        lines.push(format!(
+            "  {}: {}",
+            text(alarm, "/alarm"),
+            text(alarm, "/what")
+        ));
+        lines.push(format!("    cause: {}", text(alarm, "/cause")));
+        lines.push(format!("    cure:  {}", text(alarm, "/cure")));
+    }
+    lines.push(String::new());
+    let mut fact = |name: &str, words: String| lines.push(format!("{name:<12} {words}"));
+    fact(
+        "hoplock",
+        format!(
+            "{}, up for {}, {} connections",
+            text(value, "/version"),
+            span(number(value, "/uptime")),
+            number(value, "/connections")
+        ),
+    );
+    let servers: Vec<String> = list(value, "/resolver/servers")
+        .iter()
+        .map(|server| format!("{} ({})", text(server, "/address"), text(server, "/state")))
+        .collect();
+    fact(
+        "resolver",
+        format!("{}: {}", text(value, "/resolver/state"), servers.join(", ")),
+    );
+    fact("postfix", text(value, "/postfix/words"));
+    let path = value.pointer("/store/path").and_then(Value::as_str);
+    fact(
+        "state",
+        format!(
+            "{}, {} MTA-STS policies",
+            path.unwrap_or("in memory alone"),
+            number(value, "/store/policies")
+        ),
+    );
+    fact(
+        "cache",
+        format!(
+            "{} destinations, {} answers from it, {} lookups ({} of them ahead of expiry)",
+            number(value, "/cache/entries"),
+            number(value, "/cache/answered_from"),
+            number(value, "/cache/lookups"),
+            number(value, "/cache/ahead_of_expiry")
+        ),
+    );
+    let answers = value
+        .pointer("/answers_last_hour")
+        .and_then(Value::as_object);
+    let answers: Vec<String> = answers
+        .into_iter()
+        .flatten()
+        .map(|(word, count)| format!("{word} {count}"))
+        .collect();
+    let none = answers.is_empty();
+    fact(
+        "last hour",
+        if none {
+            "no answers".to_owned()
+        } else {
+            answers.join(", ")
+        },
+    );
+    for rule in list(value, "/rules") {
+        let until = rule.pointer("/expires").and_then(Value::as_str);
+        let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+        fact(
+            "rule",
+            format!(
+                "{:?} {}{until} ({}, {})",
+                text(rule, "/pattern"),
+                text(rule, "/says"),
+                text(rule, "/standing"),
+                text(rule, "/source")
+            ),
+        );
+    }
+    lines.join("\n") + "\n"
+}
+
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    let list = value.pointer(pointer).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+pub(super) fn text(value: &Value, pointer: &str) -> String {
+    let text = value.pointer(pointer).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+pub(super) fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
