@@ -15,7 +15,7 @@ esac
 step() { printf '\n== %s\n' "$*"; }
 
 step "servers for the lab"
-needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux)
+needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -32,7 +32,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
-for program in postfix unbound nsd ldns-signzone openssl unshare ip; do
+for program in postfix unbound nsd ldns-signzone openssl unshare ip debootstrap; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "the lab needs $program and it is missing" >&2; exit 1; }
 done
 
@@ -52,8 +52,10 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 step "tests and scenarios"
 cargo test --workspace --locked
 
-step "the lab: signed zones, Unbound, policy host, mail hosts, Postfix"
-cargo build --release --locked --workspace --bins
+step "the lab: signed zones, Unbound, policy host, mail hosts, two versions of Postfix, the package"
+# Apart: built together, hoplock would get the features that only tests ask of tokio.
+cargo build --release --locked -p hoplock --bin hoplock
+cargo build --release --locked -p hoplock-integration --bins
 integration/lab.sh
 
 if [ "$deep" -eq 1 ]; then

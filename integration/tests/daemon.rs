@@ -40,9 +40,11 @@ impl Daemon {
         let socket = folder.path().join("map.sock");
         let text = format!(
             "[listen]\nsocketmap = [\"unix:{}\"]\nhttp = []\ncontrol = \"unix:{}\"\n\
+             [store]\npath = \"{}\"\n\
              [dns]\nservers = [\"{server}\"]\nself_test = \"\"\ntimeout = \"60s\"\n{more}",
             socket.display(),
             folder.path().join("control.sock").display(),
+            folder.path().join("state.db").display(),
         );
         std::fs::write(folder.path().join("hoplock.toml"), text).unwrap();
         let mut command = Command::new(BINARY);

@@ -26,11 +26,12 @@ impl Server {
     pub fn hoplock(binary: &Path, folder: &Path, dns: SocketAddr) -> Self {
         let (unix, tcp) = places(folder, "hoplock");
         let text = format!(
-            "[listen]\nsocketmap = [\"unix:{}\", \"inet:{tcp}\"]\nhttp = []\n\
-             control = \"unix:{}/control\"\n[dns]\nservers = [\"{dns}\"]\nself_test = \"\"\n\
-             trust = \"always\"\n[sts]\nenabled = false\n",
+            "[listen]\nsocketmap = [\"unix:{1}\", \"inet:{tcp}\"]\nhttp = []\n\
+             control = \"unix:{0}/control\"\n[dns]\nservers = [\"{dns}\"]\nself_test = \"\"\n\
+             trust = \"always\"\n[sts]\nenabled = false\n[store]\npath = \"{0}/state.db\"\n\
+             [profile.postfix]\nown_dane = \"yes\"\n",
+            folder.display(),
             unix.display(),
-            folder.display()
         );
         let config = folder.join("hoplock.toml");
         fs::write(&config, text).unwrap();

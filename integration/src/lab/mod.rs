@@ -2,16 +2,26 @@
 //!
 //! * [`certificates`]: a private authority and what it issues.
 //! * [`zones`]: an own root and TLD, signed; what each destination publishes.
-//! * [`servers`]: NSD, Unbound, hoplock, Postfix as processes.
+//! * [`servers`]: NSD and Unbound as processes; [`hoplock`]; [`postfix`], of this machine and of
+//!   another Debian in a folder.
 //! * [`mail_host`]: MX hosts that speak STARTTLS and can misbehave.
 //! * [`policy_host`]: MTA-STS policies over HTTPS, and every way of failing at it.
-//! * [`deliveries`]: what must happen to each message.
-//! * [`run`]: all of it, and the verdict.
+//! * [`deliveries`]: what must happen to each message; `rounds`: whether it did.
+//! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
+//! * [`run`]: all of it, and the verdict (`report`).
 
 pub mod certificates;
 pub mod deliveries;
+mod doctor;
+pub mod hoplock;
 pub mod mail_host;
+mod memory;
+mod package;
 pub mod policy_host;
+pub mod postfix;
+pub mod report;
+mod reports;
+mod rounds;
 pub mod run;
 pub mod servers;
 pub mod zones;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -34,8 +35,23 @@ pub struct Site {
 /// Sites by policy host name, and how often each was asked.
 #[derive(Default)]
 pub struct Sites {
-    pub sites: HashMap<String, Site>,
+    pub sites: Mutex<HashMap<String, Site>>,
     pub asked: Mutex<HashMap<String, usize>>,
+    /// Nobody is answered: the network is cut.
+    pub cut: AtomicBool,
+}
+
+impl Sites {
+    /// What a site does from now on.
+    pub fn behave(&self, name: &str, behaviour: Behaviour) {
+        let mut sites = self.sites.lock().unwrap();
+        sites.get_mut(name).unwrap().behaviour = behaviour;
+    }
+
+    /// How often all sites together were asked.
+    pub fn times_asked(&self) -> usize {
+        self.asked.lock().unwrap().values().sum()
+    }
 }
 
 /// Serves all sites at one address, told apart by SNI.
@@ -47,6 +63,9 @@ pub async fn serve(address: SocketAddr, sites: Arc<Sites>) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
+        if sites.cut.load(Ordering::Relaxed) {
+            continue;
+        }
         let sites = Arc::clone(&sites);
         tokio::spawn(async move {
             let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
@@ -57,7 +76,7 @@ pub async fn serve(address: SocketAddr, sites: Arc<Sites>) {
                 .unwrap_or_default()
                 .to_owned();
             *sites.asked.lock().unwrap().entry(name.clone()).or_default() += 1;
-            let Some(site) = sites.sites.get(&name).cloned() else {
+            let Some(site) = sites.sites.lock().unwrap().get(&name).cloned() else {
                 return;
             };
             let Ok(mut stream) = start.into_stream(site.tls).await else {

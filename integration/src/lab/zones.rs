@@ -48,6 +48,7 @@ pub struct Plan {
     /// Owner and type of RRsets whose signatures are spoiled.
     spoiled: Vec<(String, &'static str)>,
     octet: u8,
+    serial: u32,
 }
 
 /// One mail host.
@@ -68,6 +69,7 @@ impl Plan {
             lines: BTreeMap::new(),
             spoiled: Vec::new(),
             octet: 0,
+            serial: 1,
         };
         for (zone, _) in ZONES {
             let dotted = dotted(zone);
@@ -130,11 +132,42 @@ impl Plan {
 
     /// An MTA-STS record and a policy host with this behaviour and certificate.
     pub fn sts(&mut self, domain: &str, behaviour: Behaviour, flaw: Flaw) {
-        self.record(&format!("_mta-sts.{domain}. 300 IN TXT \"v=STSv1; id=1;\""));
+        self.sts_at(domain, 300, behaviour, flaw);
+    }
+
+    /// The same with records of another TTL.
+    pub fn sts_for(&mut self, domain: &str, ttl: u32, behaviour: Behaviour) {
+        self.sts_at(domain, ttl, behaviour, Flaw::None);
+    }
+
+    fn sts_at(&mut self, domain: &str, ttl: u32, behaviour: Behaviour, flaw: Flaw) {
+        self.record(&format!(
+            "_mta-sts.{domain}. {ttl} IN TXT \"v=STSv1; id=1;\""
+        ));
         self.record(&format!("mta-sts.{domain}. 300 IN A {POLICY_HOST}"));
         let name = format!("mta-sts.{domain}");
         let tls = self.authority.issue(&name, flaw).tls;
-        self.sites.sites.insert(name, Site { tls, behaviour });
+        let site = Site { tls, behaviour };
+        self.sites.sites.lock().unwrap().insert(name, site);
+    }
+
+    /// Writes an unsigned zone anew, with the lines that `change` makes of the old ones. NSD reads
+    /// it when it is told to.
+    pub fn change(&mut self, folder: &Path, zone: &str, change: impl Fn(&str) -> String) {
+        self.serial += 1;
+        let text = self.lines.get_mut(zone).unwrap();
+        let soa = format!("hostmaster.test. {} 3600", self.serial);
+        *text = change(text)
+            .lines()
+            .map(|line| match line.split_once("hostmaster.test. ") {
+                Some((front, rest)) => {
+                    let rest = rest.split_once(' ').unwrap().1.split_once(' ').unwrap().1;
+                    format!("{front}{soa} {rest}\n")
+                }
+                None => format!("{line}\n"),
+            })
+            .collect();
+        fs::write(signed(&folder.join(file_name(zone))), text).unwrap();
     }
 
     /// Spoils the signatures of one RRset.

@@ -4,9 +4,9 @@
 //! where the `Host` field is checked so that no web page can reach it by a name of its own. Orders
 //! are taken on the control socket alone.
 //!
-//! * [`cache`]: what is kept, and forgetting it.
-//! * [`rules`]: rules at run time.
-//! * [`status`]: how the daemon is, and its alarms.
+//! * `cache`: what is kept, and forgetting it.
+//! * `rules`: rules at run time.
+//! * `status`: how the daemon is, and its alarms.
 
 mod cache;
 mod rules;

@@ -97,5 +97,18 @@ pub fn table(plan: &mut Plan) -> Vec<Delivery> {
     sts::mta_sts(&mut table);
     sts::broken_policy_hosts(&mut table);
     sts::black_holes(&mut table);
+    sts::changing(&mut table);
     table.deliveries
 }
+
+/// A domain of those whose policies are refreshed while hoplock is killed.
+pub fn many(number: usize) -> String {
+    format!("p{number}.plain.test")
+}
+
+/// How many there are.
+pub const MANY: usize = 100;
+/// Their `max_age` in seconds: refreshed after nine to twelve of them.
+pub const MANY_LIFE: u64 = 24;
+/// The `max_age` of the policy that ends while the lab looks on.
+pub const SHORT_LIFE: u64 = 12;

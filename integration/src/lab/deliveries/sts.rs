@@ -1,6 +1,6 @@
 //! Destinations with MTA-STS, and name servers that never answer.
 
-use super::{Fate, Table, policy};
+use super::{Fate, MANY, MANY_LIFE, SHORT_LIFE, Table, many, policy};
 use crate::lab::certificates::Flaw;
 use crate::lab::mail_host::Manner;
 use crate::lab::policy_host::Behaviour;
@@ -36,6 +36,9 @@ pub(super) fn mta_sts(table: &mut Table<'_>) {
         };
         table.expect(domain, "DT-05s PF-12 ST-22", "OK secure match=mx.sts", fate);
     }
+    table
+        .plan
+        .record("_smtp._tls.sts.test. 300 IN TXT \"v=TLSRPTv1; rua=mailto:r@sts.test\"");
     table.lone("sts-unlisted.test", Manner::Good, Flaw::None);
     table.sts("sts-unlisted.test", "enforce", "other.sts-unlisted.test");
     let ids = "DT-26 PD-17 ST-20";
@@ -46,6 +49,19 @@ pub(super) fn mta_sts(table: &mut Table<'_>) {
         table.sts(domain, mode, "other.test");
         table.expect(domain, "ST-23 ST-24", "NOTFOUND ", Fate::Encrypted("mx."));
     }
+    // A host that the policy does not list gets no mail, though the listed one is down.
+    table.plan.mx("sts-second.test", 10, "mx1.sts-second.test");
+    table
+        .plan
+        .record(&format!("mx1.sts-second.test. 300 IN A {NOBODY}"));
+    table.plan.mx("sts-second.test", 20, "mx2.sts-second.test");
+    table
+        .plan
+        .host("mx2.sts-second.test", Manner::Good, Flaw::None);
+    table.sts("sts-second.test", "enforce", "mx1.sts-second.test");
+    let reply = "OK secure match=mx1.sts-second.test servername=hostname";
+    let ids = "PF-12 ST-20 ST-22";
+    table.expect("sts-second.test", ids, reply, Fate::Waits("dsn=4"));
     // A valid certificate and policy do not cover for DANE that fails.
     let other = table.plan.authority.issue("other.test", Flaw::None);
     table.lone("sts-dane.test", Manner::Good, Flaw::None);
@@ -69,6 +85,41 @@ pub(super) fn mta_sts(table: &mut Table<'_>) {
         reply,
         Fate::Verified("mx."),
     );
+}
+
+/// What changes while the lab runs: see `memory`.
+pub(super) fn changing(table: &mut Table<'_>) {
+    for host in ["old", "new"] {
+        let name = format!("{host}.change.plain.test");
+        table.plan.record(&format!("{name}. 3 IN A 127.0.3.1"));
+    }
+    table
+        .plan
+        .record("change.plain.test. 3 IN MX 10 old.change.plain.test.");
+    table.plan.sts_for(
+        "change.plain.test",
+        3,
+        Behaviour::Policy(policy("enforce", "old.change.plain.test")),
+    );
+    table
+        .plan
+        .record("short.plain.test. 3 IN MX 10 old.change.plain.test.");
+    let short = short_policy("old.change.plain.test", SHORT_LIFE);
+    table
+        .plan
+        .sts_for("short.plain.test", 3, Behaviour::Policy(short));
+    for number in 0..MANY {
+        let domain = many(number);
+        table
+            .plan
+            .record(&format!("{domain}. 300 IN MX 10 old.change.plain.test."));
+        let policy = short_policy("old.change.plain.test", MANY_LIFE);
+        table.plan.sts_for(&domain, 300, Behaviour::Policy(policy));
+    }
+}
+
+fn short_policy(mx: &str, max_age: u64) -> String {
+    format!("version: STSv1\nmode: enforce\nmx: {mx}\nmax_age: {max_age}\n")
 }
 
 /// Policy hosts that cannot be believed: as if there were no policy, and never a wait.

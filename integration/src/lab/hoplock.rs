@@ -1,0 +1,135 @@
+//! hoplock as a process, and as people and mail servers ask it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use super::servers::{must, until};
+
+/// hoplock as a user runs it.
+pub struct Hoplock {
+    child: Child,
+    binary: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    /// The Postfix that `own_dane = "auto"` looks at.
+    beside: PathBuf,
+}
+
+impl Hoplock {
+    pub fn start(folder: &Path, beside: &Path) -> Self {
+        let binary = std::env::var_os("HOPLOCK_BIN").expect("HOPLOCK_BIN names the binary");
+        let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
+        let text = format!(
+            "[listen]\ncontrol = \"unix:{0}/control.sock\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
+             [store]\npath = \"{0}/state.db\"\n",
+            folder.display()
+        );
+        fs::write(&config, text).unwrap();
+        let log = folder.join("hoplock.log");
+        let child = Self::spawn(&binary, &config, &log, beside);
+        Self {
+            child,
+            binary,
+            config,
+            log,
+            beside: beside.to_path_buf(),
+        }
+    }
+
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    fn spawn(binary: &Path, config: &Path, log: &Path, beside: &Path) -> Child {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
+        let mut command = Command::new(binary);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
+            .env("MAIL_CONFIG", beside)
+            .stderr(log)
+            .stdin(Stdio::null());
+        let child = command.spawn().unwrap();
+        until("hoplock's socket", Duration::from_secs(20), || {
+            TcpStream::connect("127.0.0.1:8425").is_ok()
+        });
+        child
+    }
+
+    /// SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn restart(&mut self) {
+        self.child = Self::spawn(&self.binary, &self.config, &self.log, &self.beside);
+    }
+
+    /// SIGTERM; returns the exit status.
+    pub fn terminate(&mut self) -> Option<i32> {
+        must(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+        self.child.wait().unwrap().code()
+    }
+
+    /// `hoplock explain` as JSON, over the control socket.
+    pub fn explain(&self, next_hop: &str, profile: &str) -> serde_json::Value {
+        let output = self.tool(&["explain", next_hop, "--profile", profile, "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "explain {next_hop}: {error}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })
+    }
+
+    /// `hoplock explain` as people read it.
+    pub fn explain_text(&self, next_hop: &str) -> String {
+        String::from_utf8(self.tool(&["explain", next_hop]).stdout).unwrap()
+    }
+
+    /// Any command, with the daemon's configuration.
+    pub fn tool(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).arg("--config").arg(&self.config);
+        command.env("MAIL_CONFIG", &self.beside).output().unwrap()
+    }
+
+    /// The answer to one key, over a socketmap connection of its own; `None` where nobody answers.
+    pub fn ask(map: &str, key: &str) -> Option<String> {
+        let mut stream = TcpStream::connect("127.0.0.1:8425").ok()?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(25)))
+            .ok()?;
+        let request = format!("{map} {key}");
+        write!(stream, "{}:{request},", request.len()).ok()?;
+        let mut text = String::new();
+        let mut byte = [0];
+        while !text.ends_with(':') {
+            stream.read_exact(&mut byte).ok()?;
+            text.push(char::from(byte[0]));
+        }
+        let mut payload = vec![0; text.trim_end_matches(':').parse().ok()?];
+        stream.read_exact(&mut payload).ok()?;
+        String::from_utf8(payload).ok()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
