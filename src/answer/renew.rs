@@ -13,7 +13,8 @@ use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use tokio::task::JoinHandle;
 
-use super::{Answered, Answerer, MOST_FLIGHTS, Purpose};
+use super::gather::Purpose;
+use super::{Answered, Answerer, MOST_FLIGHTS};
 use crate::cache::Entry;
 
 /// What is to be gathered anew, by the time at which it is due.

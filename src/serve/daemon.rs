@@ -18,7 +18,7 @@ use super::conversation::{converse, turn_away};
 use super::engine::{Engine, EngineError, Memory, discover_options, settings};
 use super::listen::Listener;
 use super::rulebook::Rulebook;
-use super::sockets::{BindError, HandedOver, bind};
+use super::sockets::{BindError, HandedOver, bind, bind_control};
 use crate::adapters::dns::self_test;
 use crate::answer::Answerer;
 use crate::config::Config;
@@ -84,9 +84,7 @@ pub async fn run(
         metrics: &metrics,
     };
     let mut handed_over = HandedOver::from_environment();
-    for endpoint in &config.listen.socketmap {
-        let listener = bind(endpoint, &config.listen, &mut handed_over).await?;
-        tracing::info!(%endpoint, "listening for socketmap requests");
+    for listener in socketmaps(&config, &mut handed_over).await? {
         hall.open(listener, &connections);
     }
     for endpoint in &config.listen.http {
@@ -95,7 +93,7 @@ pub async fn run(
         hall.admin(listener, &admin);
     }
     let control = config.control(&places.state);
-    let listener = bind(&control, &config.listen, &mut handed_over).await?;
+    let listener = bind_control(&control, &config.listen, &mut handed_over).await?;
     tracing::info!(endpoint = %control, "control socket");
     hall.admin(listener, &admin);
     let mut watching = JoinSet::new();
@@ -127,6 +125,32 @@ pub async fn run(
     }
     watching.shutdown().await;
     Ok(())
+}
+
+/// The sockets for mail servers. One whose folder is not there is left out, loudly, as long as another
+/// is open: the package names one in Postfix's chroot, and Postfix need not be installed.
+async fn socketmaps(
+    config: &Config,
+    handed_over: &mut HandedOver,
+) -> Result<Vec<Listener>, BindError> {
+    let (mut open, mut left_out) = (Vec::new(), None);
+    for endpoint in &config.listen.socketmap {
+        match bind(endpoint, &config.listen, handed_over).await {
+            Ok(listener) => {
+                tracing::info!(%endpoint, "listening for socketmap requests");
+                open.push(listener);
+            }
+            Err(error @ BindError::Folder { .. }) => {
+                tracing::warn!("{error}; this socket is left out");
+                left_out = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match left_out {
+        Some(error) if open.is_empty() => Err(error),
+        _ => Ok(open),
+    }
 }
 
 /// Where connections are received.

@@ -22,6 +22,16 @@ pub enum BindError {
         /// What to do.
         cure: &'static str,
     },
+    /// The folder of a unix socket is not there and cannot be made.
+    #[error("cannot listen at {place}: its folder is not there and cannot be made: {error}{cure}")]
+    Folder {
+        /// Where.
+        place: String,
+        /// Why not.
+        error: std::io::Error,
+        /// What to do.
+        cure: &'static str,
+    },
     /// systemd handed over no socket of that name.
     #[error(
         "systemd handed over no socket named {0:?}; its names are FileDescriptorName= of the .socket units"
@@ -92,16 +102,46 @@ pub async fn bind(
                 .map_err(|error| bind_error(endpoint, error))
         }
         Endpoint::Unix(path) => {
+            make_folder(path).map_err(|error| BindError::Folder {
+                place: endpoint.to_string(),
+                cure: cure(&error),
+                error,
+            })?;
             bind_unix(path, listen).map_err(|error| bind_error(endpoint, error))
         }
     }
 }
 
+/// Binds the control socket. It is ours alone, often in a folder for state that is new: the whole path
+/// is made.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_control(
+    endpoint: &Endpoint,
+    listen: &Listen,
+    handed_over: &mut HandedOver,
+) -> Result<Listener, BindError> {
+    if let Endpoint::Unix(path) = endpoint
+        && let Some(folder) = path.parent()
+    {
+        // What fails here fails again, with its cure, in `bind`.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    bind(endpoint, listen, handed_over).await
+}
+
+/// One level at most: a missing `/var/spool/postfix` means that there is no Postfix, not that it
+/// should be made.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.exists() => std::fs::create_dir(folder),
+        _ => Ok(()),
+    }
+}
+
 /// A file left by a daemon that was killed is removed; one that somebody answers at is not.
 fn bind_unix(path: &Path, listen: &Listen) -> std::io::Result<Listener> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(std::io::ErrorKind::AddrInUse.into());
     }
@@ -138,18 +178,22 @@ fn id_of(name: &str, file: &str) -> std::io::Result<u32> {
 }
 
 fn bind_error(endpoint: &Endpoint, error: std::io::Error) -> BindError {
-    let cure = match error.kind() {
+    BindError::Bind {
+        place: endpoint.to_string(),
+        cure: cure(&error),
+        error,
+    }
+}
+
+fn cure(error: &std::io::Error) -> &'static str {
+    match error.kind() {
         std::io::ErrorKind::AddrInUse => "; another daemon listens there: stop it first",
         std::io::ErrorKind::PermissionDenied => "; choose a place that this user may write",
         std::io::ErrorKind::ReadOnlyFilesystem => {
             "; its folder must be there before the start, and in ReadWritePaths= of the unit"
         }
         std::io::ErrorKind::AddrNotAvailable => "; the address is not one of this host",
+        std::io::ErrorKind::NotFound => "; is the program installed that the folder belongs to?",
         _ => "",
-    };
-    BindError::Bind {
-        place: endpoint.to_string(),
-        error,
-        cure,
     }
 }

@@ -117,9 +117,16 @@ const TRAPS: &[Trap] = &[
         "smtp_tls_CAfile =\nsmtp_tls_CApath = /nowhere/certs",
     ),
     Trap {
-        checks: &["transport"],
+        checks: &["smtp_tls_policy_maps", "transport"],
         main: "",
         master: " -o smtp_tls_policy_maps=static:may",
+        hoplock: "",
+        more: More::Nothing,
+    },
+    Trap {
+        checks: &["transport"],
+        main: "",
+        master: "\nbulk unix - - n - - smtp -o smtp_tls_security_level=none",
         hoplock: "",
         more: More::Nothing,
     },

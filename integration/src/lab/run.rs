@@ -87,12 +87,12 @@ pub fn main() -> ExitCode {
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
     let sessions = Sessions::default();
     let (dns, sites) = start_servers(&runtime, folder, &mut plan, &sessions);
-    let mut hoplock = Hoplock::start(folder, &folder.join("mapped"));
     let datagrams = folder.join("tlsrpt");
     let reports = UnixDatagram::bind(&datagrams).unwrap();
     must(Command::new("chmod").arg("666").arg(&datagrams));
     let mapped = Mapped::start(folder);
     let mapped310 = Mapped::start310(folder, &trixie, &datagrams);
+    let mut hoplock = Hoplock::start(folder, mapped.postfix.folder());
     let mut report = Report::default();
     let mut lab = Lab {
         folder,

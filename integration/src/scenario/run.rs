@@ -8,10 +8,10 @@ use hoplock::answer::{Answered, Answerer, Settings};
 use hoplock::config::Config;
 use hoplock::discover::DiscoverOptions;
 use hoplock::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
-use hoplock::world::{Clock as _, FetchFailureKind, PolicyResponse, Validation};
+use hoplock::world::{Clock as _, FetchFailureKind, PolicyResponse};
 use hoplock_policy::dns::{RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::{OwnDaneSeen, Profile};
+use hoplock_policy::profile::Profile;
 use hoplock_policy::render::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::expect::Last;
 use super::load::{Scenario, duration};
 use super::store::{Faults, StagedStore};
-use super::words::{domain, failure, policy, record, status_of, type_of};
+use super::words::{Looked, domain, failure, policy, record, resolver, status_of, type_of};
 use super::{Step, WallStep};
 
 /// Plays one scenario; every fault with its line.
@@ -99,24 +99,11 @@ impl Stage {
                 self.rules.push('\n');
                 Ok(())
             }
-            Step::Resolver(word) => {
-                self.world.validates(match word.as_str() {
-                    "validating" => Validation::Validating,
-                    "not-validating" => Validation::NotValidating,
-                    "unknown" => Validation::Unknown,
-                    words if words.starts_with("postfix ") => {
-                        self.world.mta(match words {
-                            "postfix works" => OwnDaneSeen::Works,
-                            "postfix lookups-off" => OwnDaneSeen::LookupsOff,
-                            "postfix not-validating" => OwnDaneSeen::ResolverDoesNotValidate,
-                            "postfix unknown" => OwnDaneSeen::ResolverUnknown,
-                            "postfix not-found" => OwnDaneSeen::NotFound,
-                            _ => return Err(format!("unknown words {words:?}")),
-                        });
-                        return Ok(());
-                    }
-                    _ => return Err(format!("unknown word {word:?}")),
-                });
+            Step::Resolver(words) => {
+                match resolver(words)? {
+                    Looked::Resolver(validation) => self.world.validates(validation),
+                    Looked::Postfix(seen) => self.world.mta(seen),
+                }
                 Ok(())
             }
             Step::Dns(line) => self.dns(line),

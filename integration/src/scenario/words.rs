@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hoplock::world::PolicyResponse;
 use hoplock::world::scripted::ScriptedPolicy;
+use hoplock::world::{PolicyResponse, Validation};
 use hoplock_policy::dns::{Exchange, FailureKind, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
+use hoplock_policy::profile::OwnDaneSeen;
 
 use super::load::duration;
 
@@ -118,5 +119,28 @@ pub(super) fn type_of(word: &str) -> Result<RecordType, String> {
         "TLSA" => RecordType::Tlsa,
         "TXT" => RecordType::Txt,
         _ => return Err(format!("unknown type {word:?}")),
+    })
+}
+
+/// What is known of a resolver, from here on.
+pub(super) enum Looked {
+    /// Ours.
+    Resolver(Validation),
+    /// Postfix's, with its settings.
+    Postfix(OwnDaneSeen),
+}
+
+/// `validating`, or `postfix works`.
+pub(super) fn resolver(words: &str) -> Result<Looked, String> {
+    Ok(match words {
+        "validating" => Looked::Resolver(Validation::Validating),
+        "not-validating" => Looked::Resolver(Validation::NotValidating),
+        "unknown" => Looked::Resolver(Validation::Unknown),
+        "postfix works" => Looked::Postfix(OwnDaneSeen::Works),
+        "postfix lookups-off" => Looked::Postfix(OwnDaneSeen::LookupsOff),
+        "postfix not-validating" => Looked::Postfix(OwnDaneSeen::ResolverDoesNotValidate),
+        "postfix unknown" => Looked::Postfix(OwnDaneSeen::ResolverUnknown),
+        "postfix not-found" => Looked::Postfix(OwnDaneSeen::NotFound),
+        _ => return Err(format!("unknown words {words:?}")),
     })
 }

@@ -165,13 +165,22 @@ pub fn postmap(table: &str, key: &str) -> Result<Option<String>, PostconfError> 
     if output.status.success() {
         return Ok(Some(text(&output.stdout)));
     }
-    let complaint = text(&output.stderr);
-    // Not found is status 1 and silence.
-    if complaint.is_empty() {
-        Ok(None)
+    let complaints = text(&output.stderr);
+    // Not found is status 1 and no fatal error; warnings about main.cf come in any case.
+    let fatal = complaints.lines().any(|line| line.contains("fatal:"));
+    if fatal {
+        Err(PostconfError::Failed(complaints_about(table, &complaints)))
     } else {
-        Err(PostconfError::Failed(complaint))
+        Ok(None)
     }
+}
+
+/// The lines that speak of the table or of the end, without those about main.cf.
+fn complaints_about(table: &str, complaints: &str) -> String {
+    let ours = complaints.lines().filter(|line| {
+        line.contains("fatal:") || line.contains(table) || line.contains("connect to")
+    });
+    ours.collect::<Vec<_>>().join("; ")
 }
 
 fn postconf(arguments: &[&str]) -> Result<String, PostconfError> {

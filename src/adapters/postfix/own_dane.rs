@@ -63,11 +63,12 @@ impl OwnDaneProbe {
 
     /// Looks again and again; never ends.
     pub async fn watch(self: Arc<Self>, told: impl Fn(OwnDaneSeen, OwnDaneSeen)) {
+        let mut pause = SOON;
         loop {
             let before = self.own_dane();
             sleep(match before {
                 OwnDaneSeen::Works => WHEN_WELL,
-                _ => WHEN_NOT,
+                _ => pause,
             })
             .await;
             self.look().await;
@@ -75,6 +76,10 @@ impl OwnDaneProbe {
             if before != after {
                 told(before, after);
             }
+            pause = match after {
+                OwnDaneSeen::Works => SOON,
+                _ => (pause * 2).min(WHEN_NOT),
+            };
         }
     }
 
@@ -158,5 +163,8 @@ impl PostfixResolver {
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// How often a Postfix is looked at that is well.
 const WHEN_WELL: Duration = Duration::from_secs(600);
-/// How often one is looked at that is not: a change of its settings shows soon.
+/// The first look after one that went badly: when a machine starts, all comes up within seconds, and
+/// an answer that makes mail wait costs Postfix five minutes.
+const SOON: Duration = Duration::from_secs(1);
+/// How often one is looked at that is not well for long: a change of its settings shows soon.
 const WHEN_NOT: Duration = Duration::from_secs(30);

@@ -2,6 +2,8 @@
 
 use hoplock_policy::findings::Validation;
 use hoplock_policy::moment::Timestamp;
+use hoplock_wire::netstring;
+use hoplock_wire::socketmap::{QUERY_LIMIT, REPLY_LIMIT, Received, Request, decode_reply};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -188,16 +190,27 @@ async fn asked(endpoint: &Endpoint) -> Result<(), String> {
 /// A key that is no destination: answered without a lookup.
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), String> {
     let words = |error: std::io::Error| error.to_string();
-    stream
-        .write_all(b"17:postfix localhost,")
-        .await
-        .map_err(words)?;
-    let mut reply = [0; 12];
-    stream.read_exact(&mut reply).await.map_err(words)?;
-    if &reply == b"9:NOTFOUND ," {
-        Ok(())
-    } else {
-        Err(format!("it says {:?}", String::from_utf8_lossy(&reply)))
+    let request = Request {
+        map: "postfix",
+        key: "localhost",
+    };
+    let mut bytes = Vec::new();
+    request
+        .encode(QUERY_LIMIT, &mut bytes)
+        .map_err(|error| error.to_string())?;
+    stream.write_all(&bytes).await.map_err(words)?;
+    let mut received = Vec::new();
+    loop {
+        let frame = netstring::decode(&received, REPLY_LIMIT).map_err(|error| error.to_string())?;
+        if let Some(frame) = frame {
+            return match decode_reply(frame.payload) {
+                Ok(Received::NotFound) => Ok(()),
+                other => Err(format!("it says {other:?} of localhost")),
+            };
+        }
+        if stream.read_buf(&mut received).await.map_err(words)? == 0 {
+            return Err("it closed the connection".to_owned());
+        }
     }
 }
 

@@ -143,7 +143,8 @@ pub fn inspect(path: &Path) -> Result<Inspected, OpenError> {
         }
         refuse_newer(path, version)?;
         let (policies, latest): (i64, i64) = connection.query_row(
-            "SELECT count(*), max(coalesce(max(fetched), 0), coalesce(max(used), 0)) FROM policies",
+            "SELECT count(*), max(coalesce(max(fetched), 0), coalesce(max(used), 0),
+             (SELECT coalesce(max(seen), 0) FROM dane)) FROM policies",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;

@@ -1,0 +1,142 @@
+//! One gathering of findings for all who ask at once (CA-05), into the cache and the memory.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry as Place;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use hoplock_policy::dns::SecurityStatus;
+use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding};
+use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::sts::StsMode;
+use hoplock_policy::tlsa::TlsaSet;
+
+use super::{Answered, Answerer, Counters, memory};
+use crate::cache::{Entry, FindingsCache};
+use crate::discover::Discoverer;
+use crate::world::World;
+
+/// A gathering under way.
+pub(super) type Flight = Shared<BoxFuture<'static, Result<Arc<Entry<Answered>>, Broken>>>;
+
+/// A lookup broke by a fault of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Broken;
+
+impl Answerer {
+    /// The gathering under way for a next hop, or a new one. Who asks shares it (CA-05).
+    pub(super) fn flight(
+        &self,
+        next_hop: &NextHop,
+        deadline: Duration,
+        purpose: Purpose,
+    ) -> Flight {
+        let key = (next_hop.clone(), deadline);
+        match self.flights.entry(key.clone()) {
+            Place::Occupied(place) => place.get().clone(),
+            Place::Vacant(place) => {
+                self.counters.gathered.fetch_add(1, Ordering::Relaxed);
+                let landing = Landing {
+                    flights: Arc::clone(&self.flights),
+                    key,
+                };
+                let gathering = Gathering {
+                    discoverer: Arc::clone(&self.discoverer),
+                    cache: Arc::clone(&self.cache),
+                    world: self.world.clone(),
+                    counters: Arc::clone(&self.counters),
+                    purpose,
+                };
+                let task = tokio::spawn(async move {
+                    let (next_hop, deadline) = &landing.key;
+                    let gathered = gathering.run(next_hop, *deadline);
+                    // FT-04: a fault in one lookup is that lookup's alone.
+                    let outcome = AssertUnwindSafe(gathered).catch_unwind().await;
+                    outcome.map_err(|_| Broken)
+                });
+                let flight = task
+                    .map(|joined| joined.unwrap_or(Err(Broken)))
+                    .boxed()
+                    .shared();
+                place.insert(flight.clone());
+                flight
+            }
+        }
+    }
+}
+
+/// Takes a flight off the board when its task ends, however it ends.
+struct Landing {
+    flights: Arc<DashMap<(NextHop, Duration), Flight>>,
+    key: (NextHop, Duration),
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.flights.remove(&self.key);
+    }
+}
+
+/// One gathering of findings, into the cache.
+struct Gathering {
+    discoverer: Arc<Discoverer>,
+    cache: Arc<FindingsCache<Answered>>,
+    world: World,
+    counters: Arc<Counters>,
+    purpose: Purpose,
+}
+
+/// What findings are gathered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody waits for them.
+    Query,
+    /// Those at hand will expire soon.
+    Renewal,
+}
+
+impl Gathering {
+    async fn run(&self, next_hop: &NextHop, deadline: Duration) -> Arc<Entry<Answered>> {
+        let findings = self.discoverer.discover(next_hop, deadline).await;
+        for warning in &findings.warnings {
+            tracing::info!(%next_hop, "{warning}");
+        }
+        let has_dane = has_usable_dane(&findings);
+        if let Some(name) = next_hop.name() {
+            let lost = memory::note(&self.world, name, &findings, has_dane).await;
+            self.counters
+                .dane_lost
+                .fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
+        let enforced = matches!(
+            &findings.sts,
+            StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce
+        );
+        // A renewal that failed takes nothing away: what is at hand is true until its TTL is over.
+        if self.purpose == Purpose::Renewal
+            && findings.has_failure()
+            && let Some(entry) = self.cache.fresh(next_hop, findings.gathered)
+        {
+            return entry;
+        }
+        self.cache.keep(findings, has_dane || enforced)
+    }
+}
+
+fn has_usable_dane(findings: &Findings) -> bool {
+    let MxFinding::Hosts(selection) = &findings.mx else {
+        return false;
+    };
+    selection.status() == SecurityStatus::Secure
+        && findings.hosts.iter().any(|host| match &host.dane {
+            DaneFinding::Records { rdata, .. } => {
+                let options = hoplock_policy::tlsa::TlsaOptions::default();
+                TlsaSet::read(rdata.iter().map(Vec::as_slice), &options).is_usable()
+            }
+            _ => false,
+        })
+}
