@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use hoplock_policy::next_hop::escaped;
 use serde_json::Value;
 
 use super::control::{Daemon, Ended, percent_encoded};
@@ -98,10 +99,18 @@ fn outcome(command: &Command) -> Result<(String, ExitCode), Ended> {
             number(&value, "/findings"),
             number(&value, "/policies")
         ),
+        Command::Show { next_hop, .. } if is_nothing(&value) => {
+            format!("nothing is kept of {}\n", escaped(next_hop))
+        }
         // A page for people is `hoplock explain`; here everything is shown as it is kept.
         Command::Show { .. } | Command::Export { .. } => query::pretty(&value),
     };
     Ok((page, exit::FINE))
+}
+
+fn is_nothing(shown: &Value) -> bool {
+    let known = |name: &str| shown.get(name).is_some_and(|value| !value.is_null());
+    !known("findings") && !known("dane_seen") && list(shown, "/policies").is_empty()
 }
 
 fn listed(value: &Value) -> String {

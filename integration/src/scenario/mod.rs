@@ -7,6 +7,7 @@
 
 mod expect;
 mod load;
+mod log;
 mod run;
 mod store;
 mod words;

@@ -1,5 +1,7 @@
 //! Playing of scenarios against the scripted world, with a clock that is set by hand.
 
+mod publish;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,9 +9,9 @@ use std::time::Duration;
 use hoplock::answer::{Answered, Answerer, Settings};
 use hoplock::config::Config;
 use hoplock::discover::DiscoverOptions;
-use hoplock::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
-use hoplock::world::{Clock as _, FetchFailureKind, PolicyResponse};
-use hoplock_policy::dns::{RecordType, SecurityStatus};
+use hoplock::world::Clock as _;
+use hoplock::world::scripted::ScriptedWorld;
+use hoplock_policy::dns::RecordType;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::render::json;
@@ -18,8 +20,9 @@ use tokio::time::Instant;
 
 use super::expect::Last;
 use super::load::{Scenario, duration};
+use super::log::Log;
 use super::store::{Faults, StagedStore};
-use super::words::{Looked, domain, failure, policy, record, resolver, status_of, type_of};
+use super::words::{Looked, resolver};
 use super::{Step, WallStep};
 
 /// Plays one scenario; every fault with its line.
@@ -29,8 +32,9 @@ pub fn run(scenario: &Scenario) -> Vec<String> {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(async {
-        let mut stage = Stage::new(scenario);
+    let log = Log::default();
+    let playing = async {
+        let mut stage = Stage::new(scenario, log.clone());
         let mut faults = Vec::new();
         for (line, step) in &scenario.steps {
             if let Err(words) = stage.play(step).await {
@@ -38,7 +42,8 @@ pub fn run(scenario: &Scenario) -> Vec<String> {
             }
         }
         faults
-    })
+    };
+    log.during(|| runtime.block_on(playing))
 }
 
 /// The scripted world, the answerer over it, and what came of the last question.
@@ -54,11 +59,12 @@ struct Stage {
     profile: Vec<(String, String)>,
     /// Names and types already written in the section at hand.
     written: Vec<(DomainName, RecordType)>,
+    log: Log,
     last: Option<Last>,
 }
 
 impl Stage {
-    fn new(scenario: &Scenario) -> Self {
+    fn new(scenario: &Scenario, log: Log) -> Self {
         let world = ScriptedWorld::new();
         let entries = scenario.steps.iter().find_map(|(_, step)| match step {
             Step::Option(name, value) if name == "cache_entries" => value.parse().ok(),
@@ -78,6 +84,7 @@ impl Stage {
             rules: String::new(),
             profile: Vec::new(),
             written: Vec::new(),
+            log,
             last: None,
         }
     }
@@ -219,102 +226,6 @@ impl Stage {
         Ok(())
     }
 
-    /// `zone NAME STATUS [negative SECONDS]` or `[STATUS] NAME [TTL] TYPE DATA`.
-    fn dns(&mut self, line: &str) -> Result<(), String> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["zone", name, status, rest @ ..] = words.as_slice() {
-            let negative = match rest {
-                [] => Duration::from_secs(300),
-                ["negative", seconds] => {
-                    Duration::from_secs(seconds.parse().map_err(|_| "a bad TTL")?)
-                }
-                _ => return Err("write zone NAME STATUS negative SECONDS".to_owned()),
-            };
-            let (name, status) = (domain(name)?, status_of(status).ok_or("a bad status")?);
-            self.world.zone(Zone {
-                name,
-                status,
-                negative,
-            });
-            return Ok(());
-        }
-        if let [from, "DNAME", to] = words.as_slice() {
-            self.world.redirect(domain(from)?, domain(to)?);
-            return Ok(());
-        }
-        let (status, words) = match words.split_first() {
-            Some((first, rest)) => match status_of(first) {
-                Some(status) => (status, rest),
-                None => (SecurityStatus::Secure, words.as_slice()),
-            },
-            None => return Err("an empty line".to_owned()),
-        };
-        let (name, words) = words.split_first().ok_or("no name")?;
-        let name = domain(name)?;
-        let (ttl, words) = match words.split_first() {
-            Some((first, rest)) if first.bytes().all(|byte| byte.is_ascii_digit()) => (
-                Duration::from_secs(first.parse().map_err(|_| "a bad TTL")?),
-                rest,
-            ),
-            _ => (Duration::from_secs(300), words),
-        };
-        let (kind, data) = words.split_first().ok_or("no type")?;
-        let record_type = type_of(kind)?;
-        let place = (name.clone(), record_type);
-        if !self.written.contains(&place) {
-            self.world.clear(&name, record_type);
-            self.written.push(place);
-        }
-        let scripted = match data {
-            ["NODATA"] => Some(Scripted::NoData(status, ttl)),
-            ["NXDOMAIN"] => Some(Scripted::NxDomain(status, ttl)),
-            ["HANGS"] => Some(Scripted::Hangs),
-            ["PANICS"] => Some(Scripted::Panics),
-            [word] => failure(word).map(Scripted::Fails),
-            _ => None,
-        };
-        match scripted {
-            Some(scripted) => self.world.set(name, record_type, scripted),
-            None => self
-                .world
-                .add(name, status, ttl, record(record_type, data)?),
-        }
-        Ok(())
-    }
-
-    /// `DOMAIN MODE max_age=N mx=P mx=P…`, `DOMAIN says STATUS TYPE BODY`, or a fault.
-    fn https(&mut self, line: &str) -> Result<(), String> {
-        let (name, rest) = line.split_once(' ').ok_or("write DOMAIN WHAT")?;
-        let name = domain(name)?;
-        let response = |status, kind: &str, body: &str| PolicyResponse {
-            status,
-            media_type: Some(kind.to_owned()),
-            body: body.replace("\\n", "\n").replace("\\r", "\r").into_bytes(),
-        };
-        let fault = |kind| ScriptedPolicy::Fails(kind);
-        let policy = match rest {
-            "HANGS" => ScriptedPolicy::Hangs,
-            "WEBPKI" => fault(FetchFailureKind::WebPki),
-            "REFUSED" => fault(FetchFailureKind::Connection),
-            "TIMEOUT" => fault(FetchFailureKind::Timeout),
-            "TOO-LARGE" => fault(FetchFailureKind::TooLarge),
-            "LOOKUP" => fault(FetchFailureKind::Lookup),
-            _ => {
-                if let Some(said) = rest.strip_prefix("says ") {
-                    let mut words = said.splitn(3, ' ');
-                    let status = words.next().unwrap().parse().map_err(|_| "a bad status")?;
-                    let kind = words.next().unwrap_or("text/plain");
-                    let body = words.next().unwrap_or_default();
-                    ScriptedPolicy::Responds(response(status, kind, body), Duration::ZERO)
-                } else {
-                    policy(rest, response)?
-                }
-            }
-        };
-        self.world.policy(name, policy);
-        Ok(())
-    }
-
     async fn ask(&mut self, key: &str, profile: &str, times: usize) -> Result<(), String> {
         if !self.rules.is_empty() {
             self.configure()?;
@@ -368,6 +279,17 @@ impl Stage {
                 Ok(())
             } else {
                 Err(format!("found {waiting}, expected {line:?}"))
+            };
+        }
+        if let Some((words, wanted)) = line
+            .strip_prefix("logged ")
+            .and_then(|rest| rest.rsplit_once(" = "))
+        {
+            let lines = self.log.count(words);
+            return if wanted.parse() == Ok(lines) {
+                Ok(())
+            } else {
+                Err(format!("found {lines}, expected {line:?}"))
             };
         }
         last.asked.extend(self.world.take_asked());

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoplock_policy::next_hop::{NextHop, escaped};
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::render::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -140,14 +140,10 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(admin): State<Arc<Admin>>,
     Query(wanted): Query<Wanted>,
-) -> Response {
+) -> Json<Value> {
     let next_hop = NextHop::parse(&wanted.next_hop);
     let entry = admin.engine.answerer.cache().entry(&next_hop);
     let policies = admin.kept_policies(Some(&next_hop));
-    if entry.is_none() && policies.is_empty() {
-        let words = format!("nothing is kept of {}\n", escaped(&wanted.next_hop));
-        return (StatusCode::NOT_FOUND, words).into_response();
-    }
     let seen = match next_hop.name() {
         Some(name) => {
             let memory = admin.engine.answerer.world().store.dane(name.clone()).await;
@@ -162,7 +158,6 @@ pub(super) async fn show(
         "dane_seen": seen.map(|memory| time(memory.seen.wall)),
         "dane_gone": seen.and_then(|memory| memory.gone).map(|gone| time(gone.since.wall)),
     }))
-    .into_response()
 }
 
 pub(super) async fn export(State(admin): State<Arc<Admin>>) -> Json<Value> {

@@ -1,4 +1,7 @@
 //! The real binary over real sockets: framing, deadline, reload, drain, bounds, exit statuses.
+//!
+//! * [`state_file`]: what is wrong with it, and what happens then.
+//! * [`orders`]: rules at run time, and looking at the daemon.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,147 +11,19 @@
     reason = "tests"
 )]
 
+mod orders;
+mod process;
+mod state_file;
+
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_hoplock");
-
-/// A daemon in its own folder, over a resolver that swallows every question.
-struct Daemon {
-    child: Child,
-    folder: TempDir,
-    socket: PathBuf,
-    _black_hole: UdpSocket,
-}
-
-impl Daemon {
-    fn start(more: &str) -> Self {
-        Self::start_with(more, |_| {})
-    }
-
-    fn start_with(more: &str, change: impl FnOnce(&mut Command)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let black_hole = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let server = black_hole.local_addr().unwrap();
-        let socket = folder.path().join("map.sock");
-        let text = format!(
-            "[listen]\nsocketmap = [\"unix:{}\"]\nhttp = []\ncontrol = \"unix:{}\"\n\
-             [store]\npath = \"{}\"\n\
-             [dns]\nservers = [\"{server}\"]\nself_test = \"\"\ntimeout = \"60s\"\n{more}",
-            socket.display(),
-            folder.path().join("control.sock").display(),
-            folder.path().join("state.db").display(),
-        );
-        std::fs::write(folder.path().join("hoplock.toml"), text).unwrap();
-        let mut command = Command::new(BINARY);
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(folder.path().join("hoplock.toml"));
-        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
-        command.stdout(Stdio::null());
-        change(&mut command);
-        let child = command.spawn().unwrap();
-        let mut daemon = Self {
-            child,
-            folder,
-            socket,
-            _black_hole: black_hole,
-        };
-        let control = daemon.control();
-        daemon.until(|daemon| daemon.socket.exists() && control.exists());
-        daemon
-    }
-
-    fn control(&self) -> PathBuf {
-        self.folder.path().join("control.sock")
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("hoplock.toml")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-
-    fn until(&mut self, mut good: impl FnMut(&Self) -> bool) {
-        let started = Instant::now();
-        while !good(self) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the daemon ended with {status}: {}", self.log());
-            }
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "waited in vain: {}",
-                self.log()
-            );
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn connect(&self) -> UnixStream {
-        let stream = UnixStream::connect(&self.socket).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        stream
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([name, &self.child.id().to_string()])
-            .status();
-        assert!(status.unwrap().success());
-    }
-
-    fn tool(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(BINARY);
-        command.args(arguments).arg("--config").arg(self.config());
-        command.output().unwrap()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn ask(stream: &mut UnixStream, request: &str) -> String {
-    let framed = format!("{}:{request},", request.len());
-    stream.write_all(framed.as_bytes()).unwrap();
-    reply(stream)
-}
-
-fn reply(stream: &mut impl Read) -> String {
-    let mut length = String::new();
-    let mut byte = [0];
-    loop {
-        stream.read_exact(&mut byte).unwrap();
-        if byte[0] == b':' {
-            break;
-        }
-        length.push(char::from(byte[0]));
-    }
-    let mut payload = vec![0; length.parse::<usize>().unwrap() + 1];
-    stream.read_exact(&mut payload).unwrap();
-    assert_eq!(payload.pop(), Some(b','));
-    String::from_utf8(payload).unwrap()
-}
-
-fn is_closed(stream: &mut impl Read) -> bool {
-    let mut rest = Vec::new();
-    matches!(stream.read_to_end(&mut rest), Ok(0))
-}
+use process::{BINARY, Daemon, ask, is_closed, reply};
 
 /// PF-01, PF-05: keys that are no destination are not found, with the blank kept; requests that
 /// cannot be answered say why.
