@@ -161,6 +161,9 @@ fn a_newer_schema_is_refused() {
     assert_eq!(refused(&path, &["--no-state"]).status.code(), Some(124));
 }
 
+/// A change of the file's bytes.
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// Every kind of damage is refused, and said where; nothing is overwritten.
 #[test]
 fn damage_is_refused() {
@@ -168,7 +171,7 @@ fn damage_is_refused() {
     let sound = folder.path().join("sound.db");
     written(&sound);
     let bytes = fs::read(&sound).unwrap();
-    let damaged = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+    let damaged = |name: &str, change: Damage<'_>| {
         let path = folder.path().join(name);
         let mut bytes = bytes.clone();
         change(&mut bytes);
@@ -180,7 +183,7 @@ fn damage_is_refused() {
         let place = bytes.windows(mark.len()).position(|window| window == mark);
         place.unwrap()
     };
-    let cases: [(&str, &str, &dyn Fn(&mut Vec<u8>)); 4] = [
+    let cases: [(&str, &str, Damage<'_>); 4] = [
         ("garbage.db", "no SQLite file", &|bytes| bytes.fill(b'x')),
         ("header.db", "no SQLite file", &|bytes| {
             bytes[..16].fill(0xff)
