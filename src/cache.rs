@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hoplock_policy::findings::Findings;
+use hoplock_policy::findings::{Findings, Validation};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::reason::Reason;
@@ -24,6 +24,8 @@ pub struct FindingsCache<A> {
 pub struct Entry<A> {
     /// The evidence.
     pub findings: Arc<Findings>,
+    /// What was known of the resolver while it was gathered.
+    pub under: Validation,
     /// Failed gatherings in a row; decides how long this failure is kept.
     failures: u32,
     /// How long from its gathering the entry may be used.
@@ -84,7 +86,12 @@ impl<A> FindingsCache<A> {
     }
 
     /// Keeps findings. A failure is kept for seconds, longer each time it repeats (RFC 9520, 3).
-    pub fn keep(&self, mut findings: Findings, demanding: bool) -> Arc<Entry<A>> {
+    pub fn keep(
+        &self,
+        mut findings: Findings,
+        under: Validation,
+        demanding: bool,
+    ) -> Arc<Entry<A>> {
         let next_hop = findings.next_hop.clone();
         let previous = self.entry(&next_hop);
         let told = Mutex::new(previous.as_ref().and_then(|previous| previous.told()));
@@ -101,6 +108,7 @@ impl<A> FindingsCache<A> {
         let answers = Mutex::new(Vec::new());
         let entry = Arc::new(Entry {
             findings: Arc::new(findings),
+            under,
             failures,
             lifetime,
             answers,

@@ -10,7 +10,7 @@ use dashmap::mapref::entry::Entry as Place;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use hoplock_policy::dns::SecurityStatus;
-use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding};
+use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding, Validation};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
@@ -51,15 +51,20 @@ impl Answerer {
                     counters: Arc::clone(&self.counters),
                     purpose,
                 };
+                let counters = Arc::clone(&self.counters);
+                let broken = move |()| {
+                    counters.broken.fetch_add(1, Ordering::Relaxed);
+                    Broken
+                };
                 let task = tokio::spawn(async move {
                     let (next_hop, deadline) = &landing.key;
                     let gathered = gathering.run(next_hop, *deadline);
                     // FT-04: a fault in one lookup is that lookup's alone.
                     let outcome = AssertUnwindSafe(gathered).catch_unwind().await;
-                    outcome.map_err(|_| Broken)
+                    outcome.map_err(drop)
                 });
                 let flight = task
-                    .map(|joined| joined.unwrap_or(Err(Broken)))
+                    .map(move |joined| joined.unwrap_or(Err(())).map_err(broken))
                     .boxed()
                     .shared();
                 place.insert(flight.clone());
@@ -101,13 +106,14 @@ pub(super) enum Purpose {
 
 impl Gathering {
     async fn run(&self, next_hop: &NextHop, deadline: Duration) -> Arc<Entry<Answered>> {
-        let findings = self.discoverer.discover(next_hop, deadline).await;
+        let (findings, under) = self.findings(next_hop, deadline).await;
         for warning in &findings.warnings {
             tracing::info!(%next_hop, "{warning}");
         }
         let has_dane = has_usable_dane(&findings);
-        if let Some(name) = next_hop.name() {
-            let lost = memory::note(&self.world, name, &findings, has_dane).await;
+        // Where TLSA records were not asked for, there is nothing to be learnt of them.
+        if next_hop.name().is_some() && self.discoverer.options().dane {
+            let lost = memory::note(&self.world, &findings, has_dane).await;
             self.counters
                 .dane_lost
                 .fetch_add(u64::from(lost), Ordering::Relaxed);
@@ -123,7 +129,25 @@ impl Gathering {
         {
             return entry;
         }
-        self.cache.keep(findings, has_dane || enforced)
+        self.cache.keep(findings, under, has_dane || enforced)
+    }
+
+    /// What there is to find, by the switches in force when it was found, and what was known of the
+    /// resolver meanwhile.
+    async fn findings(&self, next_hop: &NextHop, deadline: Duration) -> (Findings, Validation) {
+        loop {
+            let options = self.discoverer.options();
+            let before = self.world.resolver.validation();
+            let findings = self.discoverer.discover(next_hop, deadline).await;
+            // What a reload has switched on meanwhile must not pass for absent.
+            if self.discoverer.options() == options {
+                let under = match self.world.resolver.validation() {
+                    Validation::NotValidating => Validation::NotValidating,
+                    _ => before,
+                };
+                return (findings, under);
+            }
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, Validation};
 use hoplock_policy::moment::Moment;
-use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
 
 use crate::world::{DaneMemory, Gone, Proof, World};
@@ -13,10 +12,7 @@ use crate::world::{DaneMemory, Gone, Proof, World};
 /// MX-17: seen with usable TLSA records within the last 30 days, and not proved gone since. What
 /// cannot be read may say so: it binds.
 pub(super) async fn holds(world: &World, next_hop: &NextHop, now: Moment) -> bool {
-    let Some(name) = next_hop.name() else {
-        return false;
-    };
-    match world.store.dane(name.clone()).await {
+    match world.store.dane(next_hop.clone()).await {
         Err(_) => true,
         Ok(None) => false,
         Ok(Some(memory)) => is_remembered(memory, now) && !is_proved_gone(memory),
@@ -25,17 +21,13 @@ pub(super) async fn holds(world: &World, next_hop: &NextHop, now: Moment) -> boo
 
 /// Takes over what findings say of a destination; true where its DANE was lost just now.
 ///
-/// The change is honoured at once, and told once (CA-09). Findings with failures say nothing.
-pub(super) async fn note(
-    world: &World,
-    name: &DomainName,
-    findings: &Findings,
-    has_dane: bool,
-) -> bool {
-    let now = findings.gathered;
+/// The change is honoured at once, and told once (CA-09). Findings with failures say nothing. What
+/// holds for one next hop says nothing of another port, or of a host in brackets.
+pub(super) async fn note(world: &World, findings: &Findings, has_dane: bool) -> bool {
+    let (next_hop, now) = (&findings.next_hop, findings.gathered);
     if has_dane {
         world.store.remember_dane(
-            name.clone(),
+            next_hop.clone(),
             DaneMemory {
                 seen: now,
                 gone: None,
@@ -50,7 +42,7 @@ pub(super) async fn note(
     if world.resolver.validation() == Validation::NotValidating {
         return false;
     }
-    let Ok(Some(memory)) = world.store.dane(name.clone()).await else {
+    let Ok(Some(memory)) = world.store.dane(next_hop.clone()).await else {
         return false;
     };
     if !is_remembered(memory, now) {
@@ -64,13 +56,13 @@ pub(super) async fn note(
     let gone = Some(Gone { since, proof });
     world
         .store
-        .remember_dane(name.clone(), DaneMemory { gone, ..memory });
+        .remember_dane(next_hop.clone(), DaneMemory { gone, ..memory });
     if !told {
         let proved = match proof {
             Proof::Proved => "proved absent",
             Proof::Said => "insecure",
         };
-        tracing::warn!(destination = %name, proved,
+        tracing::warn!(%next_hop, proved,
             "this destination had usable TLSA records and has none any more; mail goes out by what \
              it publishes now");
     }

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use hoplock_policy::findings::{StsFinding, Validation};
+use hoplock_policy::findings::Validation;
 use hoplock_policy::law::rows::Row;
-use hoplock_policy::law::{Conditions, Verdict, decide, decide_without_lookup, without_findings};
+use hoplock_policy::law::{
+    Answer, Conditions, Verdict, decide, decide_without_lookup, without_findings,
+};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Family, Profile};
@@ -43,6 +45,8 @@ pub struct Answerer {
     counters: Arc<Counters>,
     renewals: Renewals,
     waiting: WaitingMail,
+    /// The profiles that were asked for.
+    asked: DashMap<String, ()>,
 }
 
 /// What happened so far, for metrics.
@@ -79,6 +83,7 @@ impl Answerer {
             counters: Arc::default(),
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
+            asked: DashMap::new(),
         }
     }
 
@@ -136,11 +141,17 @@ impl Answerer {
         &self.waiting
     }
 
+    /// True where an answer was made for the profile of this name.
+    #[must_use]
+    pub fn was_asked(&self, profile: &str) -> bool {
+        self.asked.contains_key(profile)
+    }
+
     /// What happens behind everybody's back, as far as it is due now; to be called every second or
     /// so. The handles may be dropped.
-    pub async fn background(&self) -> Vec<tokio::task::JoinHandle<()>> {
+    pub fn background(&self) -> Vec<tokio::task::JoinHandle<()>> {
         let mut started = self.renew();
-        started.extend(self.discoverer.policies().refresh().await);
+        started.extend(self.policies().refresh());
         started
     }
 
@@ -160,30 +171,30 @@ impl Answerer {
     pub async fn answer(&self, key: &str, profile: &Profile) -> Arc<Answered> {
         let next_hop = NextHop::parse(key);
         let now = self.world.clock.now();
+        // Before the settings: an answer by old ones must not be kept as one by new ones.
+        let generation = self.generation_now();
         let settings = self.settings.load_full();
         if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, profile, now) {
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
         let answer_key = AnswerKey {
             profile: profile.name.clone(),
-            generation: self.generation_now(),
+            generation,
         };
-        if let Some(entry) = self.cache.fresh(&next_hop, now) {
-            if let Some(answered) = entry
-                .answer(&answer_key)
-                .filter(|answered| answered.holds(now))
-            {
-                self.counters.cached.fetch_add(1, Ordering::Relaxed);
-                self.note_hit(&entry, profile.deadline);
+        let entry = self.cache.fresh(&next_hop, now);
+        if let Some(entry) = entry.filter(|entry| !self.is_overtaken(entry, now)) {
+            self.counters.cached.fetch_add(1, Ordering::Relaxed);
+            self.note_hit(&entry, profile.deadline);
+            let kept = entry.answer(&answer_key);
+            if let Some(answered) = kept.filter(|answered| answered.holds(now)) {
+                if answered.verdict.answer == Answer::Temp {
+                    self.waiting.note(&answered, now);
+                }
                 return answered;
             }
-            if !self.is_overtaken(&entry).await {
-                self.counters.cached.fetch_add(1, Ordering::Relaxed);
-                self.note_hit(&entry, profile.deadline);
-                return self
-                    .judge(&entry, &settings, profile, answer_key, now)
-                    .await;
-            }
+            return self
+                .judge(&entry, &settings, profile, answer_key, now)
+                .await;
         }
         if self.flights.len() >= MOST_FLIGHTS {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
@@ -209,8 +220,9 @@ impl Answerer {
         };
         let now = self.world.clock.now();
         let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
-        self.waiting.note(&next_hop, &verdict, now);
-        Arc::new(made(next_hop, verdict, None, profile, now))
+        let answered = Arc::new(made(next_hop, verdict, None, profile, now));
+        self.waiting.note(&answered, now);
+        answered
     }
 
     /// Judges findings, renders, and keeps the answer beside them.
@@ -222,8 +234,16 @@ impl Answerer {
         key: AnswerKey,
         now: Moment,
     ) -> Arc<Answered> {
+        if !self.asked.contains_key(&profile.name) {
+            self.asked.insert(profile.name.clone(), ());
+        }
         let findings = &entry.findings;
-        let validation = self.world.resolver.validation();
+        // MX-17: what was gathered while the resolver did not validate is judged so, whatever came
+        // after.
+        let validation = match entry.under {
+            Validation::NotValidating => Validation::NotValidating,
+            _ => self.world.resolver.validation(),
+        };
         let remembered_dane = validation == Validation::NotValidating
             && memory::holds(&self.world, &findings.next_hop, now).await;
         let conditions = Conditions {
@@ -241,8 +261,7 @@ impl Answerer {
         );
         let kept = Some(Arc::clone(findings));
         let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
-        self.waiting
-            .note(&answered.next_hop, &answered.verdict, now);
+        self.waiting.note(&answered, now);
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
@@ -263,23 +282,19 @@ impl Answerer {
         settings.wrapping_mul(64).wrapping_add(mta * 3 + resolver)
     }
 
-    /// A policy that these findings lacked has been fetched since.
-    async fn is_overtaken(&self, entry: &Entry<Answered>) -> bool {
-        let lacking = matches!(
-            entry.findings.sts,
-            StsFinding::Failed(_)
-                | StsFinding::Policy {
-                    trouble: Some(_),
-                    ..
+    /// Something is known by now that these findings lack: they are gathered anew.
+    fn is_overtaken(&self, entry: &Entry<Answered>, now: Moment) -> bool {
+        // MX-17: the resolver validates again, or may; what it said before is not believed.
+        let recovered = entry.under == Validation::NotValidating
+            && self.world.resolver.validation() != Validation::NotValidating;
+        recovered
+            || match &entry.findings.next_hop {
+                NextHop::Domain { domain, .. } => {
+                    let findings = &entry.findings.sts;
+                    self.policies().overtake(domain, findings, now)
                 }
-        );
-        match &entry.findings.next_hop {
-            NextHop::Domain { domain, .. } if lacking => {
-                let policies = self.discoverer.policies();
-                policies.newer_than(domain, entry.findings.gathered).await
+                _ => false,
             }
-            _ => false,
-        }
     }
 }
 

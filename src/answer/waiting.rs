@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use dashmap::DashMap;
-use hoplock_policy::law::{Answer, Verdict};
+use hoplock_policy::law::Answer;
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::reason::Reason;
 
+use super::Answered;
+
 /// All of them.
 #[derive(Default)]
 pub struct WaitingMail {
-    destinations: DashMap<NextHop, WaitingSince>,
+    /// By profile too: another mail server may be answered otherwise.
+    destinations: DashMap<(NextHop, String), WaitingSince>,
 }
 
 /// One destination whose mail waits.
@@ -29,12 +32,11 @@ pub struct WaitingSince {
 
 impl WaitingMail {
     /// Takes over what was answered.
-    pub(super) fn note(&self, next_hop: &NextHop, verdict: &Verdict, now: Moment) {
+    pub(super) fn note(&self, answered: &Answered, now: Moment) {
+        let verdict = &answered.verdict;
+        let key = (answered.next_hop.clone(), answered.profile.clone());
         if verdict.answer != Answer::Temp {
-            // Most destinations never waited: looking is cheaper than removing.
-            if self.destinations.contains_key(next_hop) {
-                self.destinations.remove(next_hop);
-            }
+            self.destinations.remove(&key);
             return;
         }
         let waiting = WaitingSince {
@@ -43,7 +45,7 @@ impl WaitingMail {
             reason: verdict.reason,
             detail: verdict.detail.clone(),
         };
-        if let Some(mut known) = self.destinations.get_mut(next_hop) {
+        if let Some(mut known) = self.destinations.get_mut(&key) {
             let since = known.since;
             *known = WaitingSince { since, ..waiting };
             return;
@@ -52,7 +54,7 @@ impl WaitingMail {
             self.drop_old(now);
         }
         if self.destinations.len() < MOST {
-            self.destinations.insert(next_hop.clone(), waiting);
+            self.destinations.insert(key, waiting);
         }
     }
 
@@ -65,7 +67,7 @@ impl WaitingMail {
             .destinations
             .iter()
             .filter(|known| known.last.uptime.saturating_sub(known.since.uptime) >= long)
-            .map(|known| (known.key().clone(), known.value().clone()))
+            .map(|known| (known.key().0.clone(), known.value().clone()))
             .collect();
         waiting.sort_by_key(|(_, known)| known.since.uptime);
         waiting

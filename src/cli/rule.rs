@@ -17,7 +17,7 @@ use crate::world::Clock as _;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Add a rule, in place of any for the same destinations. `rule add '*' --mode audit --until 2h`
-    /// lets all mail out for two hours.
+    /// lets all mail out for two hours, save what a closer rule of yours demands.
     Add(New),
     /// All rules, those of the configuration too.
     List {
@@ -92,7 +92,31 @@ fn add(new: &New) -> Result<(String, ExitCode), Ended> {
     if new.until.is_none() {
         words.push_str("it has no end; `--until` gives it one\n");
     }
+    if new.pattern == "*" {
+        words.push_str(&closer(&daemon)?);
+    }
     Ok((words, exit::FINE))
+}
+
+/// The rules that go on in spite of one for everything.
+fn closer(daemon: &Daemon) -> Result<String, Ended> {
+    let rules: Value = serde_json::from_str(&daemon.get("/api/v1/rules")?).unwrap_or_default();
+    let in_force = |rule: &&Value| {
+        let standing = text(rule, "/standing");
+        text(rule, "/pattern") != "*" && (standing == "active" || standing == "near expiry")
+    };
+    let lines = rules
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(in_force)
+        .map(|rule| format!("  {:?}: {}\n", text(rule, "/pattern"), text(rule, "/says")));
+    let lines: String = lines.collect();
+    Ok(if lines.is_empty() {
+        lines
+    } else {
+        format!("closer rules go on:\n{lines}")
+    })
 }
 
 /// The section that the configuration would have: one grammar for both.

@@ -74,6 +74,12 @@ impl Discoverer {
         *self.options.swap(Arc::new(options)) != options
     }
 
+    /// The bounds and switches in force.
+    #[must_use]
+    pub fn options(&self) -> DiscoverOptions {
+        **self.options.load()
+    }
+
     /// The policies under way and the failures remembered.
     #[must_use]
     pub fn policies(&self) -> &Arc<Policies> {
@@ -117,8 +123,8 @@ impl Discoverer {
             .filter_map(|reply| reply.answer.ttl());
         let mut lifetime = ttls.fold(MAX_LIFETIME, Duration::min);
         if let StsFinding::Policy { remembered, .. } = &gathered.sts {
-            // ST-18: a policy with no lifetime serves this answer only.
-            lifetime = lifetime.min(remembered.policy.max_age);
+            // Not beyond the policy's own end; ST-18: one with no lifetime serves this answer only.
+            lifetime = lifetime.min(remembered.remaining(now));
         }
         gathered
             .lookups

@@ -1,5 +1,7 @@
 //! The MTA-STS record, and what it says about the policy at hand (RFC 8461, 3.1).
 
+use std::sync::Arc;
+
 use hoplock_policy::dns::{
     Answer, FailureKind, LookupFailure, Question, RecordData, RecordType, Reply,
 };
@@ -13,7 +15,7 @@ use crate::world::{Patience, World};
 /// Finds the policy of a domain, and the lookups that were made for it.
 pub(super) async fn find(
     world: &World,
-    policies: &Policies,
+    policies: &Arc<Policies>,
     domain: &PolicyDomain,
     patience: Patience,
 ) -> (StsFinding, Vec<Reply>) {

@@ -17,7 +17,7 @@ pub(super) async fn every_second(answerer: Arc<Answerer>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        drop(answerer.background().await);
+        drop(answerer.background());
     }
 }
 
@@ -25,14 +25,16 @@ pub(super) async fn every_second(answerer: Arc<Answerer>) {
 pub(super) async fn every_minute(admin: Arc<Admin>) {
     let mut ticks = interval(Duration::from_secs(60));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told: BTreeMap<String, Standing> = BTreeMap::new();
+    let mut told: BTreeMap<(String, bool), Standing> = BTreeMap::new();
     loop {
         ticks.tick().await;
         admin.metrics.minute();
         let now = admin.engine.answerer.world().clock.now();
         for listed in admin.rulebook.list(now.wall).await {
             let pattern = listed.rule.pattern.to_string();
-            if told.insert(pattern.clone(), listed.standing) == Some(listed.standing) {
+            // A rule added at run time and one of the configuration may share a pattern.
+            let key = (pattern.clone(), listed.added.is_some());
+            if told.insert(key, listed.standing) == Some(listed.standing) {
                 continue;
             }
             let says = &listed.says;
@@ -42,7 +44,7 @@ pub(super) async fn every_minute(admin: Arc<Admin>) {
                 Standing::ExpiredProtection => {
                     tracing::error!(pattern, says, "this rule has expired, and it protected");
                 }
-                Standing::Active | Standing::Overlaid => {}
+                Standing::Active | Standing::Overlaid | Standing::NotUnderstood => {}
             }
         }
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock_policy::moment::Timestamp;
-use hoplock_policy::render::json::{level_word, mode_word};
-use hoplock_policy::rules::{Mode, PinnedLevel, Rule};
+use hoplock_policy::render::rule::says;
+use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern};
 
 use crate::answer::{Answerer, Settings};
 use crate::config::{Config, Severity};
@@ -19,6 +19,8 @@ pub struct Rulebook {
     answerer: Arc<Answerer>,
     /// What the configuration says, without the stored rules.
     configured: Mutex<Settings>,
+    /// One change at a time: the last one that was acknowledged is in force.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// A rule, for people.
@@ -47,6 +49,8 @@ pub enum Standing {
     ExpiredProtection,
     /// A rule added at run time stands in its place.
     Overlaid,
+    /// It was added by another version, and is not understood: its destinations wait.
+    NotUnderstood,
 }
 
 /// Why a rule cannot be added.
@@ -67,23 +71,27 @@ impl Rulebook {
         Self {
             answerer,
             configured: Mutex::new(configured),
+            changing: tokio::sync::Mutex::default(),
         }
     }
 
     /// Takes over a new configuration.
     pub async fn reload(&self, configured: Settings) {
+        let _changing = self.changing.lock().await;
         *self.configured() = configured;
-        self.apply().await;
+        self.put_in_force().await;
     }
 
     /// Puts everything in force.
     pub async fn apply(&self) {
-        let later = self
-            .stored()
-            .await
-            .into_iter()
-            .map(|(rule, _)| rule)
-            .collect();
+        let _changing = self.changing.lock().await;
+        self.put_in_force().await;
+    }
+
+    /// To be called while nothing else changes.
+    async fn put_in_force(&self) {
+        let stored = self.stored().await.into_iter();
+        let later = stored.map(|(rule, ..)| rule).collect();
         let mut settings = self.configured().clone();
         settings.rules = settings.rules.overlaid(later);
         self.answerer.reload(settings);
@@ -99,6 +107,7 @@ impl Rulebook {
             let words = "the rule would end before it begins; give it a later time".to_owned();
             return Err(RuleError::Malformed(words));
         }
+        let _changing = self.changing.lock().await;
         let pattern = read.pattern.to_string();
         let rule = StoredRule { pattern, ..rule };
         tracing::info!(
@@ -108,26 +117,26 @@ impl Rulebook {
             "rule added"
         );
         self.answerer.world().store.keep_rule(rule).await?;
-        self.apply().await;
+        self.put_in_force().await;
         Ok(())
     }
 
-    /// Removes a rule that was added at run time; false where there is none.
+    /// Removes a rule that was added at run time, under any spelling of its pattern; false where there
+    /// is none.
     ///
     /// # Errors
     /// [`StoreFailure`] where it cannot be forgotten; it stays in force then.
     pub async fn remove(&self, pattern: &str, by: &str) -> Result<bool, StoreFailure> {
+        let _changing = self.changing.lock().await;
         let store = &self.answerer.world().store;
         let known = store.rules().await?;
-        let Some(rule) = known
-            .iter()
-            .find(|rule| rule.pattern.eq_ignore_ascii_case(pattern))
-        else {
+        let meant = pattern_of(pattern).map_or_else(|| pattern.to_owned(), |own| own.to_string());
+        let Some(rule) = known.iter().find(|rule| rule.pattern == meant) else {
             return Ok(false);
         };
         let removed = store.drop_rule(rule.pattern.clone()).await?;
         tracing::info!(pattern = rule.pattern, by, "rule removed");
-        self.apply().await;
+        self.put_in_force().await;
         Ok(removed)
     }
 
@@ -135,7 +144,10 @@ impl Rulebook {
     pub async fn list(&self, now: Timestamp) -> Vec<Listed> {
         let stored = self.stored().await;
         let configured = self.configured().rules.clone();
-        let overlaid = |rule: &Rule| stored.iter().any(|(own, _)| own.pattern == rule.pattern);
+        let overlaid = |rule: &Rule| {
+            let stands = |own: &Rule| own.pattern == rule.pattern && !own.is_expired(now);
+            stored.iter().any(|(own, ..)| stands(own))
+        };
         let mut listed: Vec<Listed> = configured
             .iter()
             .map(|rule| Listed {
@@ -149,16 +161,21 @@ impl Rulebook {
                 rule: rule.clone(),
             })
             .collect();
-        listed.extend(stored.into_iter().map(|(rule, stored)| Listed {
+        listed.extend(stored.into_iter().map(|(rule, stored, read)| Listed {
             says: says(&rule),
             added: Some((stored.by, stored.added)),
-            standing: standing(&rule, now),
+            standing: match read {
+                Read::Well => standing(&rule, now),
+                Read::NotAtAll => Standing::NotUnderstood,
+            },
             rule,
         }));
         listed
     }
 
-    async fn stored(&self) -> Vec<(Rule, StoredRule)> {
+    /// The rules added at run time. One that is not understood may have demanded anything: its
+    /// destinations wait, and an alarm says why.
+    async fn stored(&self) -> Vec<(Rule, StoredRule, Read)> {
         let stored = match self.answerer.world().store.rules().await {
             Ok(stored) => stored,
             Err(error) => {
@@ -169,12 +186,21 @@ impl Rulebook {
         let mut rules = Vec::new();
         for stored in stored {
             match read(&stored.text) {
-                Ok(rule) => rules.push((rule, stored)),
-                Err(why) => tracing::error!(
-                    pattern = stored.pattern,
-                    why,
-                    "a rule that was added at run time is not understood any more"
-                ),
+                Ok(rule) => rules.push((rule, stored, Read::Well)),
+                Err(why) => {
+                    let pattern = &stored.pattern;
+                    tracing::error!(
+                        pattern,
+                        why,
+                        "a rule that was added at run time is not understood any more: its \
+                         destinations wait"
+                    );
+                    let waits =
+                        format!("[rules.{}]\nanswer = \"defer\"\n", Config::quoted(pattern));
+                    if let Ok(rule) = read(&waits) {
+                        rules.push((rule, stored, Read::NotAtAll));
+                    }
+                }
             }
         }
         rules
@@ -205,12 +231,17 @@ fn read(text: &str) -> Result<Rule, String> {
     }
 }
 
-/// What a rule says, in a few words.
-fn says(rule: &Rule) -> String {
-    match rule.answer {
-        Some(level) => format!("answer {}", level_word(level)),
-        None => format!("mode {}", mode_word(rule.mode)),
-    }
+/// Whether a stored rule is understood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Well,
+    NotAtAll,
+}
+
+/// A pattern in the one form that rules are stored under.
+fn pattern_of(text: &str) -> Option<RulePattern> {
+    let section = format!("[rules.{}]\nmode = \"audit\"\n", Config::quoted(text));
+    read(&section).ok().map(|rule| rule.pattern)
 }
 
 fn standing(rule: &Rule, now: Timestamp) -> Standing {

@@ -1,33 +1,63 @@
 //! A store that lasts as long as the process; the other stores use it as the shelf in front of them.
 //!
-//! Bounded: enforced policies are evicted only by other enforced policies (RFC 8461, 10.2; CA-06).
-//! Not done: anything that survives a restart.
+//! Bounded in number and, since a policy's text may be long, in bytes: enforced policies are evicted
+//! only by other enforced policies (RFC 8461, 10.2; CA-06). Not done: anything that survives a restart.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hoplock_policy::findings::RememberedPolicy;
-use hoplock_policy::moment::{Moment, Timestamp};
-use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::moment::Moment;
+use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsMode;
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, Weighter};
 
 use crate::world::{DaneMemory, Gone, KeptPolicy, Lasts, Store, StoreFailure, StoredRule, Waiting};
 
 /// The store in memory.
 pub struct MemoryStore {
-    enforced: Cache<PolicyDomain, Arc<Shelved>>,
-    others: Cache<PolicyDomain, Arc<Shelved>>,
-    dane: Cache<DomainName, DaneMemory>,
+    enforced: Policies,
+    others: Policies,
+    dane: Cache<NextHop, DaneMemory, UnitWeighter, DefaultHashBuilder, Evictions>,
+    /// Something was evicted, so that not finding it says nothing.
+    evicted: Evictions,
     rules: Mutex<BTreeMap<String, StoredRule>>,
 }
+
+type Policies = Cache<PolicyDomain, Arc<Shelved>, ByText, DefaultHashBuilder, Evictions>;
 
 /// A policy on the shelf.
 struct Shelved {
     policy: Arc<RememberedPolicy>,
-    /// Milliseconds of the wall clock.
+    /// Milliseconds of the clock that never jumps.
     used: AtomicU64,
+}
+
+/// A policy weighs by its text, one at least.
+#[derive(Clone)]
+struct ByText;
+
+impl Weighter<PolicyDomain, Arc<Shelved>> for ByText {
+    fn weight(&self, _: &PolicyDomain, shelved: &Arc<Shelved>) -> u64 {
+        let length = shelved.policy.policy.text.len() / USUAL_TEXT;
+        u64::try_from(length).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+/// Notices that something had to go.
+#[derive(Clone, Default)]
+struct Evictions(Arc<AtomicBool>);
+
+impl<Key, Value> Lifecycle<Key, Value> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: Key, _: Value) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl MemoryStore {
@@ -35,35 +65,45 @@ impl MemoryStore {
     /// destinations seen with DANE.
     #[must_use]
     pub fn new(entries: usize) -> Self {
+        let evicted = Evictions::default();
+        let weight = u64::try_from(entries).unwrap_or(u64::MAX);
+        let policies = || {
+            let hasher = DefaultHashBuilder::default();
+            Cache::with(entries, weight, ByText, hasher, evicted.clone())
+        };
+        let hasher = DefaultHashBuilder::default();
         Self {
-            enforced: Cache::new(entries),
-            others: Cache::new(entries),
-            dane: Cache::new(entries),
+            enforced: policies(),
+            others: policies(),
+            dane: Cache::with(entries, weight, UnitWeighter, hasher, evicted.clone()),
+            evicted,
             rules: Mutex::default(),
         }
     }
 
-    /// The policy at hand.
-    pub(super) fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>> {
-        self.shelved(domain)
-            .map(|shelved| Arc::clone(&shelved.policy))
-    }
-
-    /// Puts a policy on the shelf.
+    /// Puts a policy on the shelf, unless one stands there whose fetch began later.
     pub(super) fn shelve(
         &self,
         domain: &PolicyDomain,
         policy: Arc<RememberedPolicy>,
-        used: Timestamp,
+        used: Duration,
     ) {
+        let later = |known: &Shelved| known.policy.fetched.uptime > policy.fetched.uptime;
+        if self.shelved(domain).is_some_and(|known| later(&known)) {
+            return;
+        }
         // RFC 8461, 8.3: a fetched "none" replaces an enforced policy at once.
         let (into, from) = match policy.policy.mode {
             StsMode::Enforce => (&self.enforced, &self.others),
             StsMode::Testing | StsMode::None => (&self.others, &self.enforced),
         };
-        let used = AtomicU64::new(used.0);
+        let used = AtomicU64::new(millis(used));
         into.insert(domain.clone(), Arc::new(Shelved { policy, used }));
         from.remove(domain);
+        // One that is too heavy for the shelf was never on it.
+        if into.peek(domain).is_none() {
+            self.evicted.0.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Takes a policy off the shelf.
@@ -73,36 +113,27 @@ impl MemoryStore {
     }
 
     /// Notes a use; the time of the one before.
-    pub(super) fn note_use(&self, domain: &PolicyDomain, now: Moment) -> Option<Timestamp> {
+    pub(super) fn note_use(&self, domain: &PolicyDomain, now: Moment) -> Option<Duration> {
         let shelved = self.shelved(domain)?;
-        Some(Timestamp(shelved.used.swap(now.wall.0, Ordering::Relaxed)))
+        let before = shelved.used.swap(millis(now.uptime), Ordering::Relaxed);
+        Some(Duration::from_millis(before))
     }
 
     /// Notes what was seen of a destination; what was noted before.
-    pub(super) fn note_dane(
-        &self,
-        destination: DomainName,
-        memory: DaneMemory,
-    ) -> Option<DaneMemory> {
+    pub(super) fn note_dane(&self, destination: NextHop, memory: DaneMemory) -> Option<DaneMemory> {
         let before = self.dane.get(&destination);
         self.dane.insert(destination, memory);
         before
     }
 
     /// What is noted of a destination.
-    pub(super) fn dane_at_hand(&self, destination: &DomainName) -> Option<DaneMemory> {
+    pub(super) fn dane_at_hand(&self, destination: &NextHop) -> Option<DaneMemory> {
         self.dane.get(destination)
     }
 
-    /// True where something may have been evicted, so that not finding it says nothing.
-    pub(super) fn is_full(&self) -> bool {
-        // The cache evicts a little before it is full.
-        let full = |len: usize, capacity: u64| {
-            u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(10) >= capacity.saturating_mul(9)
-        };
-        full(self.enforced.len(), self.enforced.capacity())
-            || full(self.others.len(), self.others.capacity())
-            || full(self.dane.len(), self.dane.capacity())
+    /// True where something was evicted, so that not finding it says nothing.
+    pub(super) fn has_evicted(&self) -> bool {
+        self.evicted.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn rules_at_hand(&self) -> MutexGuard<'_, BTreeMap<String, StoredRule>> {
@@ -124,6 +155,11 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.policy_at_hand(&domain)) })
     }
 
+    fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>> {
+        self.shelved(domain)
+            .map(|shelved| Arc::clone(&shelved.policy))
+    }
+
     fn remember_policy(
         &self,
         domain: PolicyDomain,
@@ -131,7 +167,7 @@ impl Store for MemoryStore {
     ) -> Waiting<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
             let used = self.note_use(&domain, policy.fetched);
-            let used = used.unwrap_or(policy.fetched.wall);
+            let used = used.unwrap_or(policy.fetched.uptime);
             self.shelve(&domain, policy, used);
             Ok(())
         })
@@ -148,28 +184,38 @@ impl Store for MemoryStore {
         })
     }
 
+    fn sweep(&self, now: Moment) {
+        let gone = |shelved: &Arc<Shelved>| {
+            let policy = &shelved.policy;
+            let kept = policy.policy.max_age.saturating_add(KEPT_BEYOND);
+            policy.fetched.remaining(kept, now).is_zero()
+        };
+        // Each is looked at again as it is taken out: a new one may stand in its place by then.
+        self.enforced.retain(|_, shelved| !gone(shelved));
+        self.others.retain(|_, shelved| !gone(shelved));
+        self.dane
+            .retain(|_, memory| !memory.seen.remaining(DANE_KEPT, now).is_zero());
+    }
+
     fn policies(&self) -> Vec<KeptPolicy> {
         let both = self.enforced.iter().chain(self.others.iter());
         both.map(|(domain, shelved)| KeptPolicy {
             domain,
             policy: Arc::clone(&shelved.policy),
-            used: Timestamp(shelved.used.load(Ordering::Relaxed)),
+            used: Duration::from_millis(shelved.used.load(Ordering::Relaxed)),
         })
         .collect()
     }
 
-    fn dane(
-        &self,
-        destination: DomainName,
-    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
+    fn dane(&self, destination: NextHop) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
         Box::pin(async move { Ok(self.dane_at_hand(&destination)) })
     }
 
-    fn remember_dane(&self, destination: DomainName, memory: DaneMemory) {
+    fn remember_dane(&self, destination: NextHop, memory: DaneMemory) {
         let _ = self.note_dane(destination, memory);
     }
 
-    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>> {
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(NextHop, Gone)>, StoreFailure>> {
         Box::pin(async move {
             let known = self.dane.iter();
             Ok(known
@@ -197,3 +243,14 @@ impl Store for MemoryStore {
         Lasts::Process
     }
 }
+
+fn millis(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is expired stays for a week: a clock that was wrong may be set right.
+pub(super) const KEPT_BEYOND: Duration = Duration::from_secs(7 * 86_400);
+/// Longer than a destination with DANE is remembered (MX-17: 30 days).
+pub(super) const DANE_KEPT: Duration = Duration::from_secs(40 * 86_400);
+/// Bytes of a policy's text that count as one entry: most are shorter.
+const USUAL_TEXT: usize = 512;

@@ -6,12 +6,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoplock_policy::dns::{Question, Reply};
 use hoplock_policy::findings::RememberedPolicy;
 pub use hoplock_policy::findings::Validation;
 use hoplock_policy::moment::{Moment, Timestamp};
-use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::OwnDaneSeen;
 
 pub use self::patience::Patience;
@@ -102,8 +104,11 @@ pub trait Store: Send + Sync {
         domain: PolicyDomain,
     ) -> Waiting<'_, Result<Option<Arc<RememberedPolicy>>, StoreFailure>>;
 
-    /// Remembers a policy. When this returns well, the policy is as durable as the store can make
-    /// it; no answer that rests on it leaves before (ST-28).
+    /// The policy of a domain that is at hand; `None` says nothing. Never waits.
+    fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>>;
+
+    /// Remembers a policy, unless one is remembered whose fetch began later. When this returns well,
+    /// it is as durable as the store can make it; no answer that rests on it leaves before (ST-28).
     fn remember_policy(
         &self,
         domain: PolicyDomain,
@@ -114,24 +119,24 @@ pub trait Store: Send + Sync {
     /// refreshed (ST-27). Never waits.
     fn policy_used(&self, domain: &PolicyDomain, now: Moment);
 
-    /// Forgets a domain's policy, by order of the operator or since it has long expired.
+    /// Forgets a domain's policy, by order of the operator or of the domain itself (`max_age` 0).
     fn forget_policy(&self, domain: PolicyDomain) -> Waiting<'_, Result<(), StoreFailure>>;
 
-    /// Every policy at hand, for refreshing and for people.
+    /// Takes out what has long expired. Never waits.
+    fn sweep(&self, now: Moment);
+
+    /// Every policy at hand, expired or not, for refreshing and for people.
     fn policies(&self) -> Vec<KeptPolicy>;
 
     /// What is remembered of a destination's usable TLSA records (MX-17, CA-09).
-    fn dane(
-        &self,
-        destination: DomainName,
-    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>>;
+    fn dane(&self, destination: NextHop) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>>;
 
     /// Remembers what was seen of a destination's TLSA records. Never waits: sightings are written
     /// once a day, and one that is lost is written again with the next.
-    fn remember_dane(&self, destination: DomainName, memory: DaneMemory);
+    fn remember_dane(&self, destination: NextHop, memory: DaneMemory);
 
     /// The destinations whose DANE is gone, for people.
-    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>>;
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(NextHop, Gone)>, StoreFailure>>;
 
     /// The rules that were added at run time.
     fn rules(&self) -> Waiting<'_, Result<Vec<StoredRule>, StoreFailure>>;
@@ -190,8 +195,8 @@ pub struct KeptPolicy {
     pub domain: PolicyDomain,
     /// The policy.
     pub policy: Arc<RememberedPolicy>,
-    /// When findings last rested on it.
-    pub used: Timestamp,
+    /// When findings last rested on it, on the clock that never jumps.
+    pub used: Duration,
 }
 
 /// A rule that was added at run time.

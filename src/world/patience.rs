@@ -37,6 +37,15 @@ impl Patience {
         }
     }
 
+    /// No patience at all: what is there is taken, and nothing waited for.
+    #[must_use]
+    pub fn over(self) -> Self {
+        Self {
+            until: self.started,
+            ..self
+        }
+    }
+
     /// What `work` brings, or `None` when patience ends first.
     pub async fn wait<T>(self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.until, work).await.ok()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hoplock::store::sqlite::SqliteStore;
 use hoplock::world::{DaneMemory, Store as _};
 use hoplock_policy::moment::{Moment, Timestamp};
-use hoplock_policy::name::DomainName;
+use hoplock_policy::next_hop::NextHop;
 
 use super::run::Lab;
 use super::servers::{NOT_VALIDATING, must};
@@ -241,7 +241,7 @@ fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
                 uptime: Duration::from_secs(1),
             };
             let store = SqliteStore::open(&path, 8, far).unwrap();
-            let name = DomainName::parse("e.test").unwrap();
+            let name = NextHop::parse("e.test");
             store.remember_dane(
                 name,
                 DaneMemory {

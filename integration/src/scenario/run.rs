@@ -157,7 +157,7 @@ impl Stage {
 
     /// One background round, and all that it started.
     async fn round(&self) {
-        for started in self.answerer.background().await {
+        for started in self.answerer.background() {
             started.await.unwrap();
         }
     }

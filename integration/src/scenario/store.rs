@@ -12,7 +12,8 @@ use hoplock::world::{
 };
 use hoplock_policy::findings::RememberedPolicy;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::next_hop::NextHop;
 use tempfile::TempDir;
 
 /// What fails.
@@ -89,6 +90,14 @@ impl Store for StagedStore {
         }
     }
 
+    fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>> {
+        self.inner.policy_at_hand(domain)
+    }
+
+    fn sweep(&self, now: Moment) {
+        self.inner.sweep(now);
+    }
+
     fn remember_policy(
         &self,
         domain: PolicyDomain,
@@ -112,21 +121,18 @@ impl Store for StagedStore {
         self.inner.policies()
     }
 
-    fn dane(
-        &self,
-        destination: DomainName,
-    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
+    fn dane(&self, destination: NextHop) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
         match self.faults.check(&self.faults.reads) {
             Err(failure) => Box::pin(async move { Err(failure) }),
             Ok(()) => held(self.inner.dane(destination)),
         }
     }
 
-    fn remember_dane(&self, destination: DomainName, memory: DaneMemory) {
+    fn remember_dane(&self, destination: NextHop, memory: DaneMemory) {
         self.inner.remember_dane(destination, memory);
     }
 
-    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>> {
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(NextHop, Gone)>, StoreFailure>> {
         held(self.inner.dane_gone())
     }
 

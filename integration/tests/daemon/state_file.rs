@@ -12,6 +12,7 @@ use hoplock::world::{DaneMemory, Lasts, Store as _, StoredRule};
 use hoplock_policy::findings::RememberedPolicy;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsPolicy;
 use rusqlite::Connection;
 
@@ -49,7 +50,7 @@ fn written(path: &Path) {
             seen: NOW,
             gone: None,
         };
-        store.remember_dane(DomainName::parse("d.test").unwrap(), seen);
+        store.remember_dane(NextHop::parse("d.test"), seen);
         let rule = StoredRule {
             pattern: "r.test".to_owned(),
             text: "[rules.\"r.test\"]\nanswer = \"encrypt\"\n".to_owned(),
@@ -102,7 +103,7 @@ fn what_was_written_is_read_again() {
         let kept = store.policy(domain("e.test")).await.unwrap().unwrap();
         assert_eq!(kept.policy, policy().policy);
         assert_eq!(kept.remaining(later), Duration::from_secs(86_400 - 3600));
-        let seen = store.dane(DomainName::parse("d.test").unwrap()).await;
+        let seen = store.dane(NextHop::parse("d.test")).await;
         assert_eq!(seen.unwrap().unwrap().seen.wall, NOW.wall);
         assert_eq!(store.rules().await.unwrap()[0].by, "somebody");
         store.forget_policy(domain("e.test")).await.unwrap();

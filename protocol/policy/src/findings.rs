@@ -46,7 +46,7 @@ impl Findings {
     #[must_use]
     pub fn has_failure(&self) -> bool {
         matches!(self.mx, MxFinding::Failed(_))
-            || matches!(self.sts, StsFinding::Failed(_))
+            || self.sts.has_failure()
             || self.hosts.iter().any(HostFinding::has_failure)
     }
 }
@@ -257,6 +257,24 @@ pub struct RememberedPolicy {
     pub id: String,
     /// The last successful HTTPS fetch; `max_age` runs from here alone (ST-27).
     pub fetched: Moment,
+}
+
+impl StsFinding {
+    /// True where nobody knows whether another policy is announced, or it is on its way: a living
+    /// policy goes on meanwhile, and is looked after again soon (ST-25).
+    #[must_use]
+    pub fn has_failure(&self) -> bool {
+        match self {
+            Self::Failed(_) => true,
+            Self::NotApplicable | Self::Absent(_) => false,
+            Self::Policy { trouble, .. } => trouble.as_ref().is_some_and(|failure| {
+                matches!(
+                    failure.kind,
+                    StsFailureKind::Record | StsFailureKind::Pending | StsFailureKind::Store
+                )
+            }),
+        }
+    }
 }
 
 impl RememberedPolicy {

@@ -106,14 +106,17 @@ impl Rules {
         Self { rules }
     }
 
-    /// These rules with `later` ones, each in place of an earlier one for the same destinations.
+    /// These rules with `later` ones, each in front of an earlier one for the same destinations, which
+    /// counts again when the later one has expired.
     #[must_use]
     pub fn overlaid(&self, later: Vec<Rule>) -> Self {
-        let kept = self.rules.iter().filter(|rule| {
-            let same = |own: &Rule| own.pattern == rule.pattern;
-            !later.iter().any(same)
-        });
-        Self::new(kept.cloned().chain(later.iter().cloned()).collect())
+        // Sorting keeps the order of equals.
+        Self::new(
+            later
+                .into_iter()
+                .chain(self.rules.iter().cloned())
+                .collect(),
+        )
     }
 
     /// The rule for a name, expired ones left out.

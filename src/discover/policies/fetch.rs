@@ -1,6 +1,7 @@
 //! One fetch of a policy: over HTTPS, into the store, and one line in the log when things change.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hoplock_policy::findings::{RememberedPolicy, StsFailure, StsFailureKind};
 use hoplock_policy::moment::Moment;
@@ -8,58 +9,104 @@ use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::sts::{PolicyResponseFault, StsMode, read_response};
 use tokio::sync::watch;
 
-use super::{Desk, Policies};
+use super::Policies;
+use super::desk::{Desk, Fetched, Progress, demands};
 use crate::world::{FetchFailure, FetchFailureKind, World};
-
-/// What came of a fetch.
-pub(super) type Fetched = Result<Arc<RememberedPolicy>, StsFailure>;
 
 impl Policies {
     /// Starts a fetch that goes on whatever becomes of who asked for it; `tries` failed before it,
     /// and `known` is the policy that is alive meanwhile.
     pub(super) fn start(
-        &self,
+        self: &Arc<Self>,
         domain: &PolicyDomain,
         id: &str,
         known: Option<Arc<RememberedPolicy>>,
         now: Moment,
         tries: u32,
-    ) -> watch::Receiver<Option<Fetched>> {
-        let (done_sender, done) = watch::channel(None);
+    ) -> watch::Receiver<Progress> {
+        let (teller, progress) = watch::channel(Progress::Asking);
+        let number = self.fetches.fetch_add(1, Ordering::Relaxed);
         let under_way = Desk::UnderWay {
+            number,
             id: id.to_owned(),
             since: now,
-            done: done.clone(),
+            progress: progress.clone(),
         };
         self.desks.insert(domain.clone(), under_way);
-        let (world, desks) = (self.world.clone(), Arc::clone(&self.desks));
-        let (domain, id) = (domain.clone(), id.to_owned());
+        let (own, domain, id) = (Arc::clone(self), domain.clone(), id.to_owned());
         tokio::spawn(async move {
-            let outcome = fetch(&world, &domain, &id).await;
-            let now = world.clock.now();
-            tell(&domain, known.as_deref(), &outcome, tries, now);
-            match &outcome {
-                Ok(_) => {
-                    desks.remove(&domain);
-                }
-                // The policy was there: it is fetched again as soon as it can be kept.
-                Err(failure) if failure.kind == StsFailureKind::Store => {
-                    desks.remove(&domain);
-                }
+            let fetched = fetch(&own.world, &domain, &id, now).await;
+            if let Ok(policy) = &fetched {
+                teller.send_replace(Progress::Learnt(Arc::clone(policy)));
+            }
+            let (outcome, desk) = match fetched {
+                Ok(policy) => match own.keep(&domain, policy, known.as_deref()).await {
+                    Kept::Durably(policy) => (Ok(policy), None),
+                    Kept::Not(outcome, policy) => (outcome, Some(Desk::Unkept { id, policy })),
+                },
                 Err(failure) => {
                     let failed = Desk::Failed {
                         id,
-                        last: now,
+                        last: own.world.clock.now(),
                         tries: tries.saturating_add(1),
                         failure: failure.clone(),
                     };
-                    desks.insert(domain, failed);
+                    (Err(failure), Some(failed))
                 }
-            }
-            done_sender.send_replace(Some(outcome));
+            };
+            tell(
+                &domain,
+                known.as_deref(),
+                &outcome,
+                tries,
+                own.world.clock.now(),
+            );
+            own.finish(&domain, number, desk);
+            teller.send_replace(Progress::Done(outcome));
         });
-        done
+        progress
     }
+
+    /// Keeps a policy that was fetched.
+    pub(super) async fn keep(
+        &self,
+        domain: &PolicyDomain,
+        policy: Arc<RememberedPolicy>,
+        known: Option<&RememberedPolicy>,
+    ) -> Kept {
+        let store = &self.world.store;
+        if policy.policy.max_age.is_zero() {
+            // ST-18, ST-24: what was remembered is over, and this one serves the answer at hand. Where
+            // it cannot be forgotten it goes on, and the store's own log says so.
+            let _ = store.forget_policy(domain.clone()).await;
+            return Kept::Durably(policy);
+        }
+        let kept = store.remember_policy(domain.clone(), Arc::clone(&policy));
+        let Err(failure) = kept.await else {
+            // Another fetch may have begun later and been quicker.
+            let latest = store.policy_at_hand(domain);
+            return Kept::Durably(latest.unwrap_or(policy));
+        };
+        // ST-28: an answer must not rest on a policy that a restart would forget, nor on none where
+        // one demands something. A policy that demands nothing holds nobody.
+        let outcome = if demands(&policy) || known.is_some_and(demands) {
+            Err(StsFailure {
+                kind: StsFailureKind::Store,
+                detail: failure.to_string(),
+            })
+        } else {
+            Ok(Arc::clone(&policy))
+        };
+        Kept::Not(outcome, policy)
+    }
+}
+
+/// Whether a policy could be kept.
+pub(super) enum Kept {
+    /// It is as durable as the store can make it; the policy to go by.
+    Durably(Arc<RememberedPolicy>),
+    /// It is not: what to answer with, and the policy whose keeping is to be tried again.
+    Not(Fetched, Arc<RememberedPolicy>),
 }
 
 /// One line for each change of state: a policy that changes, that cannot be had any more, that can
@@ -108,7 +155,8 @@ fn tell(
     }
 }
 
-async fn fetch(world: &World, domain: &PolicyDomain, id: &str) -> Fetched {
+/// Asks the policy host; `begun` is when, which its `max_age` counts from (RFC 8461, 3.2).
+async fn fetch(world: &World, domain: &PolicyDomain, id: &str, begun: Moment) -> Fetched {
     let response = world.policy_fetcher.fetch(domain.clone()).await;
     let response = response.map_err(not_fetched)?;
     let read = read_response(
@@ -117,21 +165,11 @@ async fn fetch(world: &World, domain: &PolicyDomain, id: &str) -> Fetched {
         &response.body,
     );
     let policy = read.map_err(|fault| not_a_policy(&fault))?;
-    let remembered = Arc::new(RememberedPolicy {
+    Ok(Arc::new(RememberedPolicy {
         policy,
         id: id.to_owned(),
-        fetched: world.clock.now(),
-    });
-    if !remembered.policy.max_age.is_zero() {
-        let (domain, policy) = (domain.clone(), Arc::clone(&remembered));
-        let kept = world.store.remember_policy(domain, policy).await;
-        // ST-28: an answer must not rest on a policy that a restart would forget.
-        kept.map_err(|failure| StsFailure {
-            kind: StsFailureKind::Store,
-            detail: failure.to_string(),
-        })?;
-    }
-    Ok(remembered)
+        fetched: begun,
+    }))
 }
 
 fn not_fetched(failure: FetchFailure) -> StsFailure {

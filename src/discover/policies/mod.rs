@@ -3,9 +3,11 @@
 //! A fetch is never waited for twice: who comes while it is under way shares it, who comes after it
 //! failed is answered from the failure, and retries happen behind everybody's back (ST-12).
 //!
+//! * [`desk`]: what is known of the last fetch.
 //! * [`fetch`]: one fetch, and what the log says of it.
 //! * [`refresh`]: ahead of expiry.
 
+mod desk;
 mod fetch;
 mod refresh;
 
@@ -20,19 +22,20 @@ use hoplock_policy::findings::{
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::PolicyDomain;
 use quick_cache::sync::Cache;
-use tokio::sync::{Semaphore, watch};
 
-use self::fetch::Fetched;
+use self::desk::{Desk, Fetched, demands, wait};
+use self::fetch::Kept;
+use self::refresh::{Places, Timetable};
 use crate::world::{Patience, StoreFailure, World};
 
 /// What is known of policies beyond the store.
 pub struct Policies {
     world: World,
     desks: Arc<Cache<PolicyDomain, Desk>>,
-    /// Places for refreshes; those beyond wait for the next round.
-    places: Arc<Semaphore>,
-    /// When the store is looked through again.
-    next_look: Mutex<Option<Moment>>,
+    /// Numbers the fetches.
+    fetches: AtomicU64,
+    places: Places,
+    timetable: Mutex<Timetable>,
     counters: Arc<RefreshCounters>,
 }
 
@@ -58,36 +61,21 @@ pub(super) enum Record {
     Failed(String),
 }
 
-/// The last fetch for a domain.
-#[derive(Clone)]
-enum Desk {
-    UnderWay {
-        id: String,
-        since: Moment,
-        done: watch::Receiver<Option<Fetched>>,
-    },
-    Failed {
-        id: String,
-        last: Moment,
-        tries: u32,
-        failure: StsFailure,
-    },
-}
-
 impl Policies {
     pub(super) fn new(world: World, entries: usize) -> Self {
         Self {
             world,
             desks: Arc::new(Cache::new(entries)),
-            places: Arc::new(Semaphore::new(refresh::AT_ONCE)),
-            next_look: Mutex::new(None),
+            fetches: AtomicU64::new(0),
+            places: Places::default(),
+            timetable: Mutex::default(),
             counters: Arc::default(),
         }
     }
 
     /// The policy to go by, given what the record says.
     pub(super) async fn find(
-        &self,
+        self: &Arc<Self>,
         domain: &PolicyDomain,
         record: Record,
         patience: Patience,
@@ -110,6 +98,10 @@ impl Policies {
                 }
                 return match self.announced(domain, &id, &alive, now, patience).await {
                     Ok(fetched) => fetched_now(fetched),
+                    // What cannot be kept demands something: one that demands nothing is no way out.
+                    Err(failure) if failure.kind == StsFailureKind::Store => {
+                        fall_back(alive.filter(|policy| demands(policy)), failure)
+                    }
                     Err(failure) => fall_back(alive, failure),
                 };
             }
@@ -122,14 +114,34 @@ impl Policies {
         fall_back(alive, StsFailure { kind, detail })
     }
 
-    /// True where a policy was fetched after these findings: they should be gathered anew.
-    pub async fn newer_than(&self, domain: &PolicyDomain, gathered: Moment) -> bool {
-        let stored = self.world.store.policy(domain.clone()).await;
-        let stored = stored.ok().flatten();
-        stored.is_some_and(|policy| policy.fetched.uptime > gathered.uptime)
+    /// True where another policy is remembered by now than the one that these findings rest on: they
+    /// should be gathered anew. Never waits.
+    #[must_use]
+    pub fn overtake(&self, domain: &PolicyDomain, findings: &StsFinding, now: Moment) -> bool {
+        let Some(stored) = self.world.store.policy_at_hand(domain) else {
+            return false;
+        };
+        match findings {
+            StsFinding::Policy { remembered, .. } => {
+                stored.fetched.uptime > remembered.fetched.uptime
+            }
+            // It is remembered, and something newer cannot be.
+            StsFinding::Failed(failure) if failure.kind == StsFailureKind::Store => false,
+            StsFinding::NotApplicable => false,
+            StsFinding::Failed(_) | StsFinding::Absent(_) => !stored.remaining(now).is_zero(),
+        }
     }
 
-    /// Forgets that fetching a policy failed: the next answer that needs it tries again.
+    /// Forgets that fetching policies failed: the next answers that need them try again.
+    pub fn forget_failures(&self) {
+        let failed = self.desks.iter();
+        let failed = failed.filter(|(_, desk)| matches!(desk, Desk::Failed { .. }));
+        for (domain, _) in failed.collect::<Vec<_>>() {
+            self.desks.remove(&domain);
+        }
+    }
+
+    /// The same for one domain.
     pub fn forget_failure(&self, domain: &PolicyDomain) {
         if matches!(self.desks.get(domain), Some(Desk::Failed { .. })) {
             self.desks.remove(domain);
@@ -144,57 +156,71 @@ impl Policies {
 
     /// Fetches the policy with this id, or says why it cannot be had within `patience`.
     async fn announced(
-        &self,
+        self: &Arc<Self>,
         domain: &PolicyDomain,
-        id: &str,
+        announced: &str,
         alive: &Option<Arc<RememberedPolicy>>,
         now: Moment,
         patience: Patience,
     ) -> Fetched {
-        match self.desks.get(domain) {
-            // A fetch whose task broke will never be done: it is started anew.
+        let desk = self.desks.get(domain);
+        let under_way = desk.as_ref().is_some_and(Desk::is_under_way);
+        match desk {
             Some(Desk::UnderWay {
-                id: other,
+                id,
                 since,
-                done,
-            }) if other == id && done.has_changed().is_ok() => {
+                progress,
+                ..
+            }) if id == announced && under_way => {
                 // ST-11: a fetch that others have waited for long enough holds nobody else.
-                if now.uptime.saturating_sub(since.uptime) > SHARED_WAIT {
-                    return Err(pending());
-                }
-                wait(done, patience).await
+                let waited = now.uptime.saturating_sub(since.uptime) > SHARED_WAIT;
+                let patience = if waited { patience.over() } else { patience };
+                wait(progress, patience).await
+            }
+            Some(Desk::Unkept { id, policy })
+                if id == announced && !policy.remaining(now).is_zero() =>
+            {
+                self.keep_again(domain, policy, alive.as_deref()).await
             }
             Some(Desk::Failed {
-                id: other,
+                id,
                 last,
                 tries,
                 failure,
-            }) if other == id => {
+            }) if id == announced => {
                 // RFC 8461, 3.3: no retry within five minutes, and nobody waits for one (ST-12).
                 if is_time_to_retry(last, tries, now) {
-                    drop(self.start(domain, id, alive.clone(), now, tries));
+                    drop(self.start(domain, announced, alive.clone(), now, tries));
                 }
                 Err(failure)
             }
-            _ => wait(self.start(domain, id, alive.clone(), now, 0), patience).await,
+            _ => {
+                wait(
+                    self.start(domain, announced, alive.clone(), now, 0),
+                    patience,
+                )
+                .await
+            }
         }
     }
-}
 
-async fn wait(mut done: watch::Receiver<Option<Fetched>>, patience: Patience) -> Fetched {
-    let finished = patience.wait(done.wait_for(Option::is_some)).await;
-    match finished {
-        Some(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(pending())),
-        // The fetch itself broke: as good as not finished.
-        Some(Err(_)) | None => Err(pending()),
-    }
-}
-
-fn pending() -> StsFailure {
-    let detail = "the policy host is slow; the fetch goes on in the background".to_owned();
-    StsFailure {
-        kind: StsFailureKind::Pending,
-        detail,
+    /// Tries once more to keep a policy that was fetched.
+    async fn keep_again(
+        &self,
+        domain: &PolicyDomain,
+        policy: Arc<RememberedPolicy>,
+        known: Option<&RememberedPolicy>,
+    ) -> Fetched {
+        match self.keep(domain, policy, known).await {
+            Kept::Durably(policy) => {
+                if let Some(Desk::Unkept { .. }) = self.desks.get(domain) {
+                    self.desks.remove(domain);
+                }
+                tracing::info!(%domain, "MTA-STS policy is kept at last");
+                Ok(policy)
+            }
+            Kept::Not(outcome, _) => outcome,
+        }
     }
 }
 

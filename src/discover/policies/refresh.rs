@@ -12,44 +12,53 @@ use std::time::Duration;
 use hoplock_policy::findings::{StsFailure, StsFailureKind};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::sts::StsMode;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::{Desk, Policies, Record, is_time_to_retry};
+use super::desk::{Desk, Progress};
+use super::{Policies, Record, is_time_to_retry};
 use crate::discover::sts;
 use crate::world::KeptPolicy;
+
+/// Places for refreshes; those beyond wait for the next round.
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    /// Of these, what policies of short life may take: whoever publishes many of them, on a slow
+    /// host, holds up no policy that lives for days.
+    short: Arc<Semaphore>,
+}
+
+/// When what is done next, on the clock that never jumps.
+#[derive(Default)]
+pub(super) struct Timetable {
+    look: Duration,
+    sweep: Duration,
+}
 
 impl Policies {
     /// Starts the refreshes that are due, as many as there are places for; to be called every
     /// second or so. The handles may be dropped.
-    pub async fn refresh(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+    pub fn refresh(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
         let now = self.world.clock.now();
         if !self.is_time_to_look(now) {
             return Vec::new();
         }
-        let (mut due, mut gone) = (Vec::new(), Vec::new());
+        let mut due = Vec::new();
         let mut next = now.uptime.saturating_add(LONGEST_UNLOOKED);
         for kept in self.world.store.policies() {
-            if kept.policy.remaining(now).is_zero() {
-                gone.push(kept.domain);
-                continue;
-            }
             match self.due(&kept, now) {
                 Due::Now => due.push(kept),
                 Due::At(uptime) => next = next.min(uptime),
                 Due::Never => {}
             }
         }
-        for domain in gone.into_iter().take(FORGOTTEN_AT_ONCE) {
-            // What cannot be forgotten now is tried with the next round.
-            let _ = self.world.store.forget_policy(domain).await;
-        }
-        // The one that expires first goes first.
-        due.sort_by_key(|kept| kept.policy.remaining(now));
+        // The one with the least share of its life left goes first.
+        due.sort_by_key(|kept| share_left(kept, now));
         let mut started = Vec::new();
         for kept in due {
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let Some(place) = self.places.take(&kept) else {
                 next = now.uptime;
-                break;
+                continue;
             };
             let own = Arc::clone(self);
             started.push(tokio::spawn(async move {
@@ -57,40 +66,52 @@ impl Policies {
                 drop(place);
             }));
         }
-        let next = Moment {
-            uptime: next,
-            ..now
-        };
-        *self
-            .next_look
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(next);
+        self.timetable(|timetable| timetable.look = next);
         started
     }
 
+    /// Sweeps the store where it is time; true where policies are to be looked through.
     fn is_time_to_look(&self, now: Moment) -> bool {
-        let next = self
-            .next_look
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        next.is_none_or(|next| next.uptime <= now.uptime)
+        let (look, sweep) = self.timetable(|timetable| {
+            let sweep = timetable.sweep <= now.uptime;
+            if sweep {
+                timetable.sweep = now.uptime.saturating_add(BETWEEN_SWEEPS);
+            }
+            (timetable.look <= now.uptime, sweep)
+        });
+        if sweep {
+            self.world.store.sweep(now);
+        }
+        look
+    }
+
+    fn timetable<T>(&self, work: impl FnOnce(&mut Timetable) -> T) -> T {
+        let guard = self.timetable.lock();
+        work(&mut guard.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn due(&self, kept: &KeptPolicy, now: Moment) -> Due {
+        let left = kept.policy.remaining(now);
         // ST-27: what nobody has used for long is kept to its end and not prolonged.
-        let unused = Duration::from_millis(now.wall.0.saturating_sub(kept.used.0));
-        if unused > UNUSED {
+        let unused = now.uptime.saturating_sub(kept.used);
+        if left.is_zero() || unused > UNUSED {
+            return Due::Never;
+        }
+        // One of short life is fetched when needed; ahead of that only where somebody needed it
+        // since the last fetch.
+        if is_short(kept) && kept.used <= kept.policy.fetched.uptime {
             return Due::Never;
         }
         match self.desks.get(&kept.domain) {
-            Some(Desk::UnderWay { .. }) => return Due::Never,
+            Some(Desk::Unkept { .. }) => return Due::Now,
+            Some(desk @ Desk::UnderWay { .. }) if desk.is_under_way() => return Due::Never,
             Some(Desk::Failed { last, tries, .. }) if !is_time_to_retry(last, tries, now) => {
                 return Due::Never;
             }
             _ => {}
         }
         let max_age = kept.policy.policy.max_age;
-        let age = max_age.saturating_sub(kept.policy.remaining(now));
+        let age = max_age.saturating_sub(left);
         let after = interval(kept);
         if age >= after {
             Due::Now
@@ -99,13 +120,21 @@ impl Policies {
         }
     }
 
-    async fn refresh_one(&self, kept: KeptPolicy) {
+    async fn refresh_one(self: &Arc<Self>, kept: KeptPolicy) {
+        if let Some(Desk::Unkept { policy, .. }) = self.desks.get(&kept.domain)
+            && !policy.remaining(self.world.clock.now()).is_zero()
+        {
+            let _ = self
+                .keep_again(&kept.domain, policy, Some(&kept.policy))
+                .await;
+            return;
+        }
         let record = sts::record_of(&self.world, &kept.domain).await;
         let now = self.world.clock.now();
         let tries = match self.desks.get(&kept.domain) {
             Some(Desk::Failed { tries, .. }) => tries,
-            Some(Desk::UnderWay { .. }) => return,
-            None => 0,
+            Some(desk) if desk.is_under_way() => return,
+            _ => 0,
         };
         let id = match record {
             Record::Announces(id) => id,
@@ -118,9 +147,11 @@ impl Policies {
                 return;
             }
         };
-        let mut done = self.start(&kept.domain, &id, Some(kept.policy), now, tries);
-        let outcome = done.wait_for(Option::is_some).await;
-        let refreshed = outcome.is_ok_and(|outcome| matches!(*outcome, Some(Ok(_))));
+        let mut progress = self.start(&kept.domain, &id, Some(kept.policy), now, tries);
+        let done = progress
+            .wait_for(|far| matches!(far, Progress::Done(_)))
+            .await;
+        let refreshed = done.is_ok_and(|far| matches!(*far, Progress::Done(Ok(_))));
         let counter = if refreshed {
             &self.counters.refreshed
         } else {
@@ -152,6 +183,26 @@ impl Policies {
     }
 }
 
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(AT_ONCE)),
+            short: Arc::new(Semaphore::new(SHORT_AT_ONCE)),
+        }
+    }
+}
+
+impl Places {
+    fn take(&self, kept: &KeptPolicy) -> Option<Vec<OwnedSemaphorePermit>> {
+        let mut place = Vec::new();
+        if is_short(kept) {
+            place.push(Arc::clone(&self.short).try_acquire_owned().ok()?);
+        }
+        place.push(Arc::clone(&self.all).try_acquire_owned().ok()?);
+        Some(place)
+    }
+}
+
 /// When a policy is to be fetched again.
 enum Due {
     Now,
@@ -159,6 +210,17 @@ enum Due {
     At(Duration),
     /// Not as things stand: looked at again with the next round.
     Never,
+}
+
+/// A policy that asks to be fetched more often than daily.
+fn is_short(kept: &KeptPolicy) -> bool {
+    kept.policy.policy.max_age < ABOUT_DAILY
+}
+
+/// What is left of a policy's life, in thousandths.
+fn share_left(kept: &KeptPolicy, now: Moment) -> u128 {
+    let whole = kept.policy.policy.max_age.as_millis().max(1);
+    kept.policy.remaining(now).as_millis().saturating_mul(1000) / whole
 }
 
 /// Daily, or at half of a shorter `max_age`; up to a quarter earlier, by the name and the last
@@ -178,6 +240,8 @@ const UNUSED: Duration = Duration::from_secs(30 * 86_400);
 /// The store is looked through at least so often: new policies may live for seconds only.
 const LONGEST_UNLOOKED: Duration = Duration::from_secs(10);
 /// Refreshes side by side: enough for a million policies a day at a second each.
-pub(super) const AT_ONCE: usize = 16;
-/// Expired policies taken out in one round, so that a round stays short.
-const FORGOTTEN_AT_ONCE: usize = 1_000;
+const AT_ONCE: usize = 16;
+/// Half of them.
+const SHORT_AT_ONCE: usize = 8;
+/// What has expired does no harm but to take room.
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(3600);

@@ -1,12 +1,14 @@
 //! What is kept, over HTTP: findings and their answers, remembered policies; and forgetting them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::next_hop::{NextHop, NotADomain, escaped};
 use hoplock_policy::render::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -94,7 +96,7 @@ impl Admin {
                     max_age: policy.max_age.as_secs(),
                     expires_in: kept.policy.remaining(now).as_secs(),
                     fetched: time(kept.policy.fetched.wall),
-                    used: time(kept.used),
+                    used: time(earlier(now, now.uptime.saturating_sub(kept.used))),
                 }
             })
             .collect();
@@ -124,6 +126,12 @@ impl Admin {
     }
 }
 
+/// The wall clock's time of a moment that long ago.
+fn earlier(now: Moment, age: Duration) -> Timestamp {
+    let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    Timestamp(now.wall.0.saturating_sub(millis))
+}
+
 fn verdicts(entry: &Entry<Answered>) -> Vec<(String, &'static str)> {
     let answers = entry.answers();
     let words = answers
@@ -144,13 +152,8 @@ pub(super) async fn show(
     let next_hop = NextHop::parse(&wanted.next_hop);
     let entry = admin.engine.answerer.cache().entry(&next_hop);
     let policies = admin.kept_policies(Some(&next_hop));
-    let seen = match next_hop.name() {
-        Some(name) => {
-            let memory = admin.engine.answerer.world().store.dane(name.clone()).await;
-            memory.ok().flatten()
-        }
-        None => None,
-    };
+    let memory = admin.engine.answerer.world().store.dane(next_hop);
+    let seen = memory.await.ok().flatten();
     let findings = entry.map(|entry| admin.shown(&entry));
     Json(json!({
         "findings": findings,
@@ -187,6 +190,11 @@ pub(super) struct Purge {
 pub(super) async fn purge(State(admin): State<Arc<Admin>>, Query(purge): Query<Purge>) -> Response {
     let answerer = &admin.engine.answerer;
     let next_hop = purge.next_hop.as_deref().map(NextHop::parse);
+    if let Some(NextHop::NotADomain(NotADomain::Malformed(why))) = &next_hop {
+        let asked = escaped(purge.next_hop.as_deref().unwrap_or_default());
+        let words = format!("{asked} is no destination: {why}\n");
+        return (StatusCode::BAD_REQUEST, words).into_response();
+    }
     if next_hop.is_none() && !purge.all {
         let words = "name a next hop, or all\n";
         return (StatusCode::BAD_REQUEST, words).into_response();
@@ -198,22 +206,29 @@ pub(super) async fn purge(State(admin): State<Arc<Admin>>, Query(purge): Query<P
     }
     let findings = before.saturating_sub(answerer.cache().len());
     let store = &answerer.world().store;
+    let meant: Vec<_> = match &next_hop {
+        _ if !purge.policies => Vec::new(),
+        None => store
+            .policies()
+            .into_iter()
+            .map(|kept| kept.domain)
+            .collect(),
+        // By name: it may be in the file and not at hand.
+        Some(NextHop::Domain { domain, .. }) => vec![domain.clone()],
+        Some(_) => Vec::new(),
+    };
     let mut policies = 0_usize;
-    for kept in store.policies() {
-        let meant = match &next_hop {
-            None => true,
-            Some(NextHop::Domain { domain, .. }) => *domain == kept.domain,
-            Some(_) => false,
-        };
-        if meant && purge.policies {
-            if let Err(error) = store.forget_policy(kept.domain).await {
-                return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
-            }
-            policies += 1;
+    for domain in meant {
+        let known = store.policy(domain.clone()).await;
+        policies += usize::from(!matches!(known, Ok(None)));
+        if let Err(error) = store.forget_policy(domain).await {
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
         }
     }
-    if let Some(NextHop::Domain { domain, .. }) = &next_hop {
-        answerer.policies().forget_failure(domain);
+    match &next_hop {
+        Some(NextHop::Domain { domain, .. }) => answerer.policies().forget_failure(domain),
+        Some(_) => {}
+        None => answerer.policies().forget_failures(),
     }
     tracing::info!(findings, policies, "purged by order");
     Json(json!({ "findings": findings, "policies": policies })).into_response()

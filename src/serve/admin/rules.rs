@@ -45,6 +45,7 @@ impl RuleLine {
                 Standing::NearExpiry => "near expiry",
                 Standing::Expired | Standing::ExpiredProtection => "expired",
                 Standing::Overlaid => "overlaid",
+                Standing::NotUnderstood => "not understood",
             },
             by,
             added: added.map(time),

@@ -9,7 +9,9 @@ use axum::Json;
 use axum::extract::State;
 use hoplock_policy::findings::Validation;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::profile::{OwnDane, OwnDaneSeen};
+use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::profile::{Family, OwnDane, OwnDaneSeen, Profile};
+use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
 use super::rules::RuleLine;
@@ -135,7 +137,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     let mut alarms = resolver(admin);
     alarms.extend(own_dane(admin));
     alarms.extend(store(admin));
-    alarms.extend(lost_dane(admin, now).await);
+    alarms.extend(lost_dane(admin, rules, now).await);
     for (next_hop, waiting) in admin.engine.answerer.waiting().longer_than(LONG_WAIT, now) {
         let hours = waiting
             .last
@@ -163,6 +165,19 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
             what: format!("the rule {pattern:?} ({}) has expired", listed.says),
             cause: "it protected; now the destination's own word counts alone".to_owned(),
             cure: "give it a later time, or remove it".to_owned(),
+        });
+    }
+    for listed in rules
+        .iter()
+        .filter(|listed| listed.standing == Standing::NotUnderstood)
+    {
+        let pattern = listed.rule.pattern.to_string();
+        alarms.push(Alarm {
+            alarm: "rule-not-understood",
+            what: format!("mail for {pattern:?} waits"),
+            cause: "its rule was added at run time by another version, and is not understood"
+                .to_owned(),
+            cure: format!("hoplock rule remove '{pattern}', and add it anew"),
         });
     }
     let broken = admin
@@ -211,16 +226,26 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
     }
 }
 
-/// Only where some profile leaves it to be found out.
+/// Only where a profile that is asked leaves it to be found out; before anybody asks, where all do.
 fn own_dane(admin: &Admin) -> Option<Alarm> {
     let answerer = &admin.engine.answerer;
     let seen = answerer.world().mta.own_dane();
     let settings = answerer.settings();
-    let asked = settings
+    let served = settings
         .profiles
         .values()
-        .any(|profile| profile.own_dane == OwnDane::Auto);
-    (asked && seen != OwnDaneSeen::Works).then(|| Alarm {
+        .filter(|profile| profile.family == Family::Postfix);
+    let asked: Vec<_> = served
+        .clone()
+        .filter(|profile| answerer.was_asked(&profile.name))
+        .collect();
+    let is_auto = |profile: &&Arc<Profile>| profile.own_dane == OwnDane::Auto;
+    let found_out = if asked.is_empty() {
+        served.clone().all(|profile| is_auto(&profile))
+    } else {
+        asked.iter().any(is_auto)
+    };
+    (found_out && seen != OwnDaneSeen::Works).then(|| Alarm {
         alarm: "postfix-dnssec",
         what: "destinations with DANE are answered TEMP: Postfix's own DNSSEC was not seen to work"
             .to_owned(),
@@ -239,11 +264,19 @@ fn store(admin: &Admin) -> Option<Alarm> {
     })
 }
 
-/// CA-09: told for a week.
-async fn lost_dane(admin: &Admin, now: Moment) -> Vec<Alarm> {
+/// CA-09: told for a week, or until a rule for exactly that destination says what is wanted.
+async fn lost_dane(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     let lost = admin.engine.answerer.world().store.dane_gone().await;
     let lost = lost.unwrap_or_default().into_iter();
+    let has_rule = |next_hop: &NextHop| {
+        rules.iter().any(|listed| {
+            let exactly = RulePattern::Exact;
+            let name = next_hop.name().cloned().map(exactly);
+            name.as_ref() == Some(&listed.rule.pattern) && !listed.rule.is_expired(now.wall)
+        })
+    };
     lost.filter(|(_, gone)| !gone.since.remaining(TOLD_FOR, now).is_zero())
+        .filter(|(next_hop, _)| !has_rule(next_hop))
         .map(|(destination, gone)| Alarm {
             alarm: "dane-lost",
             what: format!(
@@ -253,7 +286,8 @@ async fn lost_dane(admin: &Admin, now: Moment) -> Vec<Alarm> {
             cause: "its operator withdrew them; or somebody can sign, or strip, its zone"
                 .to_owned(),
             cure: format!(
-                "ask its operator; [rules.\"{destination}\"] mode = \"mandatory\" demands DANE"
+                "ask its operator; `hoplock rule add {destination} --mode mandatory` demands DANE, \
+                 and `--mode opportunistic` takes it as it is; either ends this alarm"
             ),
         })
         .collect()

@@ -1,8 +1,8 @@
 //! The state file: SQLite, one writer, everything at hand in memory.
 //!
 //! What is asked for is read from the shelf, so that no fault of the disk delays an answer; what is
-//! to be remembered is on the disk before it is put on the shelf (ST-28). Only where the shelf is
-//! full is the file asked too. Not done here: sharing between hosts.
+//! to be remembered is on the disk before it is put on the shelf (ST-28). Only where the shelf had to
+//! drop something is the file asked too. Not done here: sharing between hosts.
 
 mod open;
 mod rows;
@@ -10,10 +10,12 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoplock_policy::findings::RememberedPolicy;
-use hoplock_policy::moment::{Moment, Timestamp};
-use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::moment::Moment;
+use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::next_hop::NextHop;
 
 pub use self::open::{Inspected, OpenError, inspect};
 use self::rows::Loaded;
@@ -25,7 +27,7 @@ use crate::world::{DaneMemory, Gone, KeptPolicy, Lasts, Store, StoreFailure, Sto
 pub struct SqliteStore {
     shelf: MemoryStore,
     writer: Writer,
-    /// For what is read back: the wall clock and the uptime at which the file was opened.
+    /// Where the file stands in time.
     opened: rows::Opened,
 }
 
@@ -44,7 +46,8 @@ impl SqliteStore {
         }
         Ok(Self {
             shelf,
-            writer: Writer::start(connection).map_err(|error| OpenError::unusable(path, &error))?,
+            writer: Writer::start(connection, opened)
+                .map_err(|error| OpenError::unusable(path, &error))?,
             opened,
         })
     }
@@ -59,7 +62,7 @@ impl Store for SqliteStore {
             if let Some(policy) = self.shelf.policy_at_hand(&domain) {
                 return Ok(Some(policy));
             }
-            if !self.shelf.is_full() {
+            if !self.shelf.has_evicted() {
                 return Ok(None);
             }
             let opened = self.opened;
@@ -75,6 +78,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>> {
+        self.shelf.policy_at_hand(domain)
+    }
+
     fn remember_policy(
         &self,
         domain: PolicyDomain,
@@ -82,7 +89,7 @@ impl Store for SqliteStore {
     ) -> Waiting<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
             let used = self.shelf.note_use(&domain, policy.fetched);
-            let used = used.unwrap_or(policy.fetched.wall);
+            let used = used.unwrap_or(policy.fetched.uptime);
             let order = Order::Policy {
                 domain: domain.clone(),
                 policy: Arc::clone(&policy),
@@ -96,9 +103,9 @@ impl Store for SqliteStore {
 
     fn policy_used(&self, domain: &PolicyDomain, now: Moment) {
         let before = self.shelf.note_use(domain, now);
-        let stale = before.is_some_and(|before| !is_same_day(before, now.wall));
+        let stale = before.is_some_and(|before| !is_same_day(before, now.uptime));
         if stale {
-            self.writer.note(Order::Used(domain.clone(), now.wall));
+            self.writer.note(Order::Used(domain.clone(), now.uptime));
         }
     }
 
@@ -110,19 +117,21 @@ impl Store for SqliteStore {
         })
     }
 
+    fn sweep(&self, now: Moment) {
+        self.shelf.sweep(now);
+        self.writer.note(Order::Sweep(now.uptime));
+    }
+
     fn policies(&self) -> Vec<KeptPolicy> {
         self.shelf.policies()
     }
 
-    fn dane(
-        &self,
-        destination: DomainName,
-    ) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
+    fn dane(&self, destination: NextHop) -> Waiting<'_, Result<Option<DaneMemory>, StoreFailure>> {
         Box::pin(async move {
             if let Some(memory) = self.shelf.dane_at_hand(&destination) {
                 return Ok(Some(memory));
             }
-            if !self.shelf.is_full() {
+            if !self.shelf.has_evicted() {
                 return Ok(None);
             }
             let opened = self.opened;
@@ -132,17 +141,17 @@ impl Store for SqliteStore {
         })
     }
 
-    fn remember_dane(&self, destination: DomainName, memory: DaneMemory) {
+    fn remember_dane(&self, destination: NextHop, memory: DaneMemory) {
         let before = self.shelf.note_dane(destination.clone(), memory);
         let fresh = before.is_some_and(|before| {
-            before.gone == memory.gone && is_same_day(before.seen.wall, memory.seen.wall)
+            before.gone == memory.gone && is_same_day(before.seen.uptime, memory.seen.uptime)
         });
         if !fresh {
             self.writer.note(Order::Dane(destination, memory));
         }
     }
 
-    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(DomainName, Gone)>, StoreFailure>> {
+    fn dane_gone(&self) -> Waiting<'_, Result<Vec<(NextHop, Gone)>, StoreFailure>> {
         self.shelf.dane_gone()
     }
 
@@ -170,8 +179,8 @@ impl Store for SqliteStore {
 }
 
 /// Uses and sightings are written once a day for each name: they decide over weeks.
-fn is_same_day(left: Timestamp, right: Timestamp) -> bool {
-    left.0 / DAY_MILLIS == right.0 / DAY_MILLIS
+fn is_same_day(left: Duration, right: Duration) -> bool {
+    left.as_secs() / DAY == right.as_secs() / DAY
 }
 
-const DAY_MILLIS: u64 = 86_400_000;
+const DAY: u64 = 86_400;

@@ -258,10 +258,12 @@ const APPLICATION: i64 = 0x6870_6c6b;
 
 /// The statements that lead from one schema to the next; the first makes schema 1. Only added to.
 const SCHEMAS: &[&str] = &[
-    // Every row has a checksum: SQLite notices a damaged tree, not a damaged value.
+    // Every row has a checksum: SQLite notices a damaged tree, not a damaged value. Times are
+    // milliseconds since 1970 by the file's own reckoning, see `Opened`.
     "CREATE TABLE policies (
          domain TEXT PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL,
-         fetched INTEGER NOT NULL, used INTEGER NOT NULL, sum BLOB NOT NULL
+         fetched INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER NOT NULL,
+         sum BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
      CREATE TABLE dane (
          destination TEXT PRIMARY KEY, seen INTEGER NOT NULL, gone INTEGER,

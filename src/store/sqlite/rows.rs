@@ -6,14 +6,16 @@ use std::time::Duration;
 use hoplock_policy::findings::RememberedPolicy;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsPolicy;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
-use super::super::memory::MemoryStore;
+use super::super::memory::{DANE_KEPT, KEPT_BEYOND, MemoryStore};
 use crate::world::{DaneMemory, Gone, Proof, StoredRule};
 
-/// Where the file stands in time: what it holds is aged from here.
+/// Where the file stands in time: what it holds is aged from here, and what is written is dated by the
+/// clock that never jumps, counted on from here. So no jump while it is open dates anything wrongly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened {
     now: Moment,
@@ -49,6 +51,19 @@ impl Opened {
         Self { now, against }
     }
 
+    /// The file's own date of a moment.
+    fn date(self, uptime: Duration) -> i64 {
+        let (later, earlier) = (
+            uptime.saturating_sub(self.now.uptime),
+            self.now.uptime.saturating_sub(uptime),
+        );
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        number(self.against)
+            .saturating_add(millis(later))
+            .saturating_sub(millis(earlier))
+            .max(0)
+    }
+
     fn moment(self, wall: Timestamp) -> Moment {
         let age = Duration::from_millis(self.against.0.saturating_sub(wall.0));
         Moment {
@@ -73,7 +88,7 @@ pub(super) fn load(
     let latest = Timestamp(latest.map_or(0, |at| u64::try_from(at).unwrap_or(0)));
     let opened = Opened::new(now, latest);
     let mut warnings = Vec::new();
-    if opened.against != now.wall {
+    if opened.against.0.abs_diff(now.wall.0) > WORTH_A_WORD_MILLIS {
         warnings.push(
             "the clock of this machine differs by far from what the state file has seen; \
              remembered policies are kept, and age on the clock that does not jump; set the clock"
@@ -109,7 +124,7 @@ pub(super) fn policy(
     connection: &Connection,
     domain: &PolicyDomain,
     opened: Opened,
-) -> Result<Option<(Arc<RememberedPolicy>, Timestamp)>, RowError> {
+) -> Result<Option<(Arc<RememberedPolicy>, Duration)>, RowError> {
     let mut statement = connection
         .prepare("SELECT domain, id, text, fetched, used, sum FROM policies WHERE domain = ?1")?;
     let mut rows = statement.query([domain.0.as_str()])?;
@@ -122,12 +137,12 @@ pub(super) fn policy(
 /// What is remembered of a destination, straight from the file.
 pub(super) fn dane(
     connection: &Connection,
-    destination: &DomainName,
+    destination: &NextHop,
     opened: Opened,
 ) -> Result<Option<DaneMemory>, RowError> {
     let mut statement = connection
         .prepare("SELECT destination, seen, gone, proved, sum FROM dane WHERE destination = ?1")?;
-    let mut rows = statement.query([destination.as_str()])?;
+    let mut rows = statement.query([destination.to_string()])?;
     match rows.next()? {
         None => Ok(None),
         Some(row) => read_dane(row, opened).map(|(_, memory)| Some(memory)),
@@ -137,7 +152,7 @@ pub(super) fn dane(
 fn read_policy(
     row: &Row<'_>,
     opened: Opened,
-) -> Result<(PolicyDomain, Arc<RememberedPolicy>, Timestamp), RowError> {
+) -> Result<(PolicyDomain, Arc<RememberedPolicy>, Duration), RowError> {
     let (domain, id, text): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (fetched, used): (i64, i64) = (row.get(3)?, row.get(4)?);
     // The use is written again and again, and decides over nothing but refreshing.
@@ -150,21 +165,25 @@ fn read_policy(
         id,
         fetched: opened.moment(timestamp(fetched)),
     };
-    Ok((PolicyDomain(name), Arc::new(remembered), timestamp(used)))
+    let used = opened.moment(timestamp(used)).uptime;
+    Ok((PolicyDomain(name), Arc::new(remembered), used))
 }
 
-fn read_dane(row: &Row<'_>, opened: Opened) -> Result<(DomainName, DaneMemory), RowError> {
+fn read_dane(row: &Row<'_>, opened: Opened) -> Result<(NextHop, DaneMemory), RowError> {
     let (destination, seen): (String, i64) = (row.get(0)?, row.get(1)?);
     let (gone, proved): (Option<i64>, bool) = (row.get(2)?, row.get(3)?);
     check(row, 4, &destination, &dane_fields(seen, gone, proved))?;
-    let name = DomainName::parse(&destination)
-        .map_err(|why| RowError::Content(destination.clone(), why.to_string()))?;
+    let next_hop = NextHop::parse(&destination);
+    if next_hop.name().is_none() {
+        let why = "it is no destination".to_owned();
+        return Err(RowError::Content(destination, why));
+    }
     let gone = gone.map(|since| Gone {
         since: opened.moment(timestamp(since)),
         proof: if proved { Proof::Proved } else { Proof::Said },
     });
     let seen = opened.moment(timestamp(seen));
-    Ok((name, DaneMemory { seen, gone }))
+    Ok((next_hop, DaneMemory { seen, gone }))
 }
 
 fn dane_fields(seen: i64, gone: Option<i64>, proved: bool) -> [String; 3] {
@@ -189,21 +208,25 @@ fn read_rule(row: &Row<'_>) -> Result<StoredRule, RowError> {
     Ok(rule)
 }
 
-/// Writes a policy.
+/// Writes a policy, unless the one there was fetched later.
 pub(super) fn put_policy(
     connection: &Connection,
+    opened: Opened,
     domain: &PolicyDomain,
     remembered: &RememberedPolicy,
-    used: Timestamp,
+    used: Duration,
 ) -> rusqlite::Result<()> {
-    let (domain, id) = (domain.0.as_str(), &remembered.id);
-    let (text, fetched) = (&remembered.policy.text, number(remembered.fetched.wall));
+    let (domain, id, text) = (domain.0.as_str(), &remembered.id, &remembered.policy.text);
+    let begun = remembered.fetched.uptime;
+    let fetched = opened.date(begun);
+    let expires = opened.date(begun.saturating_add(remembered.policy.max_age));
     let sum = sum(domain, &[id.as_str(), text, &fetched.to_string()]);
     connection.execute(
-        "INSERT INTO policies (domain, id, text, fetched, used, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (domain) DO UPDATE SET
-         id = ?2, text = ?3, fetched = ?4, used = max(used, ?5), sum = ?6",
-        params![domain, id, text, fetched, number(used), sum],
+        "INSERT INTO policies (domain, id, text, fetched, expires, used, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (domain) DO UPDATE SET id = ?2, text = ?3, fetched = ?4, expires = ?5,
+         used = max(used, ?6), sum = ?7 WHERE fetched <= ?4",
+        params![domain, id, text, fetched, expires, opened.date(used), sum],
     )?;
     Ok(())
 }
@@ -211,12 +234,30 @@ pub(super) fn put_policy(
 /// Writes that a policy was used.
 pub(super) fn put_used(
     connection: &Connection,
+    opened: Opened,
     domain: &PolicyDomain,
-    used: Timestamp,
+    used: Duration,
 ) -> rusqlite::Result<()> {
     connection.execute(
         "UPDATE policies SET used = ?2 WHERE domain = ?1",
-        params![domain.0.as_str(), number(used)],
+        params![domain.0.as_str(), opened.date(used)],
+    )?;
+    Ok(())
+}
+
+/// Takes out what has long expired.
+pub(super) fn sweep(
+    connection: &Connection,
+    opened: Opened,
+    now: Duration,
+) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM policies WHERE expires <= ?1",
+        [opened.date(now.saturating_sub(KEPT_BEYOND))],
+    )?;
+    connection.execute(
+        "DELETE FROM dane WHERE seen <= ?1",
+        [opened.date(now.saturating_sub(DANE_KEPT))],
     )?;
     Ok(())
 }
@@ -233,13 +274,14 @@ pub(super) fn drop_policy(connection: &Connection, domain: &PolicyDomain) -> rus
 /// Writes what is remembered of a destination.
 pub(super) fn put_dane(
     connection: &Connection,
-    destination: &DomainName,
+    opened: Opened,
+    destination: &NextHop,
     memory: DaneMemory,
 ) -> rusqlite::Result<()> {
-    let (destination, seen) = (destination.as_str(), number(memory.seen.wall));
-    let gone = memory.gone.map(|gone| number(gone.since.wall));
+    let (destination, seen) = (destination.to_string(), opened.date(memory.seen.uptime));
+    let gone = memory.gone.map(|gone| opened.date(gone.since.uptime));
     let proved = memory.gone.is_some_and(|gone| gone.proof == Proof::Proved);
-    let sum = sum(destination, &dane_fields(seen, gone, proved));
+    let sum = sum(&destination, &dane_fields(seen, gone, proved));
     connection.execute(
         "INSERT OR REPLACE INTO dane (destination, seen, gone, proved, sum)
          VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -304,3 +346,5 @@ fn timestamp(number: i64) -> Timestamp {
 /// A machine may be off for as long as a policy can live (RFC 8461, 3.2: 31557600 seconds); a clock
 /// further ahead has jumped.
 const LONGEST_PAUSE: Duration = Duration::from_secs(31_557_600);
+/// Less than that is a clock that was set by a little, which is nothing to people.
+const WORTH_A_WORD_MILLIS: u64 = 3_600_000;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hoplock_policy::findings::RememberedPolicy;
-use hoplock_policy::moment::Timestamp;
-use hoplock_policy::name::{DomainName, PolicyDomain};
+use hoplock_policy::name::PolicyDomain;
+use hoplock_policy::next_hop::NextHop;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::rows::{self, RowError};
+use super::rows::{self, Opened, RowError};
 use crate::world::{DaneMemory, StoreFailure, StoredRule};
 
 /// What is to be written.
@@ -20,14 +21,16 @@ pub(super) enum Order {
     Policy {
         domain: PolicyDomain,
         policy: Arc<RememberedPolicy>,
-        used: Timestamp,
+        used: Duration,
     },
     /// That a policy was used.
-    Used(PolicyDomain, Timestamp),
+    Used(PolicyDomain, Duration),
     /// A policy is to be forgotten.
     Forget(PolicyDomain),
     /// What was seen of a destination's TLSA records.
-    Dane(DomainName, DaneMemory),
+    Dane(NextHop, DaneMemory),
+    /// What has long expired at this uptime is to be taken out.
+    Sweep(Duration),
     /// A rule.
     KeepRule(StoredRule),
     /// A rule is to be dropped.
@@ -49,9 +52,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, opened: Opened) -> std::io::Result<Self> {
         let (jobs, received) = channel();
-        let work = move || work(connection, &received);
+        let work = move || work(connection, opened, &received);
         let thread = std::thread::Builder::new()
             .name("state".to_owned())
             .spawn(work)?;
@@ -105,7 +108,7 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut connection: Connection, jobs: &Receiver<Job>) {
+fn work(mut connection: Connection, opened: Opened, jobs: &Receiver<Job>) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     while let Ok(first) = jobs.recv() {
         let mut orders = Vec::new();
@@ -115,7 +118,7 @@ fn work(mut connection: Connection, jobs: &Receiver<Job>) {
             match job {
                 Job::Write(order, done) => orders.push((order, done)),
                 Job::Read(read) => {
-                    finish(&mut connection, &mut orders, &TOLD);
+                    finish(&mut connection, opened, &mut orders, &TOLD);
                     read(&connection);
                 }
             }
@@ -123,15 +126,20 @@ fn work(mut connection: Connection, jobs: &Receiver<Job>) {
                 .then(|| jobs.try_recv().ok())
                 .flatten();
         }
-        finish(&mut connection, &mut orders, &TOLD);
+        finish(&mut connection, opened, &mut orders, &TOLD);
     }
 }
 
-fn finish(connection: &mut Connection, orders: &mut Vec<(Order, Option<Done>)>, told: &AtomicBool) {
+fn finish(
+    connection: &mut Connection,
+    opened: Opened,
+    orders: &mut Vec<(Order, Option<Done>)>,
+    told: &AtomicBool,
+) {
     if orders.is_empty() {
         return;
     }
-    let written = commit(connection, orders);
+    let written = commit(connection, opened, orders);
     // One line for each change of state, not one for each order.
     match &written {
         Err(error) if !told.swap(true, Ordering::Relaxed) => tracing::error!(
@@ -152,7 +160,11 @@ fn finish(connection: &mut Connection, orders: &mut Vec<(Order, Option<Done>)>, 
 }
 
 /// All of it or nothing.
-fn commit(connection: &mut Connection, orders: &[(Order, Option<Done>)]) -> rusqlite::Result<()> {
+fn commit(
+    connection: &mut Connection,
+    opened: Opened,
+    orders: &[(Order, Option<Done>)],
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for (order, _) in orders {
         match order {
@@ -160,10 +172,13 @@ fn commit(connection: &mut Connection, orders: &[(Order, Option<Done>)]) -> rusq
                 domain,
                 policy,
                 used,
-            } => rows::put_policy(&transaction, domain, policy, *used)?,
-            Order::Used(domain, used) => rows::put_used(&transaction, domain, *used)?,
+            } => rows::put_policy(&transaction, opened, domain, policy, *used)?,
+            Order::Used(domain, used) => rows::put_used(&transaction, opened, domain, *used)?,
             Order::Forget(domain) => rows::drop_policy(&transaction, domain)?,
-            Order::Dane(destination, memory) => rows::put_dane(&transaction, destination, *memory)?,
+            Order::Dane(destination, memory) => {
+                rows::put_dane(&transaction, opened, destination, *memory)?;
+            }
+            Order::Sweep(now) => rows::sweep(&transaction, opened, *now)?,
             Order::KeepRule(rule) => rows::put_rule(&transaction, rule)?,
             Order::DropRule(pattern) => rows::drop_rule(&transaction, pattern)?,
         }

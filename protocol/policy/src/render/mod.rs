@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod json;
 pub mod postfix;
+pub mod rule;
 mod view;
 
 pub use self::view::View;

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use self::page::Page;
 use super::json::rules_for;
+use super::rule::says;
 use super::safe;
 use super::view::View;
 use crate::next_hop::{NextHop, escaped};
-use crate::rules::{Mode, Rule};
+use crate::rules::Rule;
 
 /// The whole text.
 #[must_use]
@@ -105,7 +106,7 @@ fn rules(page: &mut Page, view: &View<'_>) {
         let mut words = format!(
             "{:?}: {} ({use_of_it}",
             rule.pattern.to_string(),
-            said(rule)
+            says(rule)
         );
         if let Some(left) = rule_left(rule, view) {
             words.push_str(&format!(", expires in {}", duration(left)));
@@ -116,17 +117,6 @@ fn rules(page: &mut Page, view: &View<'_>) {
         }
         page.item(&words);
     }
-}
-
-fn said(rule: &Rule) -> String {
-    let mut words = match rule.answer {
-        Some(level) => format!("answer {}", super::json::level_word(level)),
-        None => format!("mode {}", super::json::mode_word(rule.mode)),
-    };
-    if !rule.sts && rule.mode != Mode::Off {
-        words.push_str(", MTA-STS does not count");
-    }
-    words
 }
 
 fn rule_left(rule: &Rule, view: &View<'_>) -> Option<Duration> {
