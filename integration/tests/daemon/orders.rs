@@ -2,9 +2,12 @@
 
 use std::process::Command;
 
+use hoplock::store::sqlite::SqliteStore;
+use hoplock::world::{Store as _, StoredRule};
 use serde_json::Value;
 
 use super::process::{BINARY, Daemon, ask};
+use super::state_file::NOW;
 
 fn out(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
     let output = daemon.tool(arguments);
@@ -86,6 +89,80 @@ fn rules_at_run_time() {
     assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK dane-only");
 }
 
+/// PD-01, OP-05: when a rule added at run time ends, the configuration's for the same destinations
+/// counts again.
+#[test]
+fn an_expired_exception_steps_back() {
+    let daemon = Daemon::start("[rules.\"a.test\"]\nanswer = \"dane-only\"\n");
+    let added = out(
+        &daemon,
+        &["rule", "add", "a.test", "--answer", "may", "--until", "2s"],
+    );
+    assert_eq!(added.0, Some(0), "{}", added.1);
+    assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK may");
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK dane-only");
+    let (_, text) = out(&daemon, &["rule", "list", "--json"]);
+    let rules: Value = serde_json::from_str(&text).unwrap();
+    let standings: Vec<&Value> = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| &rule["standing"])
+        .collect();
+    assert_eq!(standings, ["active", "expired"]);
+}
+
+/// A rule that another version stored and this one does not understand may have demanded anything:
+/// its destinations wait, and an alarm says so.
+#[test]
+fn a_rule_that_is_not_understood_defers() {
+    let mut daemon = Daemon::start("");
+    daemon.signal("-TERM");
+    daemon.child.wait().unwrap();
+    let path = daemon.folder.path().join("state.db");
+    let store = SqliteStore::open(&path, 8, NOW).unwrap();
+    let rule = StoredRule {
+        pattern: "a.test".to_owned(),
+        text: "[rules.\"a.test\"]\nmode = \"of the future\"\n".to_owned(),
+        by: "eve".to_owned(),
+        added: NOW.wall,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(store.keep_rule(rule)).unwrap();
+    drop(store);
+    daemon.crash_and_restart();
+    let reply = ask(&mut daemon.connect(), "postfix a.test");
+    assert!(reply.starts_with("TEMP "), "{reply}");
+    let (code, page) = out(&daemon, &["status"]);
+    assert_eq!(code, Some(1));
+    assert!(page.contains("rule-not-understood"), "{page}");
+    assert_eq!(out(&daemon, &["rule", "remove", "a.test"]).0, Some(0));
+    assert_eq!(ask(&mut daemon.connect(), "postfix localhost"), "NOTFOUND ");
+}
+
+/// Concurrent orders: what was acknowledged is in force.
+#[test]
+fn orders_at_once() {
+    let daemon = Daemon::start("");
+    std::thread::scope(|scope| {
+        for number in 0..24 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let name = format!("r{number}.test");
+                let added = out(daemon, &["rule", "add", &name, "--answer", "encrypt"]);
+                assert_eq!(added.0, Some(0), "{}", added.1);
+                let key = format!("postfix {name}");
+                assert_eq!(ask(&mut daemon.connect(), &key), "OK encrypt");
+            });
+        }
+    });
+    for number in 0..24 {
+        let key = format!("postfix r{number}.test");
+        assert_eq!(ask(&mut daemon.connect(), &key), "OK encrypt");
+    }
+}
+
 /// The way out at three in the morning: nothing is demanded anywhere, and mail goes out.
 #[test]
 fn everything_let_out_for_two_hours() {
@@ -136,6 +213,15 @@ fn rules_that_are_none() {
         assert!(words.contains(word), "{arguments:?}: {words}");
     }
     assert_eq!(out(&daemon, &["rule", "list"]).1, "no rules\n");
+    // Any spelling that was taken is taken again; what a rule weakens is listed.
+    for name in ["[192.0.2.1]", "bücher.test", "Trail.test."] {
+        let added = out(&daemon, &["rule", "add", name, "--no-sts", "--by", "eve"]);
+        assert_eq!(added.0, Some(0), "{}", added.1);
+        let page = out(&daemon, &["rule", "list"]).1;
+        assert!(page.contains("MTA-STS does not count"), "{page}");
+        let removed = out(&daemon, &["rule", "remove", name]);
+        assert_eq!(removed.0, Some(0), "{name}: {}", removed.1);
+    }
 }
 
 /// `status` tells of alarms with cause and cure, and its exit status says that there are some.
@@ -181,7 +267,7 @@ fn status_tells() {
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("systemctl start hoplock"),
+        String::from_utf8_lossy(&output.stderr).contains("no daemon listens"),
         "{output:?}"
     );
 }
@@ -199,6 +285,8 @@ fn cache_shows_and_forgets() {
         (code, words.as_str()),
         (Some(0), "nothing is kept of a.test\n")
     );
+    let (code, words) = out(&daemon, &["cache", "purge", "a..test"]);
+    assert_eq!(code, Some(2), "{words}");
     let (code, words) = out(&daemon, &["cache", "purge"]);
     assert_eq!(code, Some(2), "{words}");
     let (code, words) = out(&daemon, &["cache", "purge", "--all"]);

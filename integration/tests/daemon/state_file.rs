@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use super::process::{BINARY, Daemon, ask};
 
 /// 2026-11-24.
-const NOW: Moment = Moment {
+pub(crate) const NOW: Moment = Moment {
     wall: Timestamp(1_795_478_400_000),
     uptime: Duration::from_secs(40 * 86_400),
 };
@@ -132,8 +132,71 @@ fn a_full_shelf_asks_the_file() {
                 "{name}"
             );
         }
+        // Also when there is room again.
+        for number in 20..200 {
+            let name = domain(&format!("p{number}.test"));
+            store.forget_policy(name).await.unwrap();
+        }
+        for number in 0..200 {
+            let name = domain(&format!("p{number}.test"));
+            let found = store.policy(name.clone()).await.unwrap();
+            assert_eq!(found.is_some(), number < 20, "{name}");
+        }
         assert!(store.policy(domain("other.test")).await.unwrap().is_none());
     });
+}
+
+/// ST-28: a fetch that began earlier and ended later takes nothing away, in memory and in the file.
+#[test]
+fn an_older_fetch_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let fetched = |id: &str, later: u64| {
+        Arc::new(RememberedPolicy {
+            id: id.to_owned(),
+            fetched: NOW.later(Duration::from_secs(later)),
+            ..RememberedPolicy::clone(&policy())
+        })
+    };
+    let store = SqliteStore::open(&path, 8, NOW).unwrap();
+    let id = |store: &SqliteStore| {
+        let kept = runtime.block_on(store.policy(domain("e.test")));
+        kept.unwrap().unwrap().id.clone()
+    };
+    for (name, later) in [("newer", 10), ("older", 5)] {
+        let kept = store.remember_policy(domain("e.test"), fetched(name, later));
+        runtime.block_on(kept).unwrap();
+    }
+    assert_eq!(id(&store), "newer");
+    drop(store);
+    assert_eq!(id(&SqliteStore::open(&path, 8, NOW).unwrap()), "newer");
+}
+
+/// What has long expired leaves memory and file; what has not, and what only just has, stays.
+#[test]
+fn what_has_long_expired_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    written(&path);
+    let day = Duration::from_secs(86_400);
+    let store = SqliteStore::open(&path, 8, NOW).unwrap();
+    store.sweep(NOW.later(day * 7));
+    assert_eq!(store.policies().len(), 1);
+    store.sweep(NOW.later(day * 9));
+    assert_eq!(store.policies().len(), 0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let seen = |store: &SqliteStore| {
+        let seen = store.dane(NextHop::parse("d.test"));
+        runtime.block_on(seen).unwrap()
+    };
+    assert!(seen(&store).is_some());
+    store.sweep(NOW.later(day * 41));
+    assert!(seen(&store).is_none());
+    drop(store);
+    let store = SqliteStore::open(&path, 8, NOW).unwrap();
+    assert!(store.policies().is_empty() && seen(&store).is_none());
+    assert_eq!(runtime.block_on(store.rules()).unwrap().len(), 1);
 }
 
 /// A schema of a later version is refused with the cure, and `--no-state` goes on without.
