@@ -11,14 +11,15 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, StsFinding, Validation};
+use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
 
 use super::{Answered, Answerer, Counters, memory};
 use crate::cache::{Entry, FindingsCache};
-use crate::discover::Discoverer;
-use crate::world::World;
+use crate::discover::{DiscoverOptions, Discoverer, Policies};
+use crate::world::{Patience, World};
 
 /// A gathering under way.
 pub(super) type Flight = Shared<BoxFuture<'static, Result<Arc<Entry<Answered>>, Broken>>>;
@@ -106,18 +107,11 @@ pub(super) enum Purpose {
 
 impl Gathering {
     async fn run(&self, next_hop: &NextHop, deadline: Duration) -> Arc<Entry<Answered>> {
-        let (findings, under) = self.findings(next_hop, deadline).await;
+        let (findings, under, options) = self.findings(next_hop, deadline).await;
         for warning in &findings.warnings {
             tracing::info!(%next_hop, "{warning}");
         }
         let has_dane = has_usable_dane(&findings);
-        // Where TLSA records were not asked for, there is nothing to be learnt of them.
-        if next_hop.name().is_some() && self.discoverer.options().dane {
-            let lost = memory::note(&self.world, &findings, has_dane).await;
-            self.counters
-                .dane_lost
-                .fetch_add(u64::from(lost), Ordering::Relaxed);
-        }
         let enforced = matches!(
             &findings.sts,
             StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce
@@ -126,15 +120,39 @@ impl Gathering {
         if self.purpose == Purpose::Renewal
             && findings.has_failure()
             && let Some(entry) = self.cache.fresh(next_hop, findings.gathered)
+            && !is_overtaken(
+                &self.world,
+                self.discoverer.policies(),
+                &entry,
+                findings.gathered,
+            )
         {
             return entry;
         }
-        self.cache.keep(findings, under, has_dane || enforced)
+        let entry = self.cache.keep(findings, under, has_dane || enforced);
+        // A reload swaps the switches before it forgets: what comes after goes now.
+        if self.discoverer.options() != options {
+            self.cache.forget(next_hop);
+        }
+        // Where TLSA records were not asked for, there is nothing to be learnt of them.
+        if next_hop.name().is_some() && options.dane {
+            let note = memory::note(&self.world, &entry, has_dane);
+            // A disk that hangs holds nobody: the next gathering notes it.
+            let lost = Patience::of(NOTING).wait(note).await.unwrap_or(false);
+            self.counters
+                .dane_lost
+                .fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
+        entry
     }
 
     /// What there is to find, by the switches in force when it was found, and what was known of the
     /// resolver meanwhile.
-    async fn findings(&self, next_hop: &NextHop, deadline: Duration) -> (Findings, Validation) {
+    async fn findings(
+        &self,
+        next_hop: &NextHop,
+        deadline: Duration,
+    ) -> (Findings, Validation, DiscoverOptions) {
         loop {
             let options = self.discoverer.options();
             let before = self.world.resolver.validation();
@@ -145,10 +163,27 @@ impl Gathering {
                     Validation::NotValidating => Validation::NotValidating,
                     _ => before,
                 };
-                return (findings, under);
+                return (findings, under, options);
             }
         }
     }
+}
+
+/// Something is known by now that these findings lack: they are gathered anew.
+pub(super) fn is_overtaken(
+    world: &World,
+    policies: &Policies,
+    entry: &Entry<Answered>,
+    now: Moment,
+) -> bool {
+    // MX-17: the resolver validates again, or may; what it said before is not believed.
+    let recovered = entry.under == Validation::NotValidating
+        && world.resolver.validation() != Validation::NotValidating;
+    recovered
+        || match &entry.findings.next_hop {
+            NextHop::Domain { domain, .. } => policies.overtake(domain, &entry.findings.sts, now),
+            _ => false,
+        }
 }
 
 fn has_usable_dane(findings: &Findings) -> bool {
@@ -164,3 +199,6 @@ fn has_usable_dane(findings: &Findings) -> bool {
             _ => false,
         })
 }
+
+/// Writing is ordered at once and not waited for; only what memory lacks is read.
+const NOTING: Duration = Duration::from_secs(2);

@@ -7,6 +7,8 @@ use hoplock_policy::findings::{DaneFinding, Findings, MxFinding, Validation};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 
+use super::Answered;
+use crate::cache::Entry;
 use crate::world::{DaneMemory, Gone, Proof, World};
 
 /// MX-17: seen with usable TLSA records within the last 30 days, and not proved gone since. What
@@ -23,7 +25,8 @@ pub(super) async fn holds(world: &World, next_hop: &NextHop, now: Moment) -> boo
 ///
 /// The change is honoured at once, and told once (CA-09). Findings with failures say nothing. What
 /// holds for one next hop says nothing of another port, or of a host in brackets.
-pub(super) async fn note(world: &World, findings: &Findings, has_dane: bool) -> bool {
+pub(super) async fn note(world: &World, entry: &Entry<Answered>, has_dane: bool) -> bool {
+    let findings = &entry.findings;
     let (next_hop, now) = (&findings.next_hop, findings.gathered);
     if has_dane {
         world.store.remember_dane(
@@ -39,7 +42,7 @@ pub(super) async fn note(world: &World, findings: &Findings, has_dane: bool) -> 
         return false;
     };
     // Where the resolver is known not to validate, everything looks insecure.
-    if world.resolver.validation() == Validation::NotValidating {
+    if entry.under == Validation::NotValidating {
         return false;
     }
     let Ok(Some(memory)) = world.store.dane(next_hop.clone()).await else {

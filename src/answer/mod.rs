@@ -27,7 +27,7 @@ mod waiting;
 
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
-use self::gather::{Broken, Flight, Purpose};
+use self::gather::{Broken, Flight, Purpose, is_overtaken};
 use self::renew::Renewals;
 pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
@@ -181,8 +181,10 @@ impl Answerer {
             profile: profile.name.clone(),
             generation,
         };
+        let overtaken =
+            |entry: &Entry<Answered>| is_overtaken(&self.world, self.policies(), entry, now);
         let entry = self.cache.fresh(&next_hop, now);
-        if let Some(entry) = entry.filter(|entry| !self.is_overtaken(entry, now)) {
+        if let Some(entry) = entry.filter(|entry| !overtaken(entry)) {
             self.counters.cached.fetch_add(1, Ordering::Relaxed);
             self.note_hit(&entry, profile.deadline);
             let kept = entry.answer(&answer_key);
@@ -200,8 +202,15 @@ impl Answerer {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
-        let flight = self.flight(&next_hop, profile.deadline, Purpose::Query);
-        let verdict = match Patience::of(profile.deadline).wait(flight).await {
+        let patience = Patience::of(profile.deadline);
+        let mut landed = self.fly(&next_hop, profile, patience).await;
+        if let Some(Ok(entry)) = &landed
+            && is_overtaken(&self.world, self.policies(), entry, self.world.clock.now())
+        {
+            // A flight that had begun before something stricter was known.
+            landed = self.fly(&next_hop, profile, patience).await;
+        }
+        let verdict = match landed {
             Some(Ok(entry)) => {
                 let now = self.world.clock.now();
                 return self
@@ -223,6 +232,16 @@ impl Answerer {
         let answered = Arc::new(made(next_hop, verdict, None, profile, now));
         self.waiting.note(&answered, now);
         answered
+    }
+
+    async fn fly(
+        &self,
+        next_hop: &NextHop,
+        profile: &Profile,
+        patience: Patience,
+    ) -> Option<Result<Arc<Entry<Answered>>, Broken>> {
+        let flight = self.flight(next_hop, profile.deadline, Purpose::Query);
+        patience.wait(flight).await
     }
 
     /// Judges findings, renders, and keeps the answer beside them.
@@ -280,21 +299,6 @@ impl Answerer {
         // PD-11: so does what is seen of the mail server.
         let mta = self.world.mta.own_dane() as u64;
         settings.wrapping_mul(64).wrapping_add(mta * 3 + resolver)
-    }
-
-    /// Something is known by now that these findings lack: they are gathered anew.
-    fn is_overtaken(&self, entry: &Entry<Answered>, now: Moment) -> bool {
-        // MX-17: the resolver validates again, or may; what it said before is not believed.
-        let recovered = entry.under == Validation::NotValidating
-            && self.world.resolver.validation() != Validation::NotValidating;
-        recovered
-            || match &entry.findings.next_hop {
-                NextHop::Domain { domain, .. } => {
-                    let findings = &entry.findings.sts;
-                    self.policies().overtake(domain, findings, now)
-                }
-                _ => false,
-            }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Destinations whose mail waits by our answer, and since when: a long TEMP is a slow bounce (D14).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -15,6 +16,8 @@ use super::Answered;
 pub struct WaitingMail {
     /// By profile too: another mail server may be answered otherwise.
     destinations: DashMap<(NextHop, String), WaitingSince>,
+    /// Seconds of uptime at which the old ones were dropped last.
+    dropped: AtomicU64,
 }
 
 /// One destination whose mail waits.
@@ -50,7 +53,7 @@ impl WaitingMail {
             *known = WaitingSince { since, ..waiting };
             return;
         }
-        if self.destinations.len() >= MOST {
+        if self.destinations.len() >= MOST && self.is_time_to_drop(now) {
             self.drop_old(now);
         }
         if self.destinations.len() < MOST {
@@ -73,6 +76,16 @@ impl WaitingMail {
         waiting
     }
 
+    /// Looking through all of them is not for every answer.
+    fn is_time_to_drop(&self, now: Moment) -> bool {
+        let (now, last) = (now.uptime.as_secs(), self.dropped.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= BETWEEN_DROPS;
+        if due {
+            self.dropped.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+
     fn drop_old(&self, now: Moment) {
         self.destinations
             .retain(|_, known| now.uptime.saturating_sub(known.last.uptime) < NOT_ASKED);
@@ -83,3 +96,5 @@ impl WaitingMail {
 const NOT_ASKED: Duration = Duration::from_secs(86_400);
 /// A flood of names that cannot be resolved must not hold memory without end.
 const MOST: usize = 10_000;
+/// Seconds.
+const BETWEEN_DROPS: u64 = 60;

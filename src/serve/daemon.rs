@@ -60,7 +60,9 @@ pub async fn run(
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let engine = Engine::start(&config, &places.memory).await?;
     let rulebook = Rulebook::new(Arc::clone(&engine.answerer), settings(&config));
-    rulebook.apply().await;
+    rulebook
+        .begin(engine.answerer.world().clock.now().wall)
+        .await;
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
     let connections = Connections::new(config.limits.connections, &closing);

@@ -65,7 +65,7 @@ pub enum RuleError {
 }
 
 impl Rulebook {
-    /// The rules of the configuration; nothing is in force yet: see [`Rulebook::apply`].
+    /// The rules of the configuration; nothing is in force yet: see [`Rulebook::begin`].
     #[must_use]
     pub fn new(answerer: Arc<Answerer>, configured: Settings) -> Self {
         Self {
@@ -82,16 +82,34 @@ impl Rulebook {
         self.put_in_force().await;
     }
 
-    /// Puts everything in force.
-    pub async fn apply(&self) {
+    /// Puts everything in force at the start, and drops what ended long ago.
+    pub async fn begin(&self, now: Timestamp) {
         let _changing = self.changing.lock().await;
+        let ended = Timestamp(now.0.saturating_sub(KEPT_AFTER_ITS_END_MILLIS));
+        for (rule, stored, _) in self.stored().await {
+            if rule.is_expired(ended) {
+                // What cannot be dropped does no harm.
+                let _ = self.answerer.world().store.drop_rule(stored.pattern).await;
+            }
+        }
         self.put_in_force().await;
     }
 
     /// To be called while nothing else changes.
     async fn put_in_force(&self) {
-        let stored = self.stored().await.into_iter();
-        let later = stored.map(|(rule, ..)| rule).collect();
+        let stored = self.stored().await;
+        for (_, stored, read) in &stored {
+            if let Read::NotAtAll(why) = read {
+                let pattern = &stored.pattern;
+                tracing::error!(
+                    pattern,
+                    why,
+                    "a rule that was added at run time is not understood any more: its \
+                     destinations wait"
+                );
+            }
+        }
+        let later = stored.into_iter().map(|(rule, ..)| rule).collect();
         let mut settings = self.configured().clone();
         settings.rules = settings.rules.overlaid(later);
         self.answerer.reload(settings);
@@ -165,8 +183,8 @@ impl Rulebook {
             says: says(&rule),
             added: Some((stored.by, stored.added)),
             standing: match read {
-                Read::Well => standing(&rule, now),
-                Read::NotAtAll => Standing::NotUnderstood,
+                Read::NotAtAll(_) if !rule.is_expired(now) => Standing::NotUnderstood,
+                Read::Well | Read::NotAtAll(_) => standing(&rule, now),
             },
             rule,
         }));
@@ -187,20 +205,13 @@ impl Rulebook {
         for stored in stored {
             match read(&stored.text) {
                 Ok(rule) => rules.push((rule, stored, Read::Well)),
-                Err(why) => {
-                    let pattern = &stored.pattern;
-                    tracing::error!(
-                        pattern,
-                        why,
-                        "a rule that was added at run time is not understood any more: its \
-                         destinations wait"
-                    );
-                    let waits =
-                        format!("[rules.{}]\nanswer = \"defer\"\n", Config::quoted(pattern));
-                    if let Ok(rule) = read(&waits) {
-                        rules.push((rule, stored, Read::NotAtAll));
-                    }
-                }
+                Err(why) => match read(&waits(&stored)) {
+                    Ok(rule) => rules.push((rule, stored, Read::NotAtAll(why))),
+                    Err(_) => tracing::error!(
+                        pattern = stored.pattern,
+                        "a rule that was added at run time is for nobody who is known"
+                    ),
+                },
             }
         }
         rules
@@ -232,10 +243,26 @@ fn read(text: &str) -> Result<Rule, String> {
 }
 
 /// Whether a stored rule is understood.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
     Well,
-    NotAtAll,
+    /// With the complaints.
+    NotAtAll(String),
+}
+
+/// What a rule that is not understood comes to: its destinations wait, for as long as it was given.
+fn waits(stored: &StoredRule) -> String {
+    let pattern = Config::quoted(&stored.pattern);
+    let table = stored.text.parse::<toml::Table>().ok();
+    let expires = table.as_ref().and_then(|table| {
+        let rules = table.get("rules")?.as_table()?;
+        rules
+            .values()
+            .find_map(|rule| rule.get("expires")?.as_str())
+    });
+    let expires = expires.map_or_else(String::new, |at| {
+        format!("expires = {}\n", Config::quoted(at))
+    });
+    format!("[rules.{pattern}]\nanswer = \"defer\"\n{expires}")
 }
 
 /// A pattern in the one form that rules are stored under.
@@ -272,3 +299,5 @@ fn protects(rule: &Rule) -> bool {
 
 /// OP-05: warned of three days before.
 const NEAR: Duration = Duration::from_secs(3 * 86_400);
+/// For a week people may look at a rule that has ended.
+const KEPT_AFTER_ITS_END_MILLIS: u64 = 7 * 86_400_000;

@@ -23,8 +23,10 @@ pub struct MemoryStore {
     enforced: Policies,
     others: Policies,
     dane: Cache<NextHop, DaneMemory, UnitWeighter, DefaultHashBuilder, Evictions>,
-    /// Something was evicted, so that not finding it says nothing.
-    evicted: Evictions,
+    /// A policy was evicted, so that not finding one says nothing.
+    policies_evicted: Evictions,
+    /// The same of destinations seen with DANE.
+    dane_evicted: Evictions,
     rules: Mutex<BTreeMap<String, StoredRule>>,
 }
 
@@ -48,14 +50,14 @@ impl Weighter<PolicyDomain, Arc<Shelved>> for ByText {
     }
 }
 
-/// Notices that something had to go.
+/// Notices that something had to go to make room; what is replaced or removed did not.
 #[derive(Clone, Default)]
 struct Evictions(Arc<AtomicBool>);
 
 impl<Key, Value> Lifecycle<Key, Value> for Evictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _: Key, _: Value) {
+    fn before_evict(&self, (): &mut (), _: &Key, _: &mut Value) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
@@ -65,18 +67,19 @@ impl MemoryStore {
     /// destinations seen with DANE.
     #[must_use]
     pub fn new(entries: usize) -> Self {
-        let evicted = Evictions::default();
+        let (policies_evicted, dane_evicted) = (Evictions::default(), Evictions::default());
         let weight = u64::try_from(entries).unwrap_or(u64::MAX);
         let policies = || {
             let hasher = DefaultHashBuilder::default();
-            Cache::with(entries, weight, ByText, hasher, evicted.clone())
+            Cache::with(entries, weight, ByText, hasher, policies_evicted.clone())
         };
         let hasher = DefaultHashBuilder::default();
         Self {
             enforced: policies(),
             others: policies(),
-            dane: Cache::with(entries, weight, UnitWeighter, hasher, evicted.clone()),
-            evicted,
+            dane: Cache::with(entries, weight, UnitWeighter, hasher, dane_evicted.clone()),
+            policies_evicted,
+            dane_evicted,
             rules: Mutex::default(),
         }
     }
@@ -102,7 +105,7 @@ impl MemoryStore {
         from.remove(domain);
         // One that is too heavy for the shelf was never on it.
         if into.peek(domain).is_none() {
-            self.evicted.0.store(true, Ordering::Relaxed);
+            self.policies_evicted.0.store(true, Ordering::Relaxed);
         }
     }
 
@@ -131,9 +134,20 @@ impl MemoryStore {
         self.dane.get(destination)
     }
 
-    /// True where something was evicted, so that not finding it says nothing.
-    pub(super) fn has_evicted(&self) -> bool {
-        self.evicted.0.load(Ordering::Relaxed)
+    /// When findings last rested on a policy.
+    pub(super) fn use_of(&self, domain: &PolicyDomain) -> Option<Duration> {
+        let used = self.shelved(domain)?.used.load(Ordering::Relaxed);
+        Some(Duration::from_millis(used))
+    }
+
+    /// True where a policy was evicted, so that not finding one says nothing.
+    pub(super) fn has_evicted_policies(&self) -> bool {
+        self.policies_evicted.0.load(Ordering::Relaxed)
+    }
+
+    /// The same of destinations seen with DANE.
+    pub(super) fn has_evicted_dane(&self) -> bool {
+        self.dane_evicted.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn rules_at_hand(&self) -> MutexGuard<'_, BTreeMap<String, StoredRule>> {
@@ -166,8 +180,7 @@ impl Store for MemoryStore {
         policy: Arc<RememberedPolicy>,
     ) -> Waiting<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
-            let used = self.note_use(&domain, policy.fetched);
-            let used = used.unwrap_or(policy.fetched.uptime);
+            let used = self.use_of(&domain).unwrap_or(policy.fetched.uptime);
             self.shelve(&domain, policy, used);
             Ok(())
         })

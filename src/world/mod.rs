@@ -217,6 +217,9 @@ pub struct StoredRule {
 #[error("the store could not keep it: {0}")]
 pub struct StoreFailure(pub String);
 
+/// No clock that is right tells an earlier time: 2026-11-01, before this version was made.
+pub const EARLIEST: Timestamp = Timestamp(1_793_491_200_000);
+
 /// Looks at the mail server beside us.
 pub trait Mta: Send + Sync {
     /// What was seen of its own DANE, lately (PD-11). Never waits.

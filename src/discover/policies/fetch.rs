@@ -42,6 +42,15 @@ impl Policies {
             let (outcome, desk) = match fetched {
                 Ok(policy) => match own.keep(&domain, policy, known.as_deref()).await {
                     Kept::Durably(policy) => (Ok(policy), None),
+                    Kept::NotForgotten(policy) => {
+                        let failed = Desk::Failed {
+                            id,
+                            last: own.world.clock.now(),
+                            tries: tries.saturating_add(1),
+                            failure: not_forgotten(),
+                        };
+                        (Ok(policy), Some(failed))
+                    }
                     Kept::Not(outcome, policy) => (outcome, Some(Desk::Unkept { id, policy })),
                 },
                 Err(failure) => {
@@ -76,10 +85,16 @@ impl Policies {
     ) -> Kept {
         let store = &self.world.store;
         if policy.policy.max_age.is_zero() {
-            // ST-18, ST-24: what was remembered is over, and this one serves the answer at hand. Where
-            // it cannot be forgotten it goes on, and the store's own log says so.
-            let _ = store.forget_policy(domain.clone()).await;
-            return Kept::Durably(policy);
+            // ST-18, ST-24: what was remembered is over, and this one serves the answer at hand.
+            let later =
+                |known: &Arc<RememberedPolicy>| known.fetched.uptime > policy.fetched.uptime;
+            if let Some(latest) = store.policy_at_hand(domain).filter(later) {
+                return Kept::Durably(latest);
+            }
+            return match store.forget_policy(domain.clone()).await {
+                Ok(()) => Kept::Durably(policy),
+                Err(_) => Kept::NotForgotten(policy),
+            };
         }
         let kept = store.remember_policy(domain.clone(), Arc::clone(&policy));
         let Err(failure) = kept.await else {
@@ -105,6 +120,8 @@ impl Policies {
 pub(super) enum Kept {
     /// It is as durable as the store can make it; the policy to go by.
     Durably(Arc<RememberedPolicy>),
+    /// It ends what is remembered, which cannot be forgotten and goes on.
+    NotForgotten(Arc<RememberedPolicy>),
     /// It is not: what to answer with, and the policy whose keeping is to be tried again.
     Not(Fetched, Arc<RememberedPolicy>),
 }
@@ -170,6 +187,13 @@ async fn fetch(world: &World, domain: &PolicyDomain, id: &str, begun: Moment) ->
         id: id.to_owned(),
         fetched: begun,
     }))
+}
+
+fn not_forgotten() -> StsFailure {
+    StsFailure {
+        kind: StsFailureKind::Store,
+        detail: "the policy has ended, and cannot be taken off the disk".to_owned(),
+    }
 }
 
 fn not_fetched(failure: FetchFailure) -> StsFailure {

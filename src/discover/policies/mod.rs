@@ -81,10 +81,11 @@ impl Policies {
         patience: Patience,
     ) -> StsFinding {
         let now = self.world.clock.now();
-        let stored = match self.world.store.policy(domain.clone()).await {
-            Ok(stored) => stored,
+        let stored = match patience.wait(self.world.store.policy(domain.clone())).await {
+            Some(Ok(stored)) => stored,
             // A memory that cannot be read may hold anything: not an absence.
-            Err(failure) => return StsFinding::Failed(unreadable(&failure)),
+            Some(Err(failure)) => return StsFinding::Failed(unreadable(&failure)),
+            None => return StsFinding::Failed(unreadable(&slow())),
         };
         let alive = stored.filter(|policy| !policy.remaining(now).is_zero());
         if alive.is_some() {
@@ -115,7 +116,7 @@ impl Policies {
     }
 
     /// True where another policy is remembered by now than the one that these findings rest on: they
-    /// should be gathered anew. Never waits.
+    /// should be gathered anew; otherwise the policy is used once more. Never waits.
     #[must_use]
     pub fn overtake(&self, domain: &PolicyDomain, findings: &StsFinding, now: Moment) -> bool {
         let Some(stored) = self.world.store.policy_at_hand(domain) else {
@@ -123,6 +124,7 @@ impl Policies {
         };
         match findings {
             StsFinding::Policy { remembered, .. } => {
+                self.world.store.policy_used(domain, now);
                 stored.fetched.uptime > remembered.fetched.uptime
             }
             // It is remembered, and something newer cannot be.
@@ -180,7 +182,13 @@ impl Policies {
             Some(Desk::Unkept { id, policy })
                 if id == announced && !policy.remaining(now).is_zero() =>
             {
-                self.keep_again(domain, policy, alive.as_deref()).await
+                let demanded = demands(&policy) || alive.as_deref().is_some_and(demands);
+                let kept = self.keep_again(domain, Arc::clone(&policy), alive.as_deref());
+                match patience.wait(kept).await {
+                    Some(outcome) => outcome,
+                    None if demanded => Err(unreadable(&slow())),
+                    None => Ok(policy),
+                }
             }
             Some(Desk::Failed {
                 id,
@@ -220,8 +228,13 @@ impl Policies {
                 Ok(policy)
             }
             Kept::Not(outcome, _) => outcome,
+            Kept::NotForgotten(policy) => Ok(policy),
         }
     }
+}
+
+fn slow() -> StoreFailure {
+    StoreFailure("the disk does not answer in time".to_owned())
 }
 
 fn unreadable(failure: &StoreFailure) -> StsFailure {

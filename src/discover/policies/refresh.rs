@@ -32,7 +32,8 @@ pub(super) struct Places {
 #[derive(Default)]
 pub(super) struct Timetable {
     look: Duration,
-    sweep: Duration,
+    /// None yet: the clock may still be set right after the start.
+    sweep: Option<Duration>,
 }
 
 impl Policies {
@@ -73,9 +74,10 @@ impl Policies {
     /// Sweeps the store where it is time; true where policies are to be looked through.
     fn is_time_to_look(&self, now: Moment) -> bool {
         let (look, sweep) = self.timetable(|timetable| {
-            let sweep = timetable.sweep <= now.uptime;
-            if sweep {
-                timetable.sweep = now.uptime.saturating_add(BETWEEN_SWEEPS);
+            let due = timetable.sweep;
+            let sweep = due.is_some_and(|due| due <= now.uptime);
+            if sweep || due.is_none() {
+                timetable.sweep = Some(now.uptime.saturating_add(BETWEEN_SWEEPS));
             }
             (timetable.look <= now.uptime, sweep)
         });
@@ -110,8 +112,7 @@ impl Policies {
             }
             _ => {}
         }
-        let max_age = kept.policy.policy.max_age;
-        let age = max_age.saturating_sub(left);
+        let age = now.uptime.saturating_sub(kept.policy.fetched.uptime);
         let after = interval(kept);
         if age >= after {
             Due::Now
@@ -244,4 +245,4 @@ const AT_ONCE: usize = 16;
 /// Half of them.
 const SHORT_AT_ONCE: usize = 8;
 /// What has expired does no harm but to take room.
-const BETWEEN_SWEEPS: Duration = Duration::from_secs(3600);
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(86_400);

@@ -76,7 +76,12 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, Json(new): Json<NewRule
         by: new.by,
         added: now.wall,
     };
-    match admin.rulebook.add(rule).await {
+    // Not in the request's own task: an order is done whole, also where nobody waits any more.
+    let order = tokio::spawn(async move { admin.rulebook.add(rule).await });
+    let Ok(outcome) = order.await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error @ RuleError::Malformed(_)) => {
             (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
@@ -97,7 +102,11 @@ pub(super) async fn remove(
     State(admin): State<Arc<Admin>>,
     Query(removal): Query<Removal>,
 ) -> Response {
-    match admin.rulebook.remove(&removal.pattern, &removal.by).await {
+    let order = async move { admin.rulebook.remove(&removal.pattern, &removal.by).await };
+    let Ok(outcome) = tokio::spawn(order).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match outcome {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => {
             let words = "no rule of that name was added at run time; those of the configuration \

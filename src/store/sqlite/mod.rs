@@ -62,7 +62,7 @@ impl Store for SqliteStore {
             if let Some(policy) = self.shelf.policy_at_hand(&domain) {
                 return Ok(Some(policy));
             }
-            if !self.shelf.has_evicted() {
+            if !self.shelf.has_evicted_policies() {
                 return Ok(None);
             }
             let opened = self.opened;
@@ -88,7 +88,7 @@ impl Store for SqliteStore {
         policy: Arc<RememberedPolicy>,
     ) -> Waiting<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
-            let used = self.shelf.note_use(&domain, policy.fetched);
+            let used = self.shelf.use_of(&domain);
             let used = used.unwrap_or(policy.fetched.uptime);
             let order = Order::Policy {
                 domain: domain.clone(),
@@ -131,7 +131,7 @@ impl Store for SqliteStore {
             if let Some(memory) = self.shelf.dane_at_hand(&destination) {
                 return Ok(Some(memory));
             }
-            if !self.shelf.has_evicted() {
+            if !self.shelf.has_evicted_dane() {
                 return Ok(None);
             }
             let opened = self.opened;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::super::memory::{DANE_KEPT, KEPT_BEYOND, MemoryStore};
-use crate::world::{DaneMemory, Gone, Proof, StoredRule};
+use crate::world::{DaneMemory, EARLIEST, Gone, Proof, StoredRule};
 
 /// Where the file stands in time: what it holds is aged from here, and what is written is dated by the
 /// clock that never jumps, counted on from here. So no jump while it is open dates anything wrongly.
@@ -65,10 +65,20 @@ impl Opened {
     }
 
     fn moment(self, wall: Timestamp) -> Moment {
-        let age = Duration::from_millis(self.against.0.saturating_sub(wall.0));
+        let age = self.against.0.saturating_sub(wall.0);
+        // Written since the file was opened, and read back.
+        let ahead = wall.0.saturating_sub(self.against.0);
+        let uptime = self.now.uptime.saturating_sub(Duration::from_millis(age));
+        let by_now = self.now.wall.0.saturating_sub(age).saturating_add(ahead);
         Moment {
-            wall,
-            uptime: self.now.uptime.saturating_sub(age),
+            // ST-28: a clock that is surely wrong ends nothing until it is set. One that may be right
+            // ages what a file that runs ahead of it holds like everything else, from now on.
+            wall: if self.now.wall < EARLIEST {
+                wall
+            } else {
+                Timestamp(wall.0.min(by_now))
+            },
+            uptime: uptime.saturating_add(Duration::from_millis(ahead)),
         }
     }
 }
