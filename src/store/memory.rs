@@ -267,3 +267,38 @@ pub(super) const KEPT_BEYOND: Duration = Duration::from_secs(7 * 86_400);
 pub(super) const DANE_KEPT: Duration = Duration::from_secs(40 * 86_400);
 /// Bytes of a policy's text that count as one entry: most are shorter.
 const USUAL_TEXT: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use hoplock_policy::moment::{Moment, Timestamp};
+    use hoplock_policy::next_hop::NextHop;
+
+    use super::MemoryStore;
+    use crate::world::DaneMemory;
+
+    /// ST-28: only what had to make room sends questions to the file; what is seen again does not.
+    #[test]
+    fn replacing_is_no_eviction() {
+        let store = MemoryStore::new(64);
+        let seen = |seconds| DaneMemory {
+            seen: Moment {
+                wall: Timestamp(0),
+                uptime: Duration::from_secs(seconds),
+            },
+            gone: None,
+        };
+        for second in 0..10 {
+            let _ = store.note_dane(NextHop::parse("d.test"), seen(second));
+        }
+        assert!(!store.has_evicted_dane());
+        for number in 0..1_000 {
+            let name = format!("d{number}.test");
+            let _ = store.note_dane(NextHop::parse(&name), seen(0));
+        }
+        assert!(store.has_evicted_dane() && !store.has_evicted_policies());
+    }
+}
