@@ -17,11 +17,13 @@ use super::servers::{NOT_VALIDATING, must};
 
 /// One trap.
 struct Trap {
-    /// What doctor must call it; several where one thing shows twice.
+    /// What doctor must call a problem; several where one thing shows twice.
     checks: &'static [&'static str],
+    /// What it must advise; what else it advises is left open.
+    advice: &'static [&'static str],
     /// Lines of main.cf, after those of the base.
     main: &'static str,
-    /// Options of the smtp service in master.cf.
+    /// Options of the smtp service in master.cf, and lines after it.
     master: &'static str,
     /// Lines of hoplock's configuration, after those of the base.
     hoplock: &'static str,
@@ -46,6 +48,7 @@ enum More {
 const fn setting(checks: &'static [&'static str], main: &'static str) -> Trap {
     Trap {
         checks,
+        advice: &[],
         main,
         master: "",
         hoplock: "",
@@ -53,13 +56,41 @@ const fn setting(checks: &'static [&'static str], main: &'static str) -> Trap {
     }
 }
 
+const fn advised(advice: &'static [&'static str], main: &'static str) -> Trap {
+    Trap {
+        advice,
+        ..setting(&[], main)
+    }
+}
+
+const fn of_master(
+    checks: &'static [&'static str],
+    advice: &'static [&'static str],
+    master: &'static str,
+) -> Trap {
+    Trap {
+        advice,
+        master,
+        ..setting(checks, "")
+    }
+}
+
+const fn of_hoplock(
+    checks: &'static [&'static str],
+    advice: &'static [&'static str],
+    hoplock: &'static str,
+) -> Trap {
+    Trap {
+        advice,
+        hoplock,
+        ..setting(checks, "")
+    }
+}
+
 const fn other(checks: &'static [&'static str], more: More) -> Trap {
     Trap {
-        checks,
-        main: "",
-        master: "",
-        hoplock: "",
         more,
+        ..setting(checks, "")
     }
 }
 
@@ -87,9 +118,34 @@ const TRAPS: &[Trap] = &[
         &["smtp_tls_fingerprint_digest"],
         "smtp_tls_fingerprint_digest = md5",
     ),
-    setting(
+    advised(
         &["smtp_tls_dane_insecure_mx_policy"],
         "smtp_tls_dane_insecure_mx_policy = encrypt",
+    ),
+    advised(&["inet_protocols"], "inet_protocols = ipv4"),
+    advised(&["smtp_mx_address_limit"], "smtp_mx_address_limit = 2"),
+    // The level of old is a level: no clear text is claimed.
+    advised(
+        &["smtp_use_tls"],
+        "smtp_tls_security_level =\nsmtp_use_tls = yes",
+    ),
+    advised(
+        &["smtp_tls_policy_maps"],
+        "smtp_tls_policy_maps = unionmap:{socketmap:inet:127.0.0.1:8425:postfix}",
+    ),
+    // Another name of the same socket is no trap.
+    setting(
+        &[],
+        "smtp_tls_policy_maps = socketmap:inet:localhost:8425:postfix",
+    ),
+    setting(
+        &["proxy_read_maps"],
+        "smtp_tls_policy_maps = proxy:socketmap:inet:127.0.0.1:8425:postfix\n\
+         proxy_read_maps = static:all",
+    ),
+    setting(
+        &[],
+        "smtp_tls_policy_maps = proxy:socketmap:inet:127.0.0.1:8425:postfix",
     ),
     setting(&["smtp_tls_policy_maps"], "smtp_tls_policy_maps ="),
     setting(
@@ -116,22 +172,49 @@ const TRAPS: &[Trap] = &[
         &["ca-store"],
         "smtp_tls_CAfile =\nsmtp_tls_CApath = /nowhere/certs",
     ),
+    of_master(
+        &["smtp_tls_policy_maps"],
+        &[],
+        " -o smtp_tls_policy_maps=static:may",
+    ),
+    of_master(
+        &["smtp_tls_security_level"],
+        &[],
+        " -o { smtp_tls_security_level = none }",
+    ),
+    of_master(
+        &[],
+        &[],
+        " -o smtp_tls_policy_maps=socketmap:inet:localhost:8425:postfix",
+    ),
+    of_master(
+        &["transport"],
+        &[],
+        "\nrelay unix - - n - - smtp -o smtp_tls_security_level=none",
+    ),
+    of_master(
+        &[],
+        &["transport"],
+        "\nbulk unix - - n - - smtp -o smtp_tls_policy_maps=",
+    ),
+    of_hoplock(
+        &[],
+        &["sockets"],
+        "[listen]\nsocketmap = [\"inet:127.0.0.1:8425\", \"unix:/nowhere/else/map.sock\"]\n\
+         control = \"unix:LAB/control.sock\"\n",
+    ),
+    of_hoplock(
+        &["inet_protocols"],
+        &[],
+        "[profile.postfix]\nfamilies = \"4\"\n",
+    ),
     Trap {
-        checks: &["smtp_tls_policy_maps", "transport"],
-        main: "",
-        master: " -o smtp_tls_policy_maps=static:may",
-        hoplock: "",
-        more: More::Nothing,
-    },
-    Trap {
-        checks: &["transport"],
-        main: "",
-        master: "\nbulk unix - - n - - smtp -o smtp_tls_security_level=none",
-        hoplock: "",
-        more: More::Nothing,
+        hoplock: "[rules.\"relay.test\"]\nanswer = \"encrypt\"\n",
+        ..setting(&[], "relayhost = [relay.test]:587")
     },
     Trap {
         checks: &["configuration", "daemon"],
+        advice: &[],
         main: "",
         master: "",
         hoplock: "[dane]\nenable = false\n",
@@ -139,6 +222,7 @@ const TRAPS: &[Trap] = &[
     },
     Trap {
         checks: &["sockets", "postmap"],
+        advice: &[],
         main: "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8427:postfix",
         master: "",
         hoplock: "[listen]\nsocketmap = [\"inet:127.0.0.1:8427\"]\ncontrol = \"unix:LAB/control.sock\"\n",
@@ -146,12 +230,17 @@ const TRAPS: &[Trap] = &[
     },
     Trap {
         checks: &["resolver-trust"],
+        advice: &[],
         main: "",
         master: "",
         hoplock: "[dns]\ntrust = \"never\"\n",
         more: More::Nothing,
     },
-    other(&["resolver", "postfix-resolver"], More::Resolver),
+    // The running daemon goes on with the resolver that it was started with.
+    Trap {
+        advice: &["daemon-resolver"],
+        ..other(&["resolver", "postfix-resolver"], More::Resolver)
+    },
     other(&["postfix-resolv-conf", "postfix-resolver"], More::OldCopy),
     other(&["roots"], More::Roots),
     other(&["clock"], More::Future),
@@ -171,29 +260,32 @@ pub(super) fn traps(lab: &mut Lab<'_>) {
     );
     let well = Trap {
         checks: &[],
+        advice: &[],
         main: "",
         master: "",
         hoplock: "",
         more: More::Nothing,
     };
     let found = examine(lab, &folder, &well);
-    lab.report.check(found.is_empty(), || {
-        format!("doctor on a good system: {found:?}")
-    });
+    lab.report
+        .check(found.problems.is_empty() && found.advice.is_empty(), || {
+            format!("doctor on a good system: {found:?}")
+        });
     for (number, trap) in TRAPS.iter().enumerate() {
         let found = examine(lab, &folder, trap);
         let expected: BTreeSet<String> =
             trap.checks.iter().map(|&check| check.to_owned()).collect();
         // A broken configuration ends the examination before the rest.
         let fits = if trap.checks.contains(&"configuration") {
-            found.contains("configuration")
+            found.problems.contains("configuration")
         } else {
-            found == expected
+            let advised = trap.advice.iter();
+            found.problems == expected && advised.clone().all(|&check| found.advice.contains(check))
         };
         lab.report.check(fits, || {
             format!(
-                "doctor, trap {number} ({} {}): {found:?}, expected {expected:?}",
-                trap.main, trap.hoplock
+                "doctor, trap {number} ({} {} {}): {found:?}, expected {expected:?} and advice {:?}",
+                trap.main, trap.master, trap.hoplock, trap.advice
             )
         });
     }
@@ -202,10 +294,16 @@ pub(super) fn traps(lab: &mut Lab<'_>) {
     println!("doctor: {} traps", TRAPS.len() + 2);
 }
 
-/// The problems that doctor sees.
-fn examine(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
+/// What doctor finds that is not fine, by the words of its checks.
+#[derive(Debug, Default)]
+struct Found {
+    problems: BTreeSet<String>,
+    advice: BTreeSet<String>,
+}
+
+fn examine(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> Found {
     plant(lab, folder, trap);
-    problems(lab, folder, trap)
+    look(lab, folder, trap)
 }
 
 fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
@@ -277,7 +375,7 @@ fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
     fs::write(folder.join("hoplock.toml"), config).unwrap();
 }
 
-fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
+fn look(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> Found {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", "$BEFORE; exec \"$0\" \"$@\""]);
     command.arg(lab.hoplock.binary());
@@ -305,12 +403,14 @@ fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
         )
     });
     let findings = value["findings"].as_array().cloned().unwrap_or_default();
-    let bad = findings
-        .iter()
-        .filter(|finding| finding["state"] == "problem");
-    let mut checks = BTreeSet::new();
-    for finding in bad {
-        // Each problem comes with its cure.
+    let mut found = Found::default();
+    for finding in findings {
+        let checks = match finding["state"].as_str() {
+            Some("problem") => &mut found.problems,
+            Some("advice") => &mut found.advice,
+            _ => continue,
+        };
+        // Each comes with its cure.
         assert!(
             finding["cure"]
                 .as_str()
@@ -319,14 +419,18 @@ fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
         );
         checks.insert(finding["check"].as_str().unwrap_or_default().to_owned());
     }
-    assert_eq!(output.status.code(), Some(i32::from(!checks.is_empty())));
-    checks
+    assert_eq!(
+        output.status.code(),
+        Some(i32::from(!found.problems.is_empty()))
+    );
+    found
 }
 
 /// A unix socket that smtp(8) looks for inside its chroot.
 fn chroot_trap(lab: &mut Lab<'_>, folder: &Path) {
     let trap = Trap {
         checks: &["chroot"],
+        advice: &[],
         main: "",
         master: "",
         hoplock: "",
@@ -347,8 +451,8 @@ fn chroot_trap(lab: &mut Lab<'_>, folder: &Path) {
     )
     .unwrap();
     // Nobody listens at that socket: what is looked at is where Postfix looks.
-    let found = problems(lab, folder, &trap);
-    lab.report.check(found.contains("chroot"), || {
+    let found = look(lab, folder, &trap);
+    lab.report.check(found.problems.contains("chroot"), || {
         format!("doctor, the chroot: {found:?}")
     });
 }
@@ -357,6 +461,7 @@ fn chroot_trap(lab: &mut Lab<'_>, folder: &Path) {
 fn stopped(lab: &mut Lab<'_>, folder: &Path) {
     let well = Trap {
         checks: &[],
+        advice: &[],
         main: "",
         master: "",
         hoplock: "",
@@ -365,9 +470,10 @@ fn stopped(lab: &mut Lab<'_>, folder: &Path) {
     lab.hoplock.kill();
     let found = examine(lab, folder, &well);
     let expected = ["daemon", "postmap", "sockets"].map(ToOwned::to_owned);
-    lab.report.check(found == BTreeSet::from(expected), || {
-        format!("doctor, hoplock down: {found:?}")
-    });
+    lab.report
+        .check(found.problems == BTreeSet::from(expected), || {
+            format!("doctor, hoplock down: {found:?}")
+        });
     lab.hoplock.restart();
     let sessions = Arc::clone(&lab.sessions);
     sessions.lock().unwrap().clear();
