@@ -105,12 +105,23 @@ fn main_cf_is_closed(complaints: &str) -> bool {
     })
 }
 
-/// The lines that speak of the table or of the end, without those about main.cf.
+/// What matters of it: where it could not connect, else the lines that speak of the table or of the
+/// end, without those about main.cf.
 fn complaints_about(table: &str, complaints: &str) -> String {
-    let ours = complaints.lines().filter(|line| {
-        line.contains("fatal:") || line.contains(table) || line.contains("connect to")
-    });
-    ours.collect::<Vec<_>>().join("; ")
+    let chosen = |wanted: &dyn Fn(&str) -> bool| {
+        let lines = complaints.lines().filter(|line| wanted(line));
+        let bare = lines.map(|line| {
+            line.rsplit_once(": warning: ")
+                .map_or(line, |(_, rest)| rest)
+        });
+        bare.collect::<Vec<_>>().join("; ")
+    };
+    let connecting = chosen(&|line| line.contains("connect to"));
+    if connecting.is_empty() {
+        chosen(&|line| line.contains("fatal:") || line.contains(table))
+    } else {
+        connecting
+    }
 }
 
 /// What `postconf` prints.
@@ -163,6 +174,18 @@ mod tests {
         assert_eq!(account.group, 105);
         assert_eq!(Account::read(""), None);
         assert_eq!(Account::read("postfix:x:many:105"), None);
+    }
+
+    #[test]
+    fn the_words_of_a_failure_are_short() {
+        let table = "socketmap:unix:/s:postfix";
+        let refused = "postmap: warning: /etc/main.cf: unused parameter: x=y\n\
+                       postmap: warning: connect to /s: Connection refused\n\
+                       postmap: fatal: table socketmap:unix:/s:postfix: query error: refused";
+        let words = complaints_about(table, refused);
+        assert_eq!(words, "connect to /s: Connection refused");
+        let unknown = "postmap: fatal: unsupported dictionary type: x";
+        assert_eq!(complaints_about(table, unknown), unknown);
     }
 
     #[test]
