@@ -82,7 +82,8 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The folder for state: systemd's where it gives one, else the user's.
+/// The folder for state: systemd's where it gives one, else the user's; the package's where that user
+/// keeps none, so that commands find the daemon of the package.
 pub(super) fn state_folder() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = variable("STATE_DIRECTORY") {
@@ -91,9 +92,38 @@ pub(super) fn state_folder() -> PathBuf {
     let user = variable("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local").join("state")));
-    user.unwrap_or_else(|| PathBuf::from("/var/lib"))
-        .join("hoplock")
+    user_or_package(
+        user.map(|user| user.join("hoplock")),
+        Path::new(PACKAGED_STATE),
+    )
+}
+
+fn user_or_package(user: Option<PathBuf>, package: &Path) -> PathBuf {
+    match user {
+        Some(user) if user.exists() || !package.exists() => user,
+        _ => package.to_path_buf(),
+    }
 }
 
 /// Where the package puts the configuration.
 const PACKAGED: &str = "/etc/hoplock/hoplock.toml";
+/// Where the package keeps state.
+const PACKAGED_STATE: &str = "/var/lib/hoplock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_the_package_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (user, package) = (folder.path().join("user"), folder.path().join("package"));
+        let chosen = || user_or_package(Some(user.clone()), &package);
+        assert_eq!(chosen(), user);
+        std::fs::create_dir(&package).unwrap();
+        assert_eq!(chosen(), package);
+        std::fs::create_dir(&user).unwrap();
+        assert_eq!(chosen(), user);
+        assert_eq!(user_or_package(None, &package), package);
+    }
+}

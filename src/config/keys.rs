@@ -76,7 +76,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("listen", "socketmap", "[\"inet:127.0.0.1:8425\"]", "Postfix policy maps: \"unix:/PATH\", \"inet:HOST:PORT\", \"systemd:NAME\"", "PF-17", |c| list(&c.listen.socketmap)),
     key("listen", "http", "[\"inet:127.0.0.1:8426\"]", "metrics and JSON; the Host field is checked", "", |c| list(&c.listen.http)),
     key("listen", "control", "\"\"", "control socket; empty: control.sock beside the store", "OP-09", |c| optional(c.listen.control.as_ref())),
-    key("listen", "mode", "\"0660\"", "mode of unix sockets", "PF-17", |c| quoted(&format!("{:04o}", c.listen.mode))),
+    key("listen", "mode", "\"0660\"", "mode of unix sockets, save the control socket", "PF-17", |c| quoted(&format!("{:04o}", c.listen.mode))),
     key("listen", "owner", "\"\"", "owner of unix sockets; empty: this user", "", |c| optional(c.listen.owner.as_ref())),
     key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", "", |c| optional(c.listen.group.as_ref())),
     later("listen", "policy", "[]", "Postfix policy delegation", ""),

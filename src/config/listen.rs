@@ -45,8 +45,7 @@ fn mode(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<u32> {
     // PF-17: group access is enough for the MTA.
     if mode & 0o007 != 0 {
         let words = format!(
-            "[listen] mode = {text:?} lets every user of this host connect, to the control socket \
-             too; write \"0660\" and set group"
+            "[listen] mode = {text:?} lets every user of this host ask; write \"0660\" and set group"
         );
         reader.warn(at, words);
     }

@@ -15,7 +15,7 @@ use super::admin::{Admin, Guard, router};
 use super::background;
 use super::connections::Connections;
 use super::conversation::{converse, turn_away};
-use super::engine::{Engine, EngineError, Memory, discover_options, settings};
+use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
 use super::rulebook::Rulebook;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
@@ -90,14 +90,22 @@ pub async fn run(
         hall.open(listener, &connections);
     }
     for endpoint in &config.listen.http {
-        let listener = bind(endpoint, &config.listen, &mut handed_over).await?;
+        for listener in bind(endpoint, &config.listen, &mut handed_over).await? {
+            hall.admin(listener, &admin, Role::Http);
+        }
         tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
-        hall.admin(listener, &admin);
     }
     let control = config.control(&places.state);
-    let listener = bind_control(&control, &config.listen, &mut handed_over).await?;
+    for listener in bind_control(&control, &mut handed_over).await? {
+        hall.admin(listener, &admin, Role::Control);
+    }
     tracing::info!(endpoint = %control, "control socket");
-    hall.admin(listener, &admin);
+    for name in handed_over.left() {
+        tracing::warn!(
+            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
+             whoever connects there waits"
+        );
+    }
     let mut watching = JoinSet::new();
     watching.spawn(self_test::watch(dns, tell_validation));
     watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
@@ -108,11 +116,18 @@ pub async fn run(
     while let Told::Reload = signals.next().await {
         notify(&[sd_notify::NotifyState::Reloading]);
         match reread() {
-            Ok(config) => {
-                answerer.reload_discovery(discover_options(&config));
-                admin.rulebook.reload(settings(&config)).await;
+            Ok(new) => {
+                answerer.reload_discovery(discover_options(&new));
+                admin.rulebook.reload(settings(&new)).await;
                 own_dane.look().await;
                 tracing::info!("rules, profiles and switches reloaded; sockets are kept");
+                let kept = taken_at_start(&config, &new);
+                if !kept.is_empty() {
+                    tracing::warn!(
+                        "changed, but taken at the start only: {}; restart hoplock for them",
+                        kept.join(", ")
+                    );
+                }
             }
             Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
         }
@@ -138,9 +153,9 @@ async fn socketmaps(
     let (mut open, mut left_out) = (Vec::new(), None);
     for endpoint in &config.listen.socketmap {
         match bind(endpoint, &config.listen, handed_over).await {
-            Ok(listener) => {
+            Ok(listeners) => {
                 tracing::info!(%endpoint, "listening for socketmap requests");
-                open.push(listener);
+                open.extend(listeners);
             }
             Err(error @ BindError::Folder { .. }) => {
                 tracing::warn!("{error}; this socket is left out");
@@ -184,7 +199,7 @@ impl Hall<'_> {
         });
     }
 
-    fn admin(&self, listener: Listener, admin: &Arc<Admin>) {
+    fn admin(&self, listener: Listener, admin: &Arc<Admin>, role: Role) {
         let closed = self.closing.clone().cancelled_owned();
         match listener {
             Listener::Tcp(listener) => {
@@ -193,7 +208,11 @@ impl Hall<'_> {
                 self.tasks.spawn(async move { served.await });
             }
             Listener::Unix(listener, path) => {
-                let routes = router(Arc::clone(admin), Guard::FilePermissions);
+                let guard = match role {
+                    Role::Control => Guard::FilePermissions,
+                    Role::Http => Guard::ReadOnly,
+                };
+                let routes = router(Arc::clone(admin), guard);
                 let served = axum::serve(listener, routes).with_graceful_shutdown(closed);
                 self.tasks.spawn(async move {
                     let outcome = served.await;
@@ -203,6 +222,37 @@ impl Hall<'_> {
             }
         }
     }
+}
+
+/// What a socket of the HTTP interface is for.
+#[derive(Clone, Copy)]
+enum Role {
+    /// Metrics and JSON, for whoever may read.
+    Http,
+    /// Orders too.
+    Control,
+}
+
+/// What a reload cannot change: parts of the configuration that differ from those of the start.
+fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
+    let limits = |config: &Config| {
+        let limits = &config.limits;
+        (limits.connections, limits.lookups, limits.cache_entries)
+    };
+    [
+        ("[listen]", start.listen != new.listen),
+        ("[dns]", start.dns != new.dns),
+        (
+            "[sts] port, roots, timeout",
+            fetch_options(start) != fetch_options(new),
+        ),
+        ("[limits]", limits(start) != limits(new)),
+        ("[log]", start.log != new.log),
+        ("[store]", start.store != new.store),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
 }
 
 /// What a signal asks for.
@@ -264,3 +314,35 @@ async fn watchdog() {
 
 /// Longer than any profile's deadline: a request in hand is answered.
 const DRAIN: Duration = Duration::from_secs(25);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, &[]).0.unwrap()
+    }
+
+    #[test]
+    fn what_needs_a_restart() {
+        let start = config("");
+        for (text, expected) in [
+            ("", &[] as &[&str]),
+            (
+                "[dane]\nhalf_dane = false\n[rules.\"a.test\"]\nanswer = \"may\"",
+                &[],
+            ),
+            ("[sts]\nenabled = false", &[]),
+            ("[listen]\nmode = \"0600\"", &["[listen]"]),
+            ("[dns]\nservers = [\"192.0.2.1\"]", &["[dns]"]),
+            ("[sts]\nport = 8443", &["[sts] port, roots, timeout"]),
+            (
+                "[limits]\nconnections = 7\n[log]\nlevel = \"debug\"",
+                &["[limits]", "[log]"],
+            ),
+            ("[store]\npath = \"/nowhere/hoplock.db\"", &["[store]"]),
+        ] {
+            assert_eq!(taken_at_start(&start, &config(text)), expected, "{text}");
+        }
+    }
+}

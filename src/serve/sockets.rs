@@ -1,7 +1,7 @@
 //! Binding of sockets: TCP, unix with mode and group, or those that systemd hands over.
 #![allow(clippy::disallowed_methods, reason = "serve owns its sockets")]
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener};
@@ -32,6 +32,35 @@ pub enum BindError {
         /// What to do.
         cure: &'static str,
     },
+    /// Something else stands at the path of a unix socket.
+    #[error(
+        "cannot listen at unix:{0}: what stands there is no socket, and is left as it is; move it \
+             away, or name another path in [listen]"
+    )]
+    NoSocket(String),
+    /// A socket cannot be given to its owner or group.
+    #[error("cannot give {place} to the {to}: {error}{cure}")]
+    Given {
+        /// Where.
+        place: String,
+        /// To whom.
+        to: String,
+        /// Why not.
+        error: std::io::Error,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// A socket of systemd's cannot be listened at.
+    #[error(
+        "the socket {name:?} of systemd's cannot be listened at: {error}; it must be a stream \
+             (ListenStream=)"
+    )]
+    HandedOver {
+        /// Its name.
+        name: String,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// systemd handed over no socket of that name.
     #[error(
         "systemd handed over no socket named {0:?}; its names are FileDescriptorName= of the .socket units"
@@ -42,7 +71,8 @@ pub enum BindError {
 /// Sockets that systemd handed over, by name.
 pub struct HandedOver {
     sockets: listenfd::ListenFd,
-    names: Vec<String>,
+    /// In the order of the descriptors; none: taken.
+    names: Vec<Option<String>>,
 }
 
 impl HandedOver {
@@ -50,41 +80,56 @@ impl HandedOver {
     #[must_use]
     pub fn from_environment() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let names = names
-            .split(':')
-            .filter(|name| !name.is_empty())
-            .map(ToOwned::to_owned);
-        Self {
-            names: names.collect(),
-            sockets: listenfd::ListenFd::from_env(),
-        }
+        let sockets = listenfd::ListenFd::from_env();
+        let mut names: Vec<_> = names.split(':').map(|name| Some(name.to_owned())).collect();
+        names.resize(sockets.len(), Some(String::new()));
+        Self { sockets, names }
     }
 
-    fn take(&mut self, name: &str) -> Result<Listener, BindError> {
-        let missing = || BindError::NoSuchName(name.to_owned());
-        let index = self
-            .names
-            .iter()
-            .position(|own| own == name)
-            .ok_or_else(missing)?;
-        if let Ok(Some(listener)) = self.sockets.take_unix_listener(index) {
-            listener.set_nonblocking(true).map_err(|_| missing())?;
-            let listener = UnixListener::from_std(listener).map_err(|_| missing())?;
-            return Ok(Listener::Unix(listener, None));
-        }
-        match self.sockets.take_tcp_listener(index) {
-            Ok(Some(listener)) => {
-                listener.set_nonblocking(true).map_err(|_| missing())?;
-                TcpListener::from_std(listener)
-                    .map(Listener::Tcp)
-                    .map_err(|_| missing())
+    /// All of that name: a .socket unit with two `ListenStream=` lines hands over two.
+    fn take(&mut self, name: &str) -> Result<Vec<Listener>, BindError> {
+        let mut taken = Vec::new();
+        for (index, own) in self.names.iter_mut().enumerate() {
+            if own.as_deref() == Some(name) {
+                let broken = |error| BindError::HandedOver {
+                    name: name.to_owned(),
+                    error,
+                };
+                taken.push(listener(&mut self.sockets, index).map_err(broken)?);
+                *own = None;
             }
-            _ => Err(missing()),
         }
+        if taken.is_empty() {
+            return Err(BindError::NoSuchName(name.to_owned()));
+        }
+        Ok(taken)
+    }
+
+    /// The names of those that nobody asked for: clients that connect to them wait for ever.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().flatten().map(String::as_str)
     }
 }
 
-/// Binds one socket.
+fn listener(sockets: &mut listenfd::ListenFd, index: usize) -> std::io::Result<Listener> {
+    if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
+        listener.set_nonblocking(true)?;
+        return Ok(Listener::Unix(UnixListener::from_std(listener)?, None));
+    }
+    let listener = sockets.take_tcp_listener(index)?;
+    let listener = listener.ok_or(std::io::ErrorKind::NotFound)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Listener::Tcp)
+}
+
+/// Who may connect to a unix socket.
+struct Access<'a> {
+    mode: u32,
+    owner: Option<&'a str>,
+    group: Option<&'a str>,
+}
+
+/// Binds one socket, or takes those that systemd has under one name.
 ///
 /// # Errors
 /// [`BindError`] names the place and the cure.
@@ -92,13 +137,49 @@ pub async fn bind(
     endpoint: &Endpoint,
     listen: &Listen,
     handed_over: &mut HandedOver,
-) -> Result<Listener, BindError> {
+) -> Result<Vec<Listener>, BindError> {
+    let access = Access {
+        mode: listen.mode,
+        owner: listen.owner.as_deref(),
+        group: listen.group.as_deref(),
+    };
+    bind_for(endpoint, &access, handed_over).await
+}
+
+/// Binds the control socket. It is ours alone, often in a folder for state that is new: the whole path
+/// is made. It takes orders, so what `[listen]` says for mail servers does not open it to them.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_control(
+    endpoint: &Endpoint,
+    handed_over: &mut HandedOver,
+) -> Result<Vec<Listener>, BindError> {
+    if let Endpoint::Unix(path) = endpoint
+        && let Some(folder) = path.parent()
+    {
+        // What fails here fails again, with its cure, in `bind_for`.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    let access = Access {
+        mode: CONTROL_MODE,
+        owner: None,
+        group: None,
+    };
+    bind_for(endpoint, &access, handed_over).await
+}
+
+async fn bind_for(
+    endpoint: &Endpoint,
+    access: &Access<'_>,
+    handed_over: &mut HandedOver,
+) -> Result<Vec<Listener>, BindError> {
     match endpoint {
         Endpoint::Systemd(name) => handed_over.take(name),
         Endpoint::Inet(address) => {
             let bound = TcpListener::bind(address.as_str()).await;
             bound
-                .map(Listener::Tcp)
+                .map(|listener| vec![Listener::Tcp(listener)])
                 .map_err(|error| bind_error(endpoint, error))
         }
         Endpoint::Unix(path) => {
@@ -107,28 +188,9 @@ pub async fn bind(
                 cure: cure(&error),
                 error,
             })?;
-            bind_unix(path, listen).map_err(|error| bind_error(endpoint, error))
+            bind_unix(path, access).map(|listener| vec![listener])
         }
     }
-}
-
-/// Binds the control socket. It is ours alone, often in a folder for state that is new: the whole path
-/// is made.
-///
-/// # Errors
-/// As [`bind`].
-pub async fn bind_control(
-    endpoint: &Endpoint,
-    listen: &Listen,
-    handed_over: &mut HandedOver,
-) -> Result<Listener, BindError> {
-    if let Endpoint::Unix(path) = endpoint
-        && let Some(folder) = path.parent()
-    {
-        // What fails here fails again, with its cure, in `bind`.
-        let _ = std::fs::create_dir_all(folder);
-    }
-    bind(endpoint, listen, handed_over).await
 }
 
 /// One level at most: a missing `/var/spool/postfix` means that there is no Postfix, not that it
@@ -140,28 +202,59 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A file left by a daemon that was killed is removed; one that somebody answers at is not.
-fn bind_unix(path: &Path, listen: &Listen) -> std::io::Result<Listener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(std::io::ErrorKind::AddrInUse.into());
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path)?;
+fn bind_unix(path: &Path, access: &Access<'_>) -> Result<Listener, BindError> {
+    let place = || format!("unix:{}", path.display());
+    let failed = |error: std::io::Error| BindError::Bind {
+        place: place(),
+        cure: cure(&error),
+        error,
+    };
+    remove_stale(path)?;
+    let listener = UnixListener::bind(path).map_err(failed)?;
     let owned = OwnedPath::new(PathBuf::from(path));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(listen.mode))?;
-    let id =
-        |text: &Option<String>, file| text.as_deref().map(|name| id_of(name, file)).transpose();
+    let mode = std::fs::Permissions::from_mode(access.mode);
+    std::fs::set_permissions(path, mode).map_err(failed)?;
+    let id = |name: Option<&str>, file| name.map(|name| id_of(name, file)).transpose();
     let (owner, group) = (
-        id(&listen.owner, "/etc/passwd")?,
-        id(&listen.group, "/etc/group")?,
+        id(access.owner, "/etc/passwd").map_err(failed)?,
+        id(access.group, "/etc/group").map_err(failed)?,
     );
-    if owner.is_some() || group.is_some() {
-        std::os::unix::fs::chown(path, owner, group)?;
-    }
+    let given = |key: &str, name: Option<&str>, id, cure| {
+        let Some(name) = name else { return Ok(()) };
+        let (owner, group) = id;
+        std::os::unix::fs::chown(path, owner, group).map_err(|error| BindError::Given {
+            place: place(),
+            to: format!("{key} {name}"),
+            error,
+            cure,
+        })
+    };
+    // The owner last: whoever gives a socket away cannot change its group any more.
+    given("group", access.group, (None, group), GROUP_CURE)?;
+    given("owner", access.owner, (owner, None), OWNER_CURE)?;
     Ok(Listener::Unix(listener, Some(owned)))
+}
+
+/// A socket left by a daemon that was killed is removed; one that somebody answers at is not, nor
+/// anything else that stands there: a slip of the pen must not cost a file.
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    let failed = |error: std::io::Error| BindError::Bind {
+        place: format!("unix:{}", path.display()),
+        cure: cure(&error),
+        error,
+    };
+    let kind = match std::fs::symlink_metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if !kind.is_socket() {
+        return Err(BindError::NoSocket(path.display().to_string()));
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(failed(std::io::ErrorKind::AddrInUse.into()));
+    }
+    std::fs::remove_file(path).map_err(failed)
 }
 
 /// The number of a user or group, from the files that every system has.
@@ -195,5 +288,73 @@ fn cure(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::AddrNotAvailable => "; the address is not one of this host",
         std::io::ErrorKind::NotFound => "; is the program installed that the folder belongs to?",
         _ => "",
+    }
+}
+
+/// For owner and group, always.
+const CONTROL_MODE: u32 = 0o660;
+const GROUP_CURE: &str = "; this user is not in that group: put it there, or leave [listen] group out \
+                          where the folder has the set-group-id bit, which gives the group by itself";
+const OWNER_CURE: &str = "; only root may give a socket away: leave [listen] owner out, and give access \
+                          by the group";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.toml");
+        std::fs::write(&path, "precious").unwrap();
+        let error = remove_stale(&path).unwrap_err().to_string();
+        assert!(error.contains("no socket"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        // Nor is what a link leads to.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(remove_stale(&link).is_err());
+        // A socket that nobody answers at goes; one that lives does not.
+        let socket = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(
+            remove_stale(&socket)
+                .unwrap_err()
+                .to_string()
+                .contains("stop it first")
+        );
+        drop(listener);
+        remove_stale(&socket).unwrap();
+        assert!(!socket.exists());
+        remove_stale(&socket).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_group_that_cannot_be_given_has_its_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = BindError::Given {
+            place: format!("unix:{}", folder.path().display()),
+            to: "group postfix".to_owned(),
+            error: std::io::ErrorKind::PermissionDenied.into(),
+            cure: GROUP_CURE,
+        };
+        let words = error.to_string();
+        assert!(
+            words.contains("group postfix") && words.contains("not in that group"),
+            "{words}"
+        );
+        let mut access = Access {
+            mode: 0o600,
+            owner: None,
+            group: Some("no-such-group"),
+        };
+        let path = folder.path().join("socket");
+        let Err(error) = bind_unix(&path, &access) else {
+            panic!("there is no such group");
+        };
+        assert!(error.to_string().contains("/etc/group knows no"), "{error}");
+        assert!(!path.exists(), "what is not used does not stay");
+        access.group = None;
+        assert!(bind_unix(&path, &access).is_ok());
     }
 }

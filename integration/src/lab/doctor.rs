@@ -1,5 +1,7 @@
 //! Every trap of `hoplock doctor`: planted once, found; and silence where nothing is planted.
 
+mod traps;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -12,151 +14,9 @@ use hoplock::world::{DaneMemory, Store as _};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
 
+use self::traps::{More, TRAPS, Trap};
 use super::run::Lab;
 use super::servers::{NOT_VALIDATING, must};
-
-/// One trap.
-struct Trap {
-    /// What doctor must call it; several where one thing shows twice.
-    checks: &'static [&'static str],
-    /// Lines of main.cf, after those of the base.
-    main: &'static str,
-    /// Options of the smtp service in master.cf.
-    master: &'static str,
-    /// Lines of hoplock's configuration, after those of the base.
-    hoplock: &'static str,
-    /// More to prepare.
-    more: More,
-}
-
-enum More {
-    Nothing,
-    /// resolv.conf names a resolver that does not validate.
-    Resolver,
-    /// The chroot's resolv.conf is an old copy.
-    OldCopy,
-    /// No root certificates.
-    Roots,
-    /// The state file is of the future.
-    Future,
-    /// The state file is no state file.
-    Garbage,
-}
-
-const fn setting(checks: &'static [&'static str], main: &'static str) -> Trap {
-    Trap {
-        checks,
-        main,
-        master: "",
-        hoplock: "",
-        more: More::Nothing,
-    }
-}
-
-const fn other(checks: &'static [&'static str], more: More) -> Trap {
-    Trap {
-        checks,
-        main: "",
-        master: "",
-        hoplock: "",
-        more,
-    }
-}
-
-const TRAPS: &[Trap] = &[
-    setting(
-        &["smtp_dns_support_level"],
-        "smtp_dns_support_level = enabled",
-    ),
-    setting(&["smtp_host_lookup"], "smtp_host_lookup = native"),
-    setting(&["ignore_mx_lookup_error"], "ignore_mx_lookup_error = yes"),
-    setting(
-        &["smtp_dns_resolver_options"],
-        "smtp_dns_resolver_options = res_dnsrch",
-    ),
-    setting(&["smtp_tls_security_level"], "smtp_tls_security_level ="),
-    setting(
-        &["smtp_tls_security_level"],
-        "smtp_tls_security_level = encrypt",
-    ),
-    setting(
-        &["smtp_tls_security_level"],
-        "smtp_tls_security_level = dane-only",
-    ),
-    setting(
-        &["smtp_tls_fingerprint_digest"],
-        "smtp_tls_fingerprint_digest = md5",
-    ),
-    setting(
-        &["smtp_tls_dane_insecure_mx_policy"],
-        "smtp_tls_dane_insecure_mx_policy = encrypt",
-    ),
-    setting(&["smtp_tls_policy_maps"], "smtp_tls_policy_maps ="),
-    setting(
-        &["smtp_tls_policy_maps"],
-        "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix",
-    ),
-    setting(
-        &["map-name"],
-        "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8425:posfix",
-    ),
-    setting(
-        &["postfix-version"],
-        "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8425:postfix310",
-    ),
-    setting(
-        &["map-order"],
-        "smtp_tls_policy_maps = static:may, socketmap:inet:127.0.0.1:8425:postfix",
-    ),
-    setting(&["relayhost"], "relayhost = [relay.test]:587"),
-    setting(&["default_transport"], "default_transport = uucp"),
-    setting(&["ca-store"], "smtp_tls_CAfile = /nowhere/ca.pem"),
-    setting(&["ca-store"], "smtp_tls_CAfile ="),
-    setting(
-        &["ca-store"],
-        "smtp_tls_CAfile =\nsmtp_tls_CApath = /nowhere/certs",
-    ),
-    Trap {
-        checks: &["smtp_tls_policy_maps", "transport"],
-        main: "",
-        master: " -o smtp_tls_policy_maps=static:may",
-        hoplock: "",
-        more: More::Nothing,
-    },
-    Trap {
-        checks: &["transport"],
-        main: "",
-        master: "\nbulk unix - - n - - smtp -o smtp_tls_security_level=none",
-        hoplock: "",
-        more: More::Nothing,
-    },
-    Trap {
-        checks: &["configuration", "daemon"],
-        main: "",
-        master: "",
-        hoplock: "[dane]\nenable = false\n",
-        more: More::Nothing,
-    },
-    Trap {
-        checks: &["sockets", "postmap"],
-        main: "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8427:postfix",
-        master: "",
-        hoplock: "[listen]\nsocketmap = [\"inet:127.0.0.1:8427\"]\ncontrol = \"unix:LAB/control.sock\"\n",
-        more: More::Nothing,
-    },
-    Trap {
-        checks: &["resolver-trust"],
-        main: "",
-        master: "",
-        hoplock: "[dns]\ntrust = \"never\"\n",
-        more: More::Nothing,
-    },
-    other(&["resolver", "postfix-resolver"], More::Resolver),
-    other(&["postfix-resolv-conf", "postfix-resolver"], More::OldCopy),
-    other(&["roots"], More::Roots),
-    other(&["clock"], More::Future),
-    other(&["state"], More::Garbage),
-];
 
 /// Plants each.
 pub(super) fn traps(lab: &mut Lab<'_>) {
@@ -169,31 +29,27 @@ pub(super) fn traps(lab: &mut Lab<'_>) {
             .arg("postfix")
             .arg(folder.join("data")),
     );
-    let well = Trap {
-        checks: &[],
-        main: "",
-        master: "",
-        hoplock: "",
-        more: More::Nothing,
-    };
+    let well = Trap::none();
     let found = examine(lab, &folder, &well);
-    lab.report.check(found.is_empty(), || {
-        format!("doctor on a good system: {found:?}")
-    });
+    lab.report
+        .check(found.problems.is_empty() && found.advice.is_empty(), || {
+            format!("doctor on a good system: {found:?}")
+        });
     for (number, trap) in TRAPS.iter().enumerate() {
         let found = examine(lab, &folder, trap);
         let expected: BTreeSet<String> =
             trap.checks.iter().map(|&check| check.to_owned()).collect();
         // A broken configuration ends the examination before the rest.
         let fits = if trap.checks.contains(&"configuration") {
-            found.contains("configuration")
+            found.problems.contains("configuration")
         } else {
-            found == expected
+            let advised = trap.advice.iter();
+            found.problems == expected && advised.clone().all(|&check| found.advice.contains(check))
         };
         lab.report.check(fits, || {
             format!(
-                "doctor, trap {number} ({} {}): {found:?}, expected {expected:?}",
-                trap.main, trap.hoplock
+                "doctor, trap {number} ({} {} {}): {found:?}, expected {expected:?} and advice {:?}",
+                trap.main, trap.master, trap.hoplock, trap.advice
             )
         });
     }
@@ -202,10 +58,16 @@ pub(super) fn traps(lab: &mut Lab<'_>) {
     println!("doctor: {} traps", TRAPS.len() + 2);
 }
 
-/// The problems that doctor sees.
-fn examine(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
+/// What doctor finds that is not fine, by the words of its checks.
+#[derive(Debug, Default)]
+struct Found {
+    problems: BTreeSet<String>,
+    advice: BTreeSet<String>,
+}
+
+fn examine(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> Found {
     plant(lab, folder, trap);
-    problems(lab, folder, trap)
+    look(lab, folder, trap)
 }
 
 fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
@@ -277,7 +139,7 @@ fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
     fs::write(folder.join("hoplock.toml"), config).unwrap();
 }
 
-fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
+fn look(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> Found {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", "$BEFORE; exec \"$0\" \"$@\""]);
     command.arg(lab.hoplock.binary());
@@ -305,12 +167,14 @@ fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
         )
     });
     let findings = value["findings"].as_array().cloned().unwrap_or_default();
-    let bad = findings
-        .iter()
-        .filter(|finding| finding["state"] == "problem");
-    let mut checks = BTreeSet::new();
-    for finding in bad {
-        // Each problem comes with its cure.
+    let mut found = Found::default();
+    for finding in findings {
+        let checks = match finding["state"].as_str() {
+            Some("problem") => &mut found.problems,
+            Some("advice") => &mut found.advice,
+            _ => continue,
+        };
+        // Each comes with its cure.
         assert!(
             finding["cure"]
                 .as_str()
@@ -319,18 +183,18 @@ fn problems(lab: &Lab<'_>, folder: &Path, trap: &Trap) -> BTreeSet<String> {
         );
         checks.insert(finding["check"].as_str().unwrap_or_default().to_owned());
     }
-    assert_eq!(output.status.code(), Some(i32::from(!checks.is_empty())));
-    checks
+    assert_eq!(
+        output.status.code(),
+        Some(i32::from(!found.problems.is_empty()))
+    );
+    found
 }
 
 /// A unix socket that smtp(8) looks for inside its chroot.
 fn chroot_trap(lab: &mut Lab<'_>, folder: &Path) {
     let trap = Trap {
-        checks: &["chroot"],
-        main: "",
-        master: "",
-        hoplock: "",
         more: More::OldCopy,
+        ..Trap::none()
     };
     plant(lab, folder, &trap);
     let socket = folder.join("map.sock");
@@ -347,27 +211,22 @@ fn chroot_trap(lab: &mut Lab<'_>, folder: &Path) {
     )
     .unwrap();
     // Nobody listens at that socket: what is looked at is where Postfix looks.
-    let found = problems(lab, folder, &trap);
-    lab.report.check(found.contains("chroot"), || {
+    let found = look(lab, folder, &trap);
+    lab.report.check(found.problems.contains("chroot"), || {
         format!("doctor, the chroot: {found:?}")
     });
 }
 
 /// The daemon is down.
 fn stopped(lab: &mut Lab<'_>, folder: &Path) {
-    let well = Trap {
-        checks: &[],
-        main: "",
-        master: "",
-        hoplock: "",
-        more: More::Nothing,
-    };
+    let well = Trap::none();
     lab.hoplock.kill();
     let found = examine(lab, folder, &well);
     let expected = ["daemon", "postmap", "sockets"].map(ToOwned::to_owned);
-    lab.report.check(found == BTreeSet::from(expected), || {
-        format!("doctor, hoplock down: {found:?}")
-    });
+    lab.report
+        .check(found.problems == BTreeSet::from(expected), || {
+            format!("doctor, hoplock down: {found:?}")
+        });
     lab.hoplock.restart();
     let sessions = Arc::clone(&lab.sessions);
     sessions.lock().unwrap().clear();

@@ -74,6 +74,7 @@ pub(super) fn installed(lab: &mut Lab<'_>, root: &Path) {
     lab.report.check(told == "dane-only", || {
         format!("postmap in the package: {told:?}")
     });
+    ways_to_ask(lab, root, &daemon);
     deliver(lab, root);
     let status = run(&["hoplock", "status"]);
     lab.report.check(status.status.success(), || {
@@ -90,6 +91,55 @@ pub(super) fn installed(lab: &mut Lab<'_>, root: &Path) {
         });
     let _ = run(&["/etc/init.d/postfix", "stop"]);
     purge(lab, root);
+}
+
+/// Sockets and settings that root can open, and others cannot: doctor must see with their eyes.
+fn ways_to_ask(lab: &mut Lab<'_>, root: &Path, daemon: &Child) {
+    let main = root.join("etc/postfix/main.cf");
+    let good = fs::read_to_string(&main).unwrap();
+    let map = "socketmap:inet:127.0.0.1:8425:postfix";
+    for (own, expected) in [
+        ("socketmap:unix:/hoplock/socketmap:postfix", None),
+        // That one is for root and the group hoplock.
+        (
+            "proxy:socketmap:unix:/run/hoplock/socketmap:postfix",
+            Some("postmap".to_owned()),
+        ),
+    ] {
+        fs::write(&main, good.replace(map, own)).unwrap();
+        let found = doctor(root);
+        lab.report
+            .check(found == expected.into_iter().collect(), || {
+                format!("doctor on {own}: {found:?}\n{}", page(root))
+            });
+    }
+    fs::write(&main, &good).unwrap();
+    // A main.cf for root alone: the daemon learns nothing of Postfix, though root does.
+    for (mode, seen, expected) in [
+        ("0600", "not-found", Some("alarm".to_owned())),
+        ("0644", "works", None),
+    ] {
+        must(Command::new("chmod").arg(mode).arg(&main));
+        must(Command::new("kill").args(["-HUP", &daemon.id().to_string()]));
+        until(
+            "the daemon's look at Postfix",
+            Duration::from_secs(60),
+            || {
+                let status = program(Some(root), "hoplock")
+                    .args(["status", "--json"])
+                    .output()
+                    .unwrap();
+                let status: serde_json::Value =
+                    serde_json::from_slice(&status.stdout).unwrap_or_default();
+                status["postfix"]["own_dane"] == seen
+            },
+        );
+        let found = doctor(root);
+        lab.report
+            .check(found == expected.into_iter().collect(), || {
+                format!("doctor, main.cf of mode {mode}: {found:?}\n{}", page(root))
+            });
+    }
 }
 
 /// As the unit does, as far as a folder without systemd allows.
@@ -187,6 +237,11 @@ fn purge(lab: &mut Lab<'_>, root: &Path) {
     lab.report.check(output.status.success(), || {
         format!("purge: {}", String::from_utf8_lossy(&output.stderr))
     });
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    lab.report
+        .check(words.contains("Postfix still asks hoplock"), || {
+            format!("purge does not warn that mail will wait: {words}")
+        });
     for folder in ["etc/hoplock", "var/lib/hoplock", "usr/bin/hoplock"] {
         lab.report.check(!root.join(folder).exists(), || {
             format!("purge left {folder}")

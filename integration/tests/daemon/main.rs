@@ -2,6 +2,7 @@
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`orders`]: rules at run time, and looking at the daemon.
+//! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,6 +14,7 @@
 
 mod orders;
 mod process;
+mod sockets;
 mod state_file;
 
 use std::io::{Read, Write};

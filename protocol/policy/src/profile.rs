@@ -84,7 +84,7 @@ pub enum OwnDane {
 pub enum OwnDaneSeen {
     /// Its resolvers validate and its settings make use of that: it may be told to do DANE.
     Works,
-    /// `smtp_dns_support_level` is not `dnssec`: it must not be told.
+    /// Its settings make it take `dane` for `may`: it must not be told.
     LookupsOff,
     /// One of its resolvers does not validate: it must not be told.
     ResolverDoesNotValidate,
@@ -102,7 +102,8 @@ impl OwnDaneSeen {
             Self::Works => "Postfix's own DNSSEC was seen to work",
             Self::LookupsOff => {
                 "own_dane = \"auto\": Postfix's own DNSSEC lookups are off; set \
-                 smtp_dns_support_level = dnssec in main.cf"
+                 smtp_dns_support_level = dnssec in main.cf; see `hoplock doctor` for \
+                 smtp_host_lookup, ignore_mx_lookup_error and smtp_dns_resolver_options"
             }
             Self::ResolverDoesNotValidate => {
                 "own_dane = \"auto\": a name server that Postfix asks (resolv.conf) does not validate \

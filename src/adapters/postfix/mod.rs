@@ -1,12 +1,19 @@
 //! A Postfix on this machine, as its own `postconf` shows it. Read only: nothing is ever changed.
+//!
+//! * `commands`: `postconf` and `postmap`, run as programs.
+//! * `lists`: lists as Postfix splits them.
+//! * `own_dane`: whether its own DNSSEC works.
 
+mod commands;
+mod lists;
 mod own_dane;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
+use self::commands::postconf;
+pub use self::commands::{Account, PostconfError, postmap};
+pub use self::lists::words;
 pub use self::own_dane::{OwnDaneProbe, PostfixResolver};
 
 /// What `postconf` says.
@@ -16,31 +23,19 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The client that delivers mail, as master.cf has it.
     pub smtp: Service,
-    /// Overrides of all services that run smtp(8): service, parameter, value.
-    overridden: Vec<(String, String, String)>,
+    /// The other services that run smtp(8).
+    others: Vec<Service>,
 }
 
-/// One line of master.cf.
+/// One line of master.cf that runs smtp(8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
+    /// Its name.
+    pub name: String,
     /// Whether it runs in the queue directory as its root.
     pub chrooted: bool,
-    /// Parameters that the line overrides.
+    /// Parameters that the line overrides, with `$` expanded.
     pub overrides: BTreeMap<String, String>,
-}
-
-/// Why `postconf` says nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum PostconfError {
-    /// There is none.
-    #[error("there is no postconf on this machine")]
-    NotInstalled,
-    /// It cannot be run.
-    #[error("postconf cannot be run: {0}")]
-    CannotRun(io::Error),
-    /// It failed.
-    #[error("postconf failed: {0}")]
-    Failed(String),
 }
 
 impl Settings {
@@ -49,33 +44,47 @@ impl Settings {
     /// # Errors
     /// [`PostconfError`] where there is no Postfix, or its configuration is broken.
     pub fn read() -> Result<Self, PostconfError> {
-        let mut settings = Self::default();
         let mut arguments = vec!["-x"];
         arguments.extend(PARAMETERS);
-        for line in postconf(&arguments)?.lines() {
+        let main = postconf(&arguments)?;
+        // Overrides are asked for apart: with spaces or braces in them a line of -M is ambiguous.
+        Ok(Self::of(&main, &postconf(&["-M"])?, &postconf(&["-Px"])?))
+    }
+
+    /// Of what `postconf -x`, `-M` and `-Px` print.
+    #[must_use]
+    pub fn of(main: &str, master: &str, overrides: &str) -> Self {
+        let mut settings = Self::default();
+        for line in main.lines() {
             if let Some((name, value)) = line.split_once('=') {
                 let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
                 settings.values.insert(name, value);
             }
         }
-        let version = settings.version();
-        for line in postconf(&["-M"])?.lines() {
+        let by_default = settings.chrooted_by_default();
+        for line in master.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let (Some(name), Some(&kind), Some(&"smtp")) =
+            let (Some(&name), Some(&kind), Some(&"smtp")) =
                 (words.first(), words.get(1), words.get(7))
             else {
                 continue;
             };
-            let service = Service::read(line, version);
-            for (parameter, value) in &service.overrides {
-                let place = (name.to_string(), parameter.clone(), value.clone());
-                settings.overridden.push(place);
-            }
-            if (*name, kind) == ("smtp", "unix") {
+            let service = Service {
+                name: name.to_owned(),
+                chrooted: match words.get(4) {
+                    Some(&"y") => true,
+                    Some(&"-") => by_default,
+                    _ => false,
+                },
+                overrides: overrides_of(name, kind, overrides),
+            };
+            if (name, kind) == ("smtp", "unix") {
                 settings.smtp = service;
+            } else {
+                settings.others.push(service);
             }
         }
-        Ok(settings)
+        settings
     }
 
     /// A parameter, as the delivering client sees it; empty where it is unknown.
@@ -86,27 +95,71 @@ impl Settings {
         value.map_or("", String::as_str)
     }
 
-    /// A parameter as main.cf has it, whatever master.cf overrides.
+    /// What a person must do so that the delivering client sees this value, in the file that decides.
     #[must_use]
-    pub fn plain(&self, name: &str) -> &str {
-        self.values.get(name).map_or("", String::as_str)
+    pub fn cure(&self, name: &str, value: &str) -> String {
+        if !self.smtp.overrides.contains_key(name) {
+            return format!("in main.cf: {name} = {value}");
+        }
+        let option = if value.contains(char::is_whitespace) {
+            format!("-o {{ {name} = {value} }}")
+        } else {
+            format!("-o {name}={value}")
+        };
+        format!("in master.cf, where -o {name} of the service smtp overrides main.cf: {option}")
     }
 
-    /// What master.cf overrides for services that run smtp(8): service, parameter, value.
+    /// The same as another service that runs smtp(8) sees it.
+    pub fn of_others(&self) -> impl Iterator<Item = Self> {
+        self.others.iter().map(|service| Self {
+            values: self.values.clone(),
+            smtp: service.clone(),
+            others: Vec::new(),
+        })
+    }
+
+    /// The parameters for which Postfix gives DANE up, and takes `dane` for `may`; none: it does DANE.
+    /// The same as in its own `dane_init()`.
     #[must_use]
-    pub fn overridden(&self) -> &[(String, String, String)] {
-        &self.overridden
+    pub fn against_dane(&self) -> Vec<&'static str> {
+        let mut against = Vec::new();
+        if self.get("smtp_dns_support_level") != "dnssec" {
+            against.push("smtp_dns_support_level");
+        }
+        if !words(self.get("smtp_host_lookup")).any(|method| method == "dns") {
+            against.push("smtp_host_lookup");
+        }
+        if self.get("ignore_mx_lookup_error") == "yes" {
+            against.push("ignore_mx_lookup_error");
+        }
+        if !self.get("smtp_dns_resolver_options").is_empty() {
+            against.push("smtp_dns_resolver_options");
+        }
+        against
+    }
+
+    /// The level that holds where no table says another, also by the parameters of old.
+    #[must_use]
+    pub fn level(&self) -> &str {
+        let yes = |name| self.get(name) == "yes";
+        match self.get("smtp_tls_security_level") {
+            "" if yes("smtp_enforce_tls") && yes("smtp_tls_enforce_peername") => "verify",
+            "" if yes("smtp_enforce_tls") => "encrypt",
+            "" if yes("smtp_use_tls") => "may",
+            level => level,
+        }
     }
 
     /// Postfix's version: major, minor, patch; nought where it says none.
     #[must_use]
     pub fn version(&self) -> (u16, u16, u16) {
-        let text = self.values.get("mail_version").map_or("", String::as_str);
-        let mut numbers = text
-            .split(['.', '-'])
-            .map(|part| part.parse::<u16>().unwrap_or(0));
-        let mut next = || numbers.next().unwrap_or(0);
-        (next(), next(), next())
+        numbers(self.values.get("mail_version"))
+    }
+
+    /// What `-` in the chroot field means: it changed with Postfix 3.0, and with the compatibility
+    /// level 1.
+    fn chrooted_by_default(&self) -> bool {
+        self.version() < (3, 0, 0) || numbers(self.values.get("compatibility_level")) < (1, 0, 0)
     }
 
     /// The root of the client's files: the queue directory where it is chrooted.
@@ -126,83 +179,22 @@ impl Settings {
     }
 }
 
-impl Service {
-    /// Reads `service type private unpriv chroot wakeup maxproc command -o name=value …`.
-    fn read(line: &str, version: (u16, u16, u16)) -> Self {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let chrooted = match words.get(4) {
-            Some(&"y") => true,
-            // The default of the field changed with Postfix 3.0.
-            Some(&"-") => version < (3, 0, 0),
-            _ => false,
-        };
-        let mut overrides = BTreeMap::new();
-        let mut rest = words.get(8..).unwrap_or_default().iter();
-        while let Some(word) = rest.next() {
-            let setting = match word.strip_prefix("-o") {
-                Some("") => rest.next().copied(),
-                Some(joined) => Some(joined),
-                None => None,
-            };
-            if let Some((name, value)) = setting.and_then(|setting| setting.split_once('=')) {
-                overrides.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        Self {
-            chrooted,
-            overrides,
-        }
-    }
+/// Of lines `service/type/parameter = value`.
+fn overrides_of(name: &str, kind: &str, lines: &str) -> BTreeMap<String, String> {
+    let front = format!("{name}/{kind}/");
+    let own = lines.lines().filter_map(|line| line.strip_prefix(&front));
+    own.filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect()
 }
 
-/// Asks `postmap` for one key of one table.
-///
-/// # Errors
-/// [`PostconfError`] with what `postmap` complained of; a key that is not found is no error.
-pub fn postmap(table: &str, key: &str) -> Result<Option<String>, PostconfError> {
-    let output = run("postmap", &["-q", key, table])?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        return Ok(Some(text(&output.stdout)));
-    }
-    let complaints = text(&output.stderr);
-    // Not found is status 1 and no fatal error; warnings about main.cf come in any case.
-    let fatal = complaints.lines().any(|line| line.contains("fatal:"));
-    if fatal {
-        Err(PostconfError::Failed(complaints_about(table, &complaints)))
-    } else {
-        Ok(None)
-    }
-}
-
-/// The lines that speak of the table or of the end, without those about main.cf.
-fn complaints_about(table: &str, complaints: &str) -> String {
-    let ours = complaints.lines().filter(|line| {
-        line.contains("fatal:") || line.contains(table) || line.contains("connect to")
-    });
-    ours.collect::<Vec<_>>().join("; ")
-}
-
-fn postconf(arguments: &[&str]) -> Result<String, PostconfError> {
-    let output = run("postconf", arguments)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(PostconfError::Failed(words))
-}
-
-/// From the path of programs, else from where Debian has it: services often have a short path.
-fn run(program: &str, arguments: &[&str]) -> Result<Output, PostconfError> {
-    let installed = Path::new("/usr/sbin").join(program);
-    for candidate in [Path::new(program), &installed] {
-        match Command::new(candidate).args(arguments).output() {
-            Ok(output) => return Ok(output),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(PostconfError::CannotRun(error)),
-        }
-    }
-    Err(PostconfError::NotInstalled)
+fn numbers(text: Option<&String>) -> (u16, u16, u16) {
+    let text = text.map_or("", String::as_str);
+    let mut numbers = text
+        .split(['.', '-'])
+        .map(|part| part.parse::<u16>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
 }
 
 /// The parameters that decide over TLS.
@@ -210,7 +202,10 @@ const PARAMETERS: &[&str] = &[
     "compatibility_level",
     "default_transport",
     "ignore_mx_lookup_error",
+    "inet_protocols",
+    "mail_owner",
     "mail_version",
+    "proxy_read_maps",
     "queue_directory",
     "relayhost",
     "sender_dependent_default_transport_maps",
@@ -219,9 +214,11 @@ const PARAMETERS: &[&str] = &[
     "smtp_dns_support_level",
     "smtp_enforce_tls",
     "smtp_host_lookup",
+    "smtp_mx_address_limit",
     "smtp_tls_CAfile",
     "smtp_tls_CApath",
     "smtp_tls_dane_insecure_mx_policy",
+    "smtp_tls_enforce_peername",
     "smtp_tls_enforce_sts_mx_patterns",
     "smtp_tls_fingerprint_digest",
     "smtp_tls_per_site",
@@ -236,14 +233,87 @@ const PARAMETERS: &[&str] = &[
 mod tests {
     use super::*;
 
+    const WELL: &str = "mail_version = 3.7.11\ncompatibility_level = 3.6\n\
+                        smtp_dns_support_level = dnssec\nsmtp_host_lookup = dns\n\
+                        ignore_mx_lookup_error = no\nsmtp_dns_resolver_options =\n";
+
     #[test]
-    fn a_line_of_master_cf() {
-        let line = "smtp unix - - y - - smtp -o smtp_tls_security_level=none -osmtp_helo_timeout=5";
-        let service = Service::read(line, (3, 7, 11));
-        assert!(service.chrooted);
-        assert_eq!(service.overrides["smtp_tls_security_level"], "none");
-        assert_eq!(service.overrides["smtp_helo_timeout"], "5");
-        assert!(!Service::read("smtp unix - - - - - smtp", (3, 7, 11)).chrooted);
-        assert!(Service::read("smtp unix - - - - - smtp", (2, 11, 0)).chrooted);
+    fn overrides_are_those_of_their_service() {
+        let settings = Settings::of(
+            WELL,
+            "smtp inet n - n - - smtpd\n\
+             smtp unix - - y - - smtp -o smtp_tls_security_level=none -o {x=a, b}\n\
+             relay unix - - n - - smtp -o syslog_name=postfix/$service_name\n",
+            "smtp/inet/smtpd_tls_auth_only = yes\n\
+             smtp/unix/smtp_tls_policy_maps = static:may, inline:{ a=b }\n\
+             smtp/unix/smtp_tls_security_level = none\n\
+             relay/unix/syslog_name = postfix/relay\n",
+        );
+        assert!(settings.smtp.chrooted);
+        assert_eq!(settings.get("smtp_tls_security_level"), "none");
+        assert_eq!(
+            settings.get("smtp_tls_policy_maps"),
+            "static:may, inline:{ a=b }"
+        );
+        assert_eq!(settings.get("smtpd_tls_auth_only"), "");
+        let others: Vec<Settings> = settings.of_others().collect();
+        assert_eq!(others.len(), 1);
+        assert_eq!(others[0].smtp.name, "relay");
+        assert_eq!(others[0].smtp.overrides["syslog_name"], "postfix/relay");
+        // A cure names the file that decides.
+        let cure = settings.cure("smtp_tls_security_level", "may");
+        assert!(cure.contains("master.cf") && cure.contains("-o smtp_tls_security_level=may"));
+        let cure = settings.cure("smtp_host_lookup", "dns");
+        assert_eq!(cure, "in main.cf: smtp_host_lookup = dns");
+    }
+
+    #[test]
+    fn a_chroot_that_is_left_to_the_default() {
+        let chrooted = |main: &str| {
+            let settings = Settings::of(main, "smtp unix - - - - - smtp", "");
+            settings.smtp.chrooted
+        };
+        assert!(!chrooted(
+            "mail_version = 3.7.11\ncompatibility_level = 3.6"
+        ));
+        assert!(!chrooted("mail_version = 3.7.11\ncompatibility_level = 1"));
+        assert!(chrooted("mail_version = 3.7.11\ncompatibility_level = 0"));
+        assert!(chrooted("mail_version = 3.7.11\ncompatibility_level ="));
+        assert!(chrooted("mail_version = 2.11.0\ncompatibility_level = 2"));
+    }
+
+    #[test]
+    fn what_makes_postfix_give_dane_up() {
+        assert!(Settings::of(WELL, "", "").against_dane().is_empty());
+        for (line, name) in [
+            ("smtp_dns_support_level = enabled", "smtp_dns_support_level"),
+            ("smtp_host_lookup = native", "smtp_host_lookup"),
+            ("ignore_mx_lookup_error = yes", "ignore_mx_lookup_error"),
+            (
+                "smtp_dns_resolver_options = res_defnames",
+                "smtp_dns_resolver_options",
+            ),
+        ] {
+            let settings = Settings::of(&format!("{WELL}{line}\n"), "", "");
+            assert_eq!(settings.against_dane(), [name], "{line}");
+        }
+        let both = Settings::of(&format!("{WELL}smtp_host_lookup = native, dns\n"), "", "");
+        assert!(both.against_dane().is_empty());
+    }
+
+    #[test]
+    fn levels_of_old() {
+        let level = |main: &str| Settings::of(main, "", "").level().to_owned();
+        assert_eq!(level("smtp_tls_security_level ="), "");
+        assert_eq!(level("smtp_use_tls = yes"), "may");
+        assert_eq!(level("smtp_enforce_tls = yes"), "encrypt");
+        assert_eq!(
+            level("smtp_enforce_tls = yes\nsmtp_tls_enforce_peername = yes"),
+            "verify"
+        );
+        assert_eq!(
+            level("smtp_use_tls = yes\nsmtp_tls_security_level = dane"),
+            "dane"
+        );
     }
 }

@@ -84,7 +84,9 @@ impl OwnDaneProbe {
     }
 
     async fn judge(&self, settings: &Settings) -> OwnDaneSeen {
-        if settings.get("smtp_dns_support_level") != "dnssec" {
+        let against = settings.against_dane();
+        if !against.is_empty() {
+            tracing::debug!(?against, "Postfix does no DANE");
             return OwnDaneSeen::LookupsOff;
         }
         let Some(name) = self.signed.clone() else {
@@ -168,3 +170,28 @@ const WHEN_WELL: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(1);
 /// How often one is looked at that is not well for long: a change of its settings shows soon.
 const WHEN_NOT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PD-11: each setting for which Postfix takes `dane` for `may` counts, not the one that says so.
+    #[tokio::test]
+    async fn settings_that_end_dane() {
+        let probe = OwnDaneProbe::new(None);
+        let well = "smtp_dns_support_level = dnssec\nsmtp_host_lookup = dns\n";
+        for line in [
+            "smtp_dns_support_level = enabled",
+            "smtp_host_lookup = native",
+            "ignore_mx_lookup_error = yes",
+            "smtp_dns_resolver_options = res_dnsrch",
+        ] {
+            let settings = Settings::of(&format!("{well}{line}\n"), "", "");
+            let seen = probe.judge(&settings).await;
+            assert_eq!(seen, OwnDaneSeen::LookupsOff, "{line}");
+        }
+        // Without a name to test with nothing more is known.
+        let seen = probe.judge(&Settings::of(well, "", "")).await;
+        assert_eq!(seen, OwnDaneSeen::ResolverUnknown);
+    }
+}

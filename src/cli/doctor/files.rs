@@ -20,12 +20,15 @@ pub(super) fn certificates(findings: &mut Findings, settings: &Settings) {
             Ok(false) => findings.problem(
                 CHECK,
                 format!("smtp_tls_CAfile = {file} holds no certificate"),
-                "name a PEM file: /etc/ssl/certs/ca-certificates.crt",
+                settings.cure("smtp_tls_CAfile", AUTHORITIES),
             ),
             Err(error) => findings.problem(
                 CHECK,
                 format!("smtp_tls_CAfile = {file} cannot be read: {error}"),
-                "apt install ca-certificates; then smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt",
+                format!(
+                    "apt install ca-certificates; {}",
+                    settings.cure("smtp_tls_CAfile", AUTHORITIES)
+                ),
             ),
         }
     }
@@ -61,12 +64,15 @@ pub(super) fn certificates(findings: &mut Findings, settings: &Settings) {
             CHECK,
             "no authority is trusted (smtp_tls_CAfile, smtp_tls_CApath): destinations with MTA-STS \
              in mode enforce will wait",
-            "add to main.cf: smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt",
+            settings.cure("smtp_tls_CAfile", AUTHORITIES),
         );
     } else if seen > 0 || defaults && file.is_empty() && folder.is_empty() {
         findings.fine(CHECK, "authorities for MTA-STS can be read");
     }
 }
+
+/// Where the package ca-certificates has them in one file.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 #[allow(
     clippy::disallowed_methods,

@@ -2,12 +2,17 @@
 //! Read only: nothing is changed anywhere.
 //!
 //! * [`ours`]: configuration, daemon, resolver, roots, sockets, state, clock.
-//! * [`postfix`]: Postfix's settings; [`map`]: how it asks us; [`files`]: what it can read.
+//! * [`postfix`]: Postfix's settings; [`map`] and [`table`]: how it asks us; [`ways`]: what goes around
+//!   us; [`files`]: what it can read.
+//! * [`alarms`]: what the running daemon sees otherwise.
 
+mod alarms;
 mod files;
 mod map;
 mod ours;
 mod postfix;
+mod table;
+mod ways;
 
 use std::process::ExitCode;
 
@@ -16,7 +21,9 @@ use serde::Serialize;
 
 use super::engine::load;
 use super::{ConfigFile, complain, exit, print, query};
+use crate::adapters::clock::SystemClock;
 use crate::adapters::postfix::{PostconfError, Settings};
+use crate::world::Clock as _;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -78,6 +85,13 @@ impl Findings {
         });
     }
 
+    /// Whether one of these checks found a problem.
+    fn any_problem(&self, checks: &[&str]) -> bool {
+        self.0
+            .iter()
+            .any(|finding| finding.state == State::Problem && checks.contains(&finding.check))
+    }
+
     fn count(&self, state: State) -> usize {
         self.0
             .iter()
@@ -133,20 +147,21 @@ async fn examine(file: &ConfigFile) -> Findings {
     let Some(config) = ours::configuration(&mut findings, &loaded) else {
         return findings;
     };
-    ours::daemon(&mut findings, file, &config).await;
+    let running = ours::daemon(&mut findings, file, &config).await;
     ours::resolver(&mut findings, &config).await;
     ours::roots(&mut findings, &config);
     ours::sockets(&mut findings, &config).await;
     ours::state(&mut findings, &config);
+    let now = SystemClock::new().now().wall;
     match tokio::task::spawn_blocking(Settings::read).await {
         Ok(Ok(settings)) => {
             postfix::dnssec(&mut findings, &settings, &config).await;
             postfix::levels(&mut findings, &settings, &config);
             files::certificates(&mut findings, &settings);
             map::policy_maps(&mut findings, &settings, &config);
-            map::bypasses(&mut findings, &settings);
+            ways::around(&mut findings, &settings, &config, now);
         }
-        Ok(Err(PostconfError::NotInstalled)) => findings.advice(
+        Ok(Err(PostconfError::NotInstalled(_))) => findings.advice(
             "postfix",
             "there is no Postfix on this machine; its settings were not looked at",
             "run `hoplock doctor` where Postfix runs; for a Postfix elsewhere say own_dane = \"yes\" \
@@ -158,6 +173,10 @@ async fn examine(file: &ConfigFile) -> Findings {
             "`postconf` must work for this user; `postfix check` says what is wrong",
         ),
         Err(error) => findings.problem("postfix", error.to_string(), "please report this"),
+    }
+    // Last, since what was found above need not be told twice.
+    if let Some(status) = running {
+        alarms::of(&mut findings, &status, &config);
     }
     findings
 }

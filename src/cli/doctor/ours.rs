@@ -1,5 +1,9 @@
 //! hoplock's own side: configuration, daemon, resolver, roots, sockets, state, clock.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+
 use hoplock_policy::findings::Validation;
 use hoplock_policy::moment::Timestamp;
 use hoplock_wire::netstring;
@@ -8,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::super::control::{Daemon, get};
+use super::super::control::{Daemon, Unreachable, get};
 use super::super::engine::{Loaded, state_folder};
 use super::super::status::{list, text};
 use super::{ConfigFile, Findings};
@@ -35,48 +39,62 @@ pub(super) fn configuration(findings: &mut Findings, loaded: &Loaded) -> Option<
     loaded.config.clone()
 }
 
-/// Whether it runs, and its alarms.
-pub(super) async fn daemon(findings: &mut Findings, file: &ConfigFile, _config: &Config) {
+/// Whether it runs, and with which name servers; its status, for its alarms.
+pub(super) async fn daemon(
+    findings: &mut Findings,
+    file: &ConfigFile,
+    config: &Config,
+) -> Option<Value> {
     let daemon = match Daemon::of(file) {
         Ok(daemon) => daemon,
         Err((why, _)) => {
             findings.advice("daemon", why, "name a unix socket in [listen] control");
-            return;
+            return None;
         }
     };
     let response = match get(daemon.socket(), "/api/v1/status").await {
         Ok(response) => response,
+        Err(why @ Unreachable::Forbidden { .. }) => {
+            findings.advice("daemon", why.to_string(), AS_ROOT);
+            return None;
+        }
         Err(why) => {
-            findings.problem(
-                "daemon",
-                why.to_string(),
-                "start it: systemctl start hoplock; run doctor as root or in the socket's group",
-            );
-            return;
+            let cure = "start it: systemctl start hoplock";
+            findings.problem("daemon", why.to_string(), cure);
+            return None;
         }
     };
     let status: Value = serde_json::from_str(&response.body).unwrap_or_default();
-    let alarms = list(&status, "/alarms");
-    if alarms.is_empty() {
-        findings.fine(
-            "daemon",
-            format!("hoplock {} runs", text(&status, "/version")),
+    let version = text(&status, "/version");
+    findings.fine("daemon", format!("hoplock {version} runs"));
+    if version != env!("CARGO_PKG_VERSION") {
+        findings.advice(
+            "daemon-version",
+            format!(
+                "the daemon is hoplock {version}, and this is {}",
+                env!("CARGO_PKG_VERSION")
+            ),
+            "systemctl restart hoplock",
         );
     }
-    for alarm in alarms {
-        let what = format!("{}: {}", text(alarm, "/what"), text(alarm, "/cause"));
-        let cure = text(alarm, "/cure");
-        // What doctor looks at itself is told below, with its own cure.
-        let ours = [
-            "resolver-not-validating",
-            "resolver-unknown",
-            "resolver-not-believed",
-        ];
-        let own = text(alarm, "/alarm");
-        if !ours.contains(&own.as_str()) && own != "postfix-dnssec" {
-            findings.problem("alarm", what, cure);
-        }
+    let asked: BTreeSet<String> = list(&status, "/resolver/servers")
+        .iter()
+        .map(|server| text(server, "/address"))
+        .collect();
+    let configured = servers(config).iter().map(ToString::to_string).collect();
+    if asked != configured {
+        let words = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+        findings.advice(
+            "daemon-resolver",
+            format!(
+                "the daemon asks {}, and the configuration says {}",
+                words(&asked),
+                words(&configured)
+            ),
+            "systemctl restart hoplock: name servers are taken at the start only",
+        );
     }
+    Some(status)
 }
 
 /// Whether the resolvers validate, and are believed.
@@ -158,7 +176,17 @@ pub(super) async fn sockets(findings: &mut Findings, config: &Config) {
     for endpoint in &config.listen.socketmap {
         match asked(endpoint).await {
             Ok(()) => findings.fine("sockets", format!("{endpoint} answers")),
-            Err(why) => findings.problem(
+            Err(Unanswered::Forbidden) => findings.advice(
+                "sockets",
+                format!("{endpoint} is not open to this user"),
+                AS_ROOT,
+            ),
+            Err(Unanswered::NoFolder) => findings.advice(
+                "sockets",
+                format!("{endpoint} is left out: its folder is not there"),
+                "take it out of [listen] socketmap; or make the folder, and systemctl restart hoplock",
+            ),
+            Err(Unanswered::Other(why)) => findings.problem(
                 "sockets",
                 format!("{endpoint} does not answer: {why}"),
                 "is the daemon running with this configuration? systemctl restart hoplock",
@@ -167,24 +195,47 @@ pub(super) async fn sockets(findings: &mut Findings, config: &Config) {
     }
 }
 
+/// Why a socket does not answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Unanswered {
+    /// It is for others.
+    Forbidden,
+    /// The daemon leaves a socket out whose folder is not there.
+    NoFolder,
+    Other(String),
+}
+
 #[allow(clippy::disallowed_methods, reason = "asks as a mail server would")]
-async fn asked(endpoint: &Endpoint) -> Result<(), String> {
+async fn asked(endpoint: &Endpoint) -> Result<(), Unanswered> {
+    let other = |error: std::io::Error| Unanswered::Other(error.to_string());
     let asking = async {
         match endpoint {
             Endpoint::Inet(address) => {
                 let stream = tokio::net::TcpStream::connect(address.as_str()).await;
-                exchange(stream.map_err(|error| error.to_string())?).await
+                exchange(stream.map_err(other)?).await
             }
-            Endpoint::Unix(path) => {
-                let stream = tokio::net::UnixStream::connect(path).await;
-                exchange(stream.map_err(|error| error.to_string())?).await
-            }
+            Endpoint::Unix(path) => match tokio::net::UnixStream::connect(path).await {
+                Ok(stream) => exchange(stream).await,
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    return Err(Unanswered::Forbidden);
+                }
+                Err(_) if path.parent().is_some_and(is_missing) => {
+                    return Err(Unanswered::NoFolder);
+                }
+                Err(error) => return Err(other(error)),
+            },
             // systemd holds it; the mail server's own map is asked below.
             Endpoint::Systemd(_) => Ok(()),
         }
+        .map_err(Unanswered::Other)
     };
     let asked = timeout(PATIENCE, asking).await;
-    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    asked.unwrap_or_else(|_| Err(Unanswered::Other("no answer in time".to_owned())))
+}
+
+/// Surely not there: what cannot be looked at may be.
+fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 /// A key that is no destination: answered without a lookup.
@@ -225,13 +276,23 @@ pub(super) fn state(findings: &mut Findings, config: &Config) {
             "set the clock: timedatectl set-ntp true",
         );
     }
-    if !path.exists() {
-        findings.advice(
-            "state",
-            format!("there is no state file {} yet", path.display()),
-            "it is made when the daemon starts; [store] path says where it is",
-        );
-        return;
+    match can_read(&path) {
+        Ok(()) => {}
+        Err(ErrorKind::PermissionDenied) => {
+            let what = format!("{} is not open to this user", path.display());
+            findings.advice("state", what, AS_ROOT);
+            return;
+        }
+        Err(ErrorKind::NotFound) => {
+            findings.advice(
+                "state",
+                format!("there is no state file {} yet", path.display()),
+                "it is made when the daemon starts; [store] path says where it is",
+            );
+            return;
+        }
+        // Told below, in the words of the store.
+        Err(_) => {}
     }
     match sqlite::inspect(&path) {
         Ok(inspected) => {
@@ -257,6 +318,14 @@ pub(super) fn state(findings: &mut Findings, config: &Config) {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "doctor looks at the state file")]
+fn can_read(path: &Path) -> Result<(), ErrorKind> {
+    let opened = std::fs::File::open(path);
+    opened.map(drop).map_err(|error| error.kind())
+}
+
+/// The cure of what only this user cannot see.
+const AS_ROOT: &str = "run doctor as root";
 /// 2026-11-01: a clock before this is wrong.
 const RELEASED: Timestamp = Timestamp(1_793_491_200_000);
 /// A daemon that is well answers at once.

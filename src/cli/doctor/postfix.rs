@@ -1,61 +1,45 @@
 //! Postfix's settings that decide whether an answer of ours is kept (PF-08).
 
 use hoplock_policy::findings::Validation;
-use hoplock_policy::profile::{Family, Floor, OwnDane, PinDigest, Profile};
+use hoplock_policy::profile::{AddressFamilies, Family, Floor, OwnDane, PinDigest, Profile};
 
 use super::Findings;
 use crate::adapters::dns::{DnsStub, self_test, system};
-use crate::adapters::postfix::{PostfixResolver, Settings};
+use crate::adapters::postfix::{PostfixResolver, Settings, words};
 use crate::config::Config;
 use crate::serve::engine::dns_options;
 
 /// DNSSEC of Postfix itself: `dane` is quietly `may`, and `dane-only` defers, where it does not work.
 pub(super) async fn dnssec(findings: &mut Findings, settings: &Settings, config: &Config) {
-    let level = settings.get("smtp_dns_support_level");
-    if level == "dnssec" {
-        findings.fine("smtp_dns_support_level", "dnssec");
-    } else {
-        findings.problem(
-            "smtp_dns_support_level",
-            format!("smtp_dns_support_level is {level:?}: Postfix does no DANE"),
-            "add to main.cf: smtp_dns_support_level = dnssec",
-        );
-    }
-    let lookup = settings.get("smtp_host_lookup");
-    let methods: Vec<&str> = words(lookup).collect();
-    if !methods.contains(&"dns") {
-        findings.problem(
-            "smtp_host_lookup",
-            format!("smtp_host_lookup = {lookup}: without DNS there is no DANE"),
-            "in main.cf: smtp_host_lookup = dns",
-        );
-    } else if methods.len() > 1 {
-        findings.advice(
-            "smtp_host_lookup",
-            format!("smtp_host_lookup = {lookup}: addresses that are not from DNS have no DANE"),
-            "in main.cf: smtp_host_lookup = dns",
-        );
-    } else {
-        findings.fine("smtp_host_lookup", lookup);
-    }
-    if settings.get("ignore_mx_lookup_error") == "yes" {
-        findings.problem(
+    let against = settings.against_dane();
+    for (name, wanted, effect) in [
+        ("smtp_dns_support_level", "dnssec", "Postfix does no DANE"),
+        ("smtp_host_lookup", "dns", "without DNS there is no DANE"),
+        (
             "ignore_mx_lookup_error",
-            "ignore_mx_lookup_error = yes: a failed MX lookup passes for none, and DANE is off",
-            "in main.cf: ignore_mx_lookup_error = no",
-        );
-    } else {
-        findings.fine("ignore_mx_lookup_error", "no");
-    }
-    let options = settings.get("smtp_dns_resolver_options");
-    if options.is_empty() {
-        findings.fine("smtp_dns_resolver_options", "none");
-    } else {
-        findings.problem(
+            "no",
+            "a failed MX lookup passes for none, and DANE is off",
+        ),
+        (
             "smtp_dns_resolver_options",
-            format!("smtp_dns_resolver_options = {options}: names are completed from a search list, and DANE is off"),
-            "remove the line from main.cf",
-        );
+            "",
+            "names are completed from a search list, and DANE is off",
+        ),
+    ] {
+        let value = settings.get(name);
+        let several = words(value).count() > 1;
+        if against.contains(&name) {
+            let what = format!("{name} = {value}: {effect}");
+            findings.problem(name, what, settings.cure(name, wanted));
+        } else if name == "smtp_host_lookup" && several {
+            findings.advice(
+                name,
+                format!("{name} = {value}: addresses that are not from DNS have no DANE"),
+                settings.cure(name, wanted),
+            );
+        } else {
+            findings.fine(name, if value.is_empty() { "none" } else { value });
+        }
     }
     resolvers(findings, settings, config).await;
 }
@@ -134,10 +118,11 @@ pub(super) fn levels(findings: &mut Findings, settings: &Settings, config: &Conf
             format!(
                 "smtp_tls_fingerprint_digest is {digest:?}, and fingerprints of hoplock are {ours}"
             ),
-            format!("add to main.cf: smtp_tls_fingerprint_digest = {ours}"),
+            settings.cure("smtp_tls_fingerprint_digest", ours),
         );
     }
     insecure_mx(findings, settings, config);
+    addresses(findings, settings, &profile);
     let (major, minor, _) = settings.version();
     let wanted = (profile.version.major, profile.version.minor);
     if (major, minor) >= wanted {
@@ -167,7 +152,8 @@ pub(super) fn levels(findings: &mut Findings, settings: &Settings, config: &Conf
 
 /// The level that Postfix takes where we say NOTFOUND must be the one that we think (PD-16).
 fn floor(findings: &mut Findings, settings: &Settings, profile: &Profile) {
-    let level = settings.get("smtp_tls_security_level");
+    const CHECK: &str = "smtp_tls_security_level";
+    let level = settings.level();
     let floor = match level {
         "may" => Some(Floor::May),
         "dane" => Some(Floor::Dane),
@@ -177,28 +163,57 @@ fn floor(findings: &mut Findings, settings: &Settings, profile: &Profile) {
     };
     match floor {
         Some(floor) if floor == profile.floor => {
-            findings.fine("smtp_tls_security_level", format!("{level}, as floor says"));
+            findings.fine(CHECK, format!("{level}, as floor says"));
         }
         Some(_) => findings.problem(
-            "smtp_tls_security_level",
+            CHECK,
             format!(
-                "smtp_tls_security_level = {level}, and [profile.{}] floor says otherwise: an answer \
-                 could ask for less than you do",
+                "Postfix's own level is {level}, and [profile.{}] floor says otherwise: an answer could \
+                 ask for less than you do",
                 profile.name
             ),
             format!("[profile.{}] floor = \"{level}\"", profile.name),
         ),
         None if matches!(level, "" | "none") => findings.problem(
-            "smtp_tls_security_level",
+            CHECK,
             "smtp_tls_security_level is not set: mail goes out in clear text wherever hoplock \
              demands nothing",
-            "add to main.cf: smtp_tls_security_level = may",
+            settings.cure(CHECK, "may"),
         ),
         None => findings.problem(
-            "smtp_tls_security_level",
-            format!("smtp_tls_security_level = {level} cannot stand beside a policy map: it would strand mail"),
-            "in main.cf: smtp_tls_security_level = may (or encrypt, with floor = \"encrypt\")",
+            CHECK,
+            format!(
+                "Postfix's own level is {level}, which cannot stand beside a policy map: it would \
+                 strand mail"
+            ),
+            format!(
+                "{} (or encrypt, with floor = \"encrypt\")",
+                settings.cure(CHECK, "may")
+            ),
         ),
+    }
+    obsolete(findings, settings);
+}
+
+/// Parameters from before Postfix 2.3, which count only where no newer one is set.
+fn obsolete(findings: &mut Findings, settings: &Settings) {
+    for name in ["smtp_use_tls", "smtp_enforce_tls", "smtp_tls_per_site"] {
+        let value = settings.get(name);
+        if !matches!(value, "" | "no") {
+            findings.advice(
+                name,
+                format!(
+                    "{name} = {value} is obsolete, and later versions of Postfix know it no more"
+                ),
+                format!(
+                    "remove it; smtp_tls_security_level = {} and rules of hoplock say the same",
+                    match settings.level() {
+                        "" | "none" | "may" => "may",
+                        _ => "encrypt (with floor = \"encrypt\")",
+                    }
+                ),
+            );
+        }
     }
 }
 
@@ -208,24 +223,85 @@ fn insecure_mx(findings: &mut Findings, settings: &Settings, config: &Config) {
     if settings.version() < (3, 1, 0) || !config.dane.half_dane {
         return;
     }
-    match settings.get(CHECK) {
-        "dane" => findings.fine(CHECK, "dane"),
-        "encrypt" => findings.problem(
-            CHECK,
-            format!("{CHECK} = encrypt: hosts without TLS behind unsigned MX records get no mail"),
-            format!("in main.cf: {CHECK} = dane"),
-        ),
-        other => findings.advice(
-            CHECK,
-            format!("{CHECK} = {other}: TLSA records behind unsigned MX records are not used"),
-            format!("add to main.cf: {CHECK} = dane"),
-        ),
+    let effect = match settings.get(CHECK) {
+        "dane" => {
+            findings.fine(CHECK, "dane");
+            return;
+        }
+        "encrypt" => {
+            "TLSA records behind unsigned MX records are not compared, and only demand TLS"
+        }
+        _ => "TLSA records behind unsigned MX records are not used",
+    };
+    findings.advice(
+        CHECK,
+        format!("{CHECK} = {}: {effect}", settings.get(CHECK)),
+        settings.cure(CHECK, "dane"),
+    );
+}
+
+/// The addresses that Postfix uses should be those that we reckon with.
+fn addresses(findings: &mut Findings, settings: &Settings, profile: &Profile) {
+    const PROTOCOLS: &str = "inet_protocols";
+    const LIMIT: &str = "smtp_mx_address_limit";
+    let protocols = settings.get(PROTOCOLS);
+    let used: Vec<&str> = words(protocols).collect();
+    let uses = |family| used.is_empty() || used.contains(&"all") || used.contains(&family);
+    let (ipv4, ipv6) = (uses("ipv4"), uses("ipv6"));
+    let (counted4, counted6) = match profile.families {
+        AddressFamilies::Both => (true, true),
+        AddressFamilies::Ipv4 => (true, false),
+        AddressFamilies::Ipv6 => (false, true),
+    };
+    let families = match (ipv4, ipv6) {
+        (true, false) => "4",
+        (false, true) => "6",
+        _ => "auto",
+    };
+    let cure = format!("[profile.{}] families = \"{families}\"", profile.name);
+    if ipv4 && !counted4 || ipv6 && !counted6 {
+        findings.problem(
+            PROTOCOLS,
+            format!(
+                "{PROTOCOLS} = {protocols}: Postfix delivers to addresses that [profile.{}] families \
+                 leaves out, and their hosts are not looked at",
+                profile.name
+            ),
+            cure,
+        );
+    } else if counted4 && !ipv4 || counted6 && !ipv6 {
+        findings.advice(
+            PROTOCOLS,
+            format!(
+                "{PROTOCOLS} = {protocols}: hoplock also reckons with hosts that Postfix cannot reach"
+            ),
+            cure,
+        );
+    } else {
+        findings.fine(PROTOCOLS, protocols);
+    }
+    let limit = settings.get(LIMIT);
+    let Ok(number) = limit.parse::<usize>() else {
+        return;
+    };
+    if number == profile.address_limit {
+        findings.fine(LIMIT, limit);
+    } else {
+        findings.advice(
+            LIMIT,
+            format!(
+                "{LIMIT} = {limit}, and hoplock reckons with {}: which hosts Postfix comes to may be \
+                 others than it thinks",
+                profile.address_limit
+            ),
+            format!("[profile.{}] address_limit = {limit}", profile.name),
+        );
     }
 }
 
 /// The profile that Postfix's map names, else the built-in one.
 pub(super) fn profile_of(settings: &Settings, config: &Config) -> Option<Profile> {
-    let named = super::map::Table::all(settings)
+    let named = super::table::Table::all(settings)
         .into_iter()
         .find_map(|table| {
             let name = table.map?;
@@ -245,9 +321,66 @@ pub(super) fn profile_of(settings: &Settings, config: &Config) -> Option<Profile
     profile.filter(|profile| matches!(profile.family, Family::Postfix | Family::Pins))
 }
 
-/// The words of a list in Postfix's style.
-pub(super) fn words(list: &str) -> impl Iterator<Item = &str> {
-    list.split([',', ' ', '\t']).filter(|word| !word.is_empty())
-}
-
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    fn said(check: &str, main: &str, profile: &str) -> Option<State> {
+        let config = Config::parse(profile, &[]).0.unwrap();
+        let main = format!("mail_version = 3.7.11\ncompatibility_level = 3.6\n{main}");
+        let settings = Settings::of(&main, "smtp unix - - n - - smtp", "");
+        let mut findings = Findings::default();
+        levels(&mut findings, &settings, &config);
+        let found = findings.0.iter().find(|finding| finding.check == check);
+        found.map(|finding| finding.state)
+    }
+
+    #[test]
+    fn families_of_addresses() {
+        let (four, six) = (
+            "[profile.postfix]\nfamilies = \"4\"",
+            "[profile.postfix]\nfamilies = \"6\"",
+        );
+        for (protocols, profile, expected) in [
+            ("all", "", State::Fine),
+            ("ipv4, ipv6", "", State::Fine),
+            ("ipv4", "", State::Advice),
+            ("ipv4", four, State::Fine),
+            ("all", four, State::Problem),
+            ("ipv4", six, State::Problem),
+            ("ipv6", six, State::Fine),
+        ] {
+            let main = format!("inet_protocols = {protocols}\n");
+            let state = said("inet_protocols", &main, profile);
+            assert_eq!(state, Some(expected), "{protocols} {profile}");
+        }
+    }
+
+    #[test]
+    fn limits_of_addresses() {
+        let limit = |main, profile| said("smtp_mx_address_limit", main, profile);
+        let other = "[profile.postfix]\naddress_limit = 2";
+        let five = "smtp_mx_address_limit = 5\n";
+        assert_eq!(limit(five, ""), Some(State::Fine));
+        assert_eq!(limit(five, other), Some(State::Advice));
+        assert_eq!(
+            limit("smtp_mx_address_limit = 2\n", other),
+            Some(State::Fine)
+        );
+    }
+
+    #[test]
+    fn parameters_of_old_are_no_clear_text() {
+        let old = "smtp_use_tls = yes\n";
+        assert_eq!(said("smtp_use_tls", old, ""), Some(State::Advice));
+        assert_eq!(said("smtp_tls_security_level", old, ""), Some(State::Fine));
+        assert_eq!(
+            said("smtp_tls_security_level", "", ""),
+            Some(State::Problem)
+        );
+        assert_eq!(said("smtp_use_tls", "smtp_use_tls = no\n", ""), None);
+    }
+}

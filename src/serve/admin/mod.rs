@@ -63,6 +63,9 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
                 get(rules::list).post(rules::add).delete(rules::remove),
             )
             .with_state(admin),
+        Guard::ReadOnly => routes
+            .route("/api/v1/rules", get(rules::list))
+            .with_state(admin),
         Guard::HostField => routes
             .route("/api/v1/rules", get(rules::list))
             .with_state(admin)
@@ -73,8 +76,10 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
 /// What keeps strangers off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// A unix socket.
+    /// The control socket, a unix one: orders are taken.
     FilePermissions,
+    /// Another unix socket, where the proxy or collector that it is for may only read.
+    ReadOnly,
     /// The `Host` field must name this machine by address or as `localhost`.
     HostField,
 }
