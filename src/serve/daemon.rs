@@ -118,9 +118,14 @@ pub async fn run(
         match reread() {
             Ok(new) => {
                 answerer.reload_discovery(discover_options(&new));
-                admin.rulebook.reload(settings(&new)).await;
-                own_dane.look().await;
-                tracing::info!("rules, profiles and switches reloaded; sockets are kept");
+                let (admin, own_dane) = (Arc::clone(&admin), Arc::clone(&own_dane));
+                let settings = settings(&new);
+                // A disk that hangs must not keep the next signal from being heard.
+                tokio::spawn(async move {
+                    admin.rulebook.reload(settings).await;
+                    own_dane.look().await;
+                    tracing::info!("rules, profiles and switches reloaded; sockets are kept");
+                });
                 let kept = taken_at_start(&config, &new);
                 if !kept.is_empty() {
                     tracing::warn!(

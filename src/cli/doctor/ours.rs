@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use hoplock_policy::findings::Validation;
-use hoplock_policy::moment::Timestamp;
 use hoplock_wire::netstring;
 use hoplock_wire::socketmap::{QUERY_LIMIT, REPLY_LIMIT, Received, Request, decode_reply};
 use serde_json::Value;
@@ -22,7 +21,7 @@ use crate::adapters::https::HttpsFetcher;
 use crate::config::{Config, Endpoint, Severity};
 use crate::serve::engine::{dns_options, fetch_options, servers};
 use crate::store::sqlite;
-use crate::world::Clock as _;
+use crate::world::{Clock as _, EARLIEST};
 
 /// Complaints about the configuration; `None` where it cannot be used.
 pub(super) fn configuration(findings: &mut Findings, loaded: &Loaded) -> Option<Config> {
@@ -269,7 +268,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(),
 pub(super) fn state(findings: &mut Findings, config: &Config) {
     let path = config.state_file(&state_folder());
     let now = SystemClock::new().now().wall;
-    if now < RELEASED {
+    if now < EARLIEST {
         findings.problem(
             "clock",
             "the clock of this machine stands before this version of hoplock was made",
@@ -310,7 +309,7 @@ pub(super) fn state(findings: &mut Findings, config: &Config) {
                     "the clock of this machine runs behind what the state file has seen",
                     "set the clock: timedatectl set-ntp true",
                 );
-            } else if now >= RELEASED {
+            } else if now >= EARLIEST {
                 findings.fine("clock", "the clock runs ahead of all that is remembered");
             }
         }
@@ -326,7 +325,5 @@ fn can_read(path: &Path) -> Result<(), ErrorKind> {
 
 /// The cure of what only this user cannot see.
 const AS_ROOT: &str = "run doctor as root";
-/// 2026-11-01: a clock before this is wrong.
-const RELEASED: Timestamp = Timestamp(1_793_491_200_000);
 /// A daemon that is well answers at once.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
