@@ -83,6 +83,10 @@ fn failing_refresh(lab: &mut Lab<'_>) {
     lab.report.check(!early && reply == "NOTFOUND ", || {
         format!("the policy of {SHORT_LIFE} s ended after {after:?} with {reply:?}")
     });
+    // The policy host hangs for as long as it is asked; an answer that waits for it takes 12 s.
+    lab.report.check(slowest < Duration::from_secs(6), || {
+        format!("a refresh that hangs held an answer for {slowest:?}")
+    });
     println!("failing refresh: ended after {after:?}, slowest answer before {slowest:?}");
     let asked = lab.sites.asked.lock().unwrap();
     let fetches = asked.get("mta-sts.short.plain.test").copied();

@@ -1,6 +1,7 @@
 //! The last fetch of each domain: under way, failed, or fetched and not on the disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoplock_policy::findings::{RememberedPolicy, StsFailure, StsFailureKind};
 use hoplock_policy::moment::Moment;
@@ -22,6 +23,8 @@ pub(super) enum Desk {
         number: u64,
         id: String,
         since: Moment,
+        /// How old it may be for somebody to wait for it.
+        worth_waiting: Duration,
         progress: watch::Receiver<Progress>,
     },
     /// The policy is here and cannot be kept: only the keeping is tried again.

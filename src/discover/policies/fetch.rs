@@ -9,8 +9,8 @@ use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::sts::{PolicyResponseFault, StsMode, read_response};
 use tokio::sync::watch;
 
-use super::Policies;
 use super::desk::{Desk, Fetched, Progress, demands};
+use super::{AHEAD_WAIT, Policies, SHARED_WAIT};
 use crate::world::{FetchFailure, FetchFailureKind, World};
 
 impl Policies {
@@ -30,6 +30,10 @@ impl Policies {
             number,
             id: id.to_owned(),
             since: now,
+            worth_waiting: match known {
+                Some(_) => AHEAD_WAIT,
+                None => SHARED_WAIT,
+            },
             progress: progress.clone(),
         };
         self.desks.insert(domain.clone(), under_way);

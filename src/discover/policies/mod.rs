@@ -171,11 +171,12 @@ impl Policies {
             Some(Desk::UnderWay {
                 id,
                 since,
+                worth_waiting,
                 progress,
                 ..
             }) if id == announced && under_way => {
                 // ST-11: a fetch that others have waited for long enough holds nobody else.
-                let waited = now.uptime.saturating_sub(since.uptime) > SHARED_WAIT;
+                let waited = now.uptime.saturating_sub(since.uptime) > worth_waiting;
                 let patience = if waited { patience.over() } else { patience };
                 wait(progress, patience).await
             }
@@ -281,5 +282,8 @@ const RETRY: Duration = Duration::from_secs(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// Enough to pass [`LONGEST_RETRY`], few enough not to overflow.
 const MOST_DOUBLINGS: u32 = 4;
-/// A fetch younger than this is worth sharing the wait for.
+/// A first fetch younger than this is worth sharing the wait for.
 const SHARED_WAIT: Duration = Duration::from_secs(12);
+/// One that was begun while a policy was alive had time enough: a refresh that hangs holds no answer
+/// up when the policy ends meanwhile.
+const AHEAD_WAIT: Duration = Duration::from_secs(3);
