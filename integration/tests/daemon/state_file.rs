@@ -2,6 +2,7 @@
 //! as if nothing were remembered.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -93,6 +94,8 @@ fn what_was_written_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     written(&path);
+    let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode & 0o027, 0, "{mode:o}: not for everybody");
     let inspected = inspect(&path).unwrap();
     assert_eq!((inspected.policies, inspected.latest), (1, NOW.wall));
     let later = NOW.later(Duration::from_secs(3600));

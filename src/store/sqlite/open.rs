@@ -98,6 +98,7 @@ impl OpenError {
 /// Opens the file for this process alone, checks it, and brings its schema up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     make_folder(path)?;
+    make_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -252,6 +253,22 @@ fn make_folder(path: &Path) -> Result<(), OpenError> {
     };
     std::fs::create_dir_all(folder).map_err(|error| OpenError::unusable(path, &error))
 }
+
+/// Where mail goes is nobody else's business: the side files that SQLite makes take over the mode.
+#[allow(clippy::disallowed_methods, reason = "the store owns its file")]
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    match options.write(true).create_new(true).mode(MODE).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::unusable(path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// For the owner, and for the group to read.
+const MODE: u32 = 0o640;
 
 /// "hplk": says that a file is ours.
 const APPLICATION: i64 = 0x6870_6c6b;
