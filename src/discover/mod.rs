@@ -7,6 +7,7 @@
 mod dane;
 mod mx;
 mod policies;
+mod record;
 mod sts;
 
 use std::sync::Arc;

@@ -15,8 +15,8 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
 
 use self::traps::{More, TRAPS, Trap};
-use super::run::Lab;
 use super::servers::{NOT_VALIDATING, must};
+use super::stage::Lab;
 
 /// Plants each.
 pub(super) fn traps(lab: &mut Lab<'_>) {

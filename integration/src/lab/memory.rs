@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::deliveries::{MANY, SHORT_LIFE, many};
 use super::hoplock::Hoplock;
 use super::policy_host::Behaviour;
-use super::run::Lab;
 use super::servers::{must, until};
+use super::stage::Lab;
 
 /// ST-25, ST-27, CA-08: a new id and a new MX within one TTL; a refresh that fails keeps the policy
 /// to its max_age and holds no answer up; a record that is replayed prolongs nothing.

@@ -8,7 +8,7 @@
 //! * [`policy_host`]: MTA-STS policies over HTTPS, and every way of failing at it.
 //! * [`deliveries`]: what must happen to each message; `rounds`: whether it did.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
-//! * [`run`]: all of it, and the verdict (`report`).
+//! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
 pub mod certificates;
 pub mod deliveries;
@@ -24,4 +24,5 @@ mod reports;
 mod rounds;
 pub mod run;
 pub mod servers;
+mod stage;
 pub mod zones;

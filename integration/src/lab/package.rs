@@ -9,8 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use super::postfix::program;
-use super::run::Lab;
 use super::servers::{enter, must, until};
+use super::stage::Lab;
 
 /// `root` is a Debian 12 in which apt has installed Postfix and the package.
 pub(super) fn installed(lab: &mut Lab<'_>, root: &Path) {

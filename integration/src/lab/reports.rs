@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use super::run::{Lab, Mapped};
+use super::stage::{Lab, Mapped};
 
 /// What a real Postfix 3.10 makes of `policy_type` and its companions.
 pub(super) fn attributes(lab: &mut Lab<'_>, mapped: &Mapped, reports: &UnixDatagram) {

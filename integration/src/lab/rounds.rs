@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::deliveries::{Delivery, Fate};
 use super::mail_host::Session;
 use super::postfix::Postfix;
-use super::run::{Lab, Mapped};
 use super::servers::until;
+use super::stage::{Lab, Mapped};
 
 impl Lab<'_> {
     /// Every answer for one version, as `postmap` sees it and as `explain` predicts it.

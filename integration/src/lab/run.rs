@@ -18,60 +18,9 @@ use super::report::Report;
 use super::servers::{
     Server, enter, must, nsd, open_to_all, plain_unbound, prepare, unbound, until,
 };
+use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
 use super::{doctor, memory, package, reports};
-
-/// Everything that runs.
-pub struct Lab<'a> {
-    pub folder: &'a Path,
-    pub hoplock: &'a mut Hoplock,
-    /// Postfix without the map.
-    pub control: Postfix,
-    pub sessions: Sessions,
-    pub sites: Arc<Sites>,
-    pub plan: &'a mut Plan,
-    pub nsd: &'a Server,
-    pub report: &'a mut Report,
-}
-
-/// A Postfix that asks hoplock.
-pub struct Mapped {
-    pub postfix: Postfix,
-    /// The map's name, which is the profile's.
-    pub map: &'static str,
-    /// The local part of its recipients.
-    pub user: &'static str,
-}
-
-impl Mapped {
-    /// The Postfix of this machine.
-    fn start(folder: &Path) -> Self {
-        let map = "socketmap:inet:127.0.0.1:8425:postfix";
-        Self {
-            postfix: Postfix::start(folder, &Instance::new("mapped", 2525, map)),
-            map: "postfix",
-            user: "u",
-        }
-    }
-
-    /// The Postfix of the Debian in `root`, which sends its reports to `datagrams`.
-    fn start310(folder: &Path, root: &Path, datagrams: &Path) -> Self {
-        let map = "socketmap:inet:127.0.0.1:8425:postfix310";
-        let instance = Instance {
-            root: Some(root),
-            more: format!(
-                "smtp_tlsrpt_enable = yes\nsmtp_tlsrpt_socket_name = {}\n",
-                datagrams.display()
-            ),
-            ..Instance::new("mapped310", 2527, map)
-        };
-        Self {
-            postfix: Postfix::start(folder, &instance),
-            map: "postfix310",
-            user: "w",
-        }
-    }
-}
 
 /// Runs everything; the last line counts.
 pub fn main() -> ExitCode {

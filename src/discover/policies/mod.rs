@@ -26,6 +26,7 @@ use quick_cache::sync::Cache;
 use self::desk::{Desk, Fetched, demands, wait};
 use self::fetch::Kept;
 use self::refresh::{Places, Timetable};
+use super::record::Record;
 use crate::world::{Patience, StoreFailure, World};
 
 /// What is known of policies beyond the store.
@@ -46,19 +47,6 @@ pub struct RefreshCounters {
     pub refreshed: AtomicU64,
     /// Refreshes that failed.
     pub failed: AtomicU64,
-}
-
-/// What the record at `_mta-sts` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Record {
-    /// Exactly one valid record with this id.
-    Announces(String),
-    /// There is none.
-    None(String),
-    /// There is something, and it is not exactly one valid record.
-    Invalid(String),
-    /// Nobody knows.
-    Failed(String),
 }
 
 impl Policies {

@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::desk::{Desk, Progress};
-use super::{Policies, Record, is_time_to_retry};
-use crate::discover::sts;
+use super::{Policies, is_time_to_retry};
+use crate::discover::record::{Record, record_of};
 use crate::world::KeptPolicy;
 
 /// Places for refreshes; those beyond wait for the next round.
@@ -130,7 +130,7 @@ impl Policies {
                 .await;
             return;
         }
-        let record = sts::record_of(&self.world, &kept.domain).await;
+        let record = record_of(&self.world, &kept.domain).await;
         let now = self.world.clock.now();
         let tries = match self.desks.get(&kept.domain) {
             Some(Desk::Failed { tries, .. }) => tries,

@@ -189,43 +189,26 @@ impl Admin {
     /// Takes over the figures that others count.
     fn refresh(&self) {
         use std::sync::atomic::Ordering::Relaxed;
-        let counters = self.engine.answerer.counters();
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.metrics
-            .connections
-            .set(gauge(self.connections.count()));
-        self.metrics
-            .cache_entries
-            .set(gauge(self.engine.answerer.cache().len()));
-        self.metrics
-            .gathered
-            .inner()
-            .store(counters.gathered.load(Relaxed), Relaxed);
-        self.metrics
-            .broken
-            .inner()
-            .store(counters.broken.load(Relaxed), Relaxed);
-        self.metrics
-            .renewed
-            .inner()
-            .store(counters.renewed.load(Relaxed), Relaxed);
-        self.metrics
-            .dane_lost
-            .inner()
-            .store(counters.dane_lost.load(Relaxed), Relaxed);
+        let metrics = &self.metrics;
+        metrics.connections.set(gauge(self.connections.count()));
+        let entries = self.engine.answerer.cache().len();
+        metrics.cache_entries.set(gauge(entries));
+        let counted = self.engine.answerer.counters();
         let refresh = self.engine.answerer.policies().counters();
-        self.metrics
-            .policies_refreshed
-            .inner()
-            .store(refresh.refreshed.load(Relaxed), Relaxed);
-        self.metrics
-            .policy_refreshes_failed
-            .inner()
-            .store(refresh.failed.load(Relaxed), Relaxed);
-        self.metrics
-            .cached
-            .inner()
-            .store(counters.cached.load(Relaxed), Relaxed);
+        let taken_over = [
+            (&metrics.gathered, &counted.gathered),
+            (&metrics.broken, &counted.broken),
+            (&metrics.renewed, &counted.renewed),
+            (&metrics.dane_lost, &counted.dane_lost),
+            (&metrics.policies_refreshed, &refresh.refreshed),
+            (&metrics.policy_refreshes_failed, &refresh.failed),
+        ];
+        for (shown, counter) in taken_over {
+            shown.inner().store(counter.load(Relaxed), Relaxed);
+        }
+        let cached = counted.cached.load(Relaxed);
+        metrics.cached.inner().store(cached, Relaxed);
         self.metrics.resolver_validating.set(
             match self.engine.answerer.world().resolver.validation() {
                 Validation::Validating => 1,
