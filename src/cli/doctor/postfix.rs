@@ -29,7 +29,11 @@ pub(super) async fn dnssec(findings: &mut Findings, settings: &Settings, config:
         let value = settings.get(name);
         let several = words(value).count() > 1;
         if against.contains(&name) {
-            let what = format!("{name} = {value}: {effect}");
+            let what = if value.is_empty() {
+                format!("{name} is not set: {effect}")
+            } else {
+                format!("{name} = {value}: {effect}")
+            };
             findings.problem(name, what, settings.cure(name, wanted));
         } else if name == "smtp_host_lookup" && several {
             findings.advice(
