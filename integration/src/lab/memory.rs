@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
+use std::fs;
 use std::hash::BuildHasher as _;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::deliveries::{MANY, SHORT_LIFE, many};
 use super::hoplock::Hoplock;
 use super::policy_host::Behaviour;
-use super::servers::{must, until};
+use super::servers::{NOT_VALIDATING, must, until};
 use super::stage::Lab;
 
 /// ST-25, ST-27, CA-08: a new id and a new MX within one TTL; a refresh that fails keeps the policy
@@ -95,6 +98,53 @@ fn failing_refresh(lab: &mut Lab<'_>) {
         .check(fetches.is_some_and(|fetches| fetches > 1), || {
             format!("no refresh was tried: {fetches:?}")
         });
+}
+
+/// MX-17: resolv.conf of the running machine changes to a resolver that does not validate. DANE is off,
+/// destinations that were seen with it wait, all others go on; and back again.
+pub(super) fn another_resolver(lab: &mut Lab<'_>) {
+    let state = |lab: &Lab<'_>| {
+        let status = lab.hoplock.tool(&["status", "--json"]);
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        status["resolver"]["state"].as_str().unwrap().to_owned()
+    };
+    let ask = |domain: &str| Hoplock::ask("postfix", domain).unwrap_or_default();
+    let expect = |lab: &mut Lab<'_>, domain: &str, begins: &str| {
+        let reply = ask(domain);
+        lab.report.check(reply.starts_with(begins), || {
+            format!("{domain} with another resolver: {reply:?}, expected {begins:?}")
+        });
+    };
+    expect(lab, "dane.test", "OK dane-only");
+    let file = lab.folder.join("resolv.conf");
+    let well = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("nameserver {NOT_VALIDATING}\n")).unwrap();
+    until("the other resolver", Duration::from_secs(40), || {
+        sleep(Duration::from_millis(500));
+        state(lab) == "not-validating"
+    });
+    expect(lab, "dane.test", "TEMP resolver-not-validating: ");
+    expect(lab, "sts.test", "OK secure match=");
+    expect(lab, "none.test", "NOTFOUND ");
+    let alarms = lab.hoplock.tool(&["status"]);
+    let page = String::from_utf8_lossy(&alarms.stdout).into_owned();
+    let told = page.contains("resolver-not-validating") && alarms.status.code() == Some(1);
+    lab.report.check(told, || format!("no alarm: {page}"));
+    // A crash does not make it forget.
+    lab.hoplock.kill();
+    lab.hoplock.restart();
+    expect(lab, "dane.test", "TEMP resolver-not-validating: ");
+    fs::write(&file, well).unwrap();
+    until("the validating resolver", Duration::from_secs(40), || {
+        sleep(Duration::from_millis(500));
+        state(lab) == "validating"
+    });
+    // Postfix is looked at once more, too.
+    until("dane.test again", Duration::from_secs(40), || {
+        sleep(Duration::from_millis(500));
+        ask("dane.test") == "OK dane-only"
+    });
+    println!("another resolver: noticed, and back again");
 }
 
 /// ST-28: SIGKILL at random moments while policies are learnt and refreshed; what an answer rested

@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
     lab.kill_in_mid_flow(&mapped);
     doctor::traps(&mut lab);
     memory::changes(&mut lab);
+    memory::another_resolver(&mut lab);
     memory::kills(&mut lab);
     let log = lab.hoplock.log();
     lab.report

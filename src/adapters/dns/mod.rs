@@ -4,6 +4,7 @@
 //! loopback. Not done here: validation, recursion, caching.
 
 pub mod message;
+pub mod observed;
 pub mod self_test;
 mod stub;
 pub mod system;

@@ -12,71 +12,10 @@ use hoplock_policy::findings::Validation;
 use tokio::time::sleep;
 
 use super::message::{ServerReply, is_answer};
+use super::observed::{Observation, Observed};
 use super::stub::{DnsStub, ask_one, is_failure};
 use super::system;
 use crate::world::Resolver as _;
-
-/// What was seen of one server so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    known: Option<bool>,
-    without_ad: u8,
-}
-
-/// What one probe brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Observation {
-    /// NOERROR with AD, and the broken name, if there is one, failed.
-    Authentic,
-    /// NOERROR without AD, or the broken name did not fail.
-    Plain,
-    /// Anything else.
-    Nothing,
-}
-
-impl Observation {
-    /// True for NOERROR without AD.
-    #[must_use]
-    pub fn is_plain(self) -> bool {
-        self == Self::Plain
-    }
-}
-
-impl Observed {
-    /// Plain answers in a row that convict a resolver.
-    pub const CONVICTION: u8 = 3;
-
-    /// What is known after one more probe.
-    #[must_use]
-    pub fn after(self, observation: Observation) -> Self {
-        match observation {
-            Observation::Authentic => Self {
-                known: Some(true),
-                without_ad: 0,
-            },
-            // An outage or an attack on the probe teaches nothing and forgets nothing.
-            Observation::Nothing => self,
-            Observation::Plain => {
-                let without_ad = self.without_ad.saturating_add(1);
-                let convicted = without_ad >= Self::CONVICTION;
-                Self {
-                    known: if convicted { Some(false) } else { self.known },
-                    without_ad,
-                }
-            }
-        }
-    }
-
-    /// The result so far.
-    #[must_use]
-    pub fn validation(self) -> Validation {
-        match self.known {
-            Some(true) => Validation::Validating,
-            Some(false) => Validation::NotValidating,
-            None => Validation::Unknown,
-        }
-    }
-}
 
 /// Tests every server once, or as often as it takes to be sure.
 pub async fn test(stub: &DnsStub) {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::message::{ServerReply, interpret, is_answer, is_bogus};
-use super::self_test::Observed;
+use super::observed::Observed;
 use super::{DnsOptions, transport};
 use crate::adapters::clock::Stopwatch;
 use crate::world::{Patience, Resolver, Waiting};

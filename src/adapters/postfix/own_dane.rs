@@ -15,7 +15,8 @@ use hoplock_policy::profile::OwnDaneSeen;
 use tokio::time::sleep;
 
 use super::Settings;
-use crate::adapters::dns::self_test::{Observed, probe_once};
+use crate::adapters::dns::observed::Observed;
+use crate::adapters::dns::self_test::probe_once;
 use crate::adapters::dns::system;
 use crate::world::Mta;
 

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::{Conditions, LawOptions, decide};
+use super::decide::{Conditions, decide};
+use super::options::LawOptions;
 use super::rows::Row;
 use super::verdict::{Answer, MatchName, Verdict};
 use crate::dns::{FailureKind, LookupFailure, SecurityStatus};

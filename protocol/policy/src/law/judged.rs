@@ -1,8 +1,8 @@
 //! Hosts with their states, and what the law made of them, in words for people.
 
 use super::choice::{Abilities, Choice, choose};
-use super::decide::LawOptions;
 use super::duty::Duty;
+use super::options::LawOptions;
 use super::outcome::{Candidate, Outcome};
 use super::rows::{Row, row_of};
 use super::situation::{HostSituation, HostState, MxSecurity, Situation, state_of};

@@ -13,12 +13,12 @@ mod decide;
 pub mod duty;
 pub mod golden;
 mod judged;
+mod options;
 pub mod outcome;
 pub mod rows;
 pub mod situation;
 mod verdict;
 
-pub use self::decide::{
-    Conditions, FirstContact, LawOptions, decide, decide_without_lookup, without_findings,
-};
+pub use self::decide::{Conditions, decide, decide_without_lookup, without_findings};
+pub use self::options::{FirstContact, LawOptions};
 pub use self::verdict::{Answer, JudgedHost, Loser, MatchName, StsBasis, Verdict, Why};
