@@ -9,7 +9,10 @@ suite=$1 packages=${2:-ca-certificates}
 cache=${HOPLOCK_LAB_CACHE:-/var/cache/hoplock-lab}
 folder=$cache/$suite-$packages
 if [ ! -e "$folder.complete" ]; then
-  mirror=${LAB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -1)}
+  # Not the one for security updates alone, which has no whole suite.
+  known=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
+    grep -v -- -security | head -1 || true)
+  mirror=${LAB_MIRROR:-$known}
   [ -n "$mirror" ] || { echo "apt knows no mirror: set LAB_MIRROR" >&2; exit 1; }
   rm -rf "$folder"
   mkdir -p "$cache"
