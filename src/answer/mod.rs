@@ -171,7 +171,6 @@ impl Answerer {
     pub async fn answer(&self, key: &str, profile: &Profile) -> Arc<Answered> {
         let next_hop = NextHop::parse(key);
         let now = self.world.clock.now();
-        // Before the settings: an answer by old ones must not be kept as one by new ones.
         let generation = self.generation_now();
         let settings = self.settings.load_full();
         if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, profile, now) {
@@ -194,9 +193,7 @@ impl Answerer {
                 }
                 return answered;
             }
-            return self
-                .judge(&entry, &settings, profile, answer_key, now)
-                .await;
+            return self.judge(&entry, profile, now).await;
         }
         if self.flights.len() >= MOST_FLIGHTS {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
@@ -213,9 +210,7 @@ impl Answerer {
         let verdict = match landed {
             Some(Ok(entry)) => {
                 let now = self.world.clock.now();
-                return self
-                    .judge(&entry, &settings, profile, answer_key, now)
-                    .await;
+                return self.judge(&entry, profile, now).await;
             }
             Some(Err(Broken)) => {
                 let words = "this lookup broke by a fault of hoplock; its log has the details";
@@ -248,11 +243,16 @@ impl Answerer {
     async fn judge(
         &self,
         entry: &Arc<Entry<Answered>>,
-        settings: &Settings,
         profile: &Profile,
-        key: AnswerKey,
         now: Moment,
     ) -> Arc<Answered> {
+        // Read now, since a gathering may have taken long; and before the settings: an answer by old
+        // ones must not be kept as one by new ones.
+        let key = AnswerKey {
+            profile: profile.name.clone(),
+            generation: self.generation_now(),
+        };
+        let settings = self.settings.load_full();
         if !self.asked.contains_key(&profile.name) {
             self.asked.insert(profile.name.clone(), ());
         }
@@ -284,7 +284,10 @@ impl Answerer {
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
-        entry.keep_answer(key, Arc::clone(&answered));
+        // What is known of the resolver may have changed in between: then it is judged anew.
+        if self.generation_now() == key.generation {
+            entry.keep_answer(key, Arc::clone(&answered));
+        }
         answered
     }
 
