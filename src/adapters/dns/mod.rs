@@ -16,6 +16,7 @@ use std::time::Duration;
 use hoplock_policy::name::DomainName;
 
 pub use self::stub::{DnsStub, ServerReport};
+pub use self::transport::{Datagrams, Network, Transport};
 
 /// How the stub asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use super::message::{ServerReply, is_answer};
 use super::observed::{Observation, Observed};
 use super::stub::{DnsStub, ask_one, is_failure};
 use super::system;
+use super::transport::{Network, Transport};
 use crate::world::Resolver as _;
 
 /// Tests every server once, or as often as it takes to be sure.
@@ -27,7 +28,8 @@ pub async fn test(stub: &DnsStub) {
     let broken = broken.map(|name| Question::new(name, RecordType::Soa));
     for server in stub.report() {
         for _ in 0..Observed::CONVICTION {
-            let observation = probe(server.address, &signed, broken.as_ref()).await;
+            let observation =
+                probe(stub.transport(), server.address, &signed, broken.as_ref()).await;
             stub.observe(server.address, |observed| observed.after(observation));
             if observation != Observation::Plain {
                 break;
@@ -75,17 +77,22 @@ fn follow_system(stub: &DnsStub) -> bool {
 
 /// Asks one server once for a signed name.
 pub async fn probe_once(server: SocketAddr, signed: &Question) -> Observation {
-    probe(server, signed, None).await
+    probe(&Network, server, signed, None).await
 }
 
-async fn probe(server: SocketAddr, signed: &Question, broken: Option<&Question>) -> Observation {
-    let Some(reply) = ask_one(server, signed, PATIENCE).await else {
+async fn probe(
+    transport: &dyn Transport,
+    server: SocketAddr,
+    signed: &Question,
+    broken: Option<&Question>,
+) -> Observation {
+    let Some(reply) = ask_one(transport, server, signed, PATIENCE).await else {
         return Observation::Nothing;
     };
     let observation = read(&reply);
     match broken {
         Some(question) if observation == Observation::Authentic => {
-            match ask_one(server, question, PATIENCE).await {
+            match ask_one(transport, server, question, PATIENCE).await {
                 Some(reply) if is_failure(&reply) => Observation::Authentic,
                 Some(_) => Observation::Plain,
                 None => Observation::Nothing,

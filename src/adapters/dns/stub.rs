@@ -12,15 +12,17 @@ use hoplock_policy::findings::Validation;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::DnsOptions;
 use super::message::{ServerReply, interpret, is_answer, is_bogus};
 use super::observed::Observed;
-use super::{DnsOptions, transport};
+use super::transport::{Network, Transport, exchange};
 use crate::adapters::clock::Stopwatch;
 use crate::world::{Patience, Resolver, Waiting};
 
 /// Asks the DNS through validating resolvers.
 pub struct DnsStub {
     options: DnsOptions,
+    transport: Arc<dyn Transport>,
     servers: ArcSwap<Vec<Server>>,
     places: Semaphore,
 }
@@ -45,9 +47,20 @@ impl DnsStub {
     /// A stub over these servers; nothing is known of them yet.
     #[must_use]
     pub fn new(options: DnsOptions, servers: &[SocketAddr]) -> Arc<Self> {
+        Self::over(Arc::new(Network), options, servers)
+    }
+
+    /// The same over another transport than the network.
+    #[must_use]
+    pub fn over(
+        transport: Arc<dyn Transport>,
+        options: DnsOptions,
+        servers: &[SocketAddr],
+    ) -> Arc<Self> {
         let places = Semaphore::new(options.lookups);
         let stub = Self {
             options,
+            transport,
             servers: ArcSwap::default(),
             places,
         };
@@ -76,6 +89,11 @@ impl DnsStub {
     #[must_use]
     pub fn options(&self) -> &DnsOptions {
         &self.options
+    }
+
+    /// What carries its messages.
+    pub(super) fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 
     /// The servers and what is known of them.
@@ -151,7 +169,7 @@ impl DnsStub {
             let words = "no name server is configured; see resolv.conf or [dns] servers";
             return Answer::failed(FailureKind::Unreachable, words);
         }
-        match race(&candidates, question).await {
+        match race(&*self.transport, &candidates, question).await {
             Ok(reply) => interpret(question, &reply, self.believes()),
             Err(error) => unreachable(&error),
         }
@@ -200,14 +218,18 @@ impl Resolver for DnsStub {
 
 /// Asks one server after the other: the next at once after an error, and after a silence beside the
 /// one that is silent. Two rounds; the best that came back counts.
-async fn race(servers: &[SocketAddr], question: &Question) -> io::Result<ServerReply> {
+async fn race(
+    transport: &dyn Transport,
+    servers: &[SocketAddr],
+    question: &Question,
+) -> io::Result<ServerReply> {
     let attempts: Vec<SocketAddr> = servers.repeat(ROUNDS);
     let mut waiting = attempts.into_iter();
     let mut running = FuturesUnordered::new();
     let mut last = Err(io::Error::from(io::ErrorKind::TimedOut));
     loop {
         match waiting.next() {
-            Some(server) => running.push(transport::exchange(server, question)),
+            Some(server) => running.push(exchange(transport, server, question)),
             None if running.is_empty() => return last,
             None => {}
         }
@@ -240,11 +262,12 @@ fn unreachable(error: &io::Error) -> Answer {
 
 /// Asks one server alone, for the self-test.
 pub(super) async fn ask_one(
+    transport: &dyn Transport,
     server: SocketAddr,
     question: &Question,
     patience: Duration,
 ) -> Option<ServerReply> {
-    timeout(patience, transport::exchange(server, question))
+    timeout(patience, exchange(transport, server, question))
         .await
         .ok()?
         .ok()
