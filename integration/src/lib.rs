@@ -10,5 +10,6 @@
     reason = "this crate is test code: a fault must stop it, loudly"
 )]
 
+pub mod adversary;
 pub mod lab;
 pub mod scenario;

@@ -10,6 +10,7 @@ mod load;
 mod log;
 mod run;
 mod store;
+pub(crate) use self::store::held;
 mod words;
 
 pub use self::load::{Malformed, Scenario, load};

@@ -66,7 +66,7 @@ impl StagedStore {
 }
 
 /// Holds the paused clock until `work` is done.
-fn held<'a, T: Send + 'a>(work: Waiting<'a, T>) -> Waiting<'a, T> {
+pub(crate) fn held<'a, T: Send + 'a>(work: Waiting<'a, T>) -> Waiting<'a, T> {
     Box::pin(async move {
         let (held, until) = std::sync::mpsc::channel::<()>();
         let guard = tokio::task::spawn_blocking(move || {

@@ -21,6 +21,16 @@ pub struct Abilities {
     pub address_limit: usize,
 }
 
+impl Abilities {
+    /// The level that the MTA comes to by itself: without DNSSEC, Postfix takes `dane` for `may`.
+    fn own_level(self) -> Floor {
+        match (self.floor, self.own_dane) {
+            (Floor::Dane, OwnDane::No) => Floor::May,
+            (floor, _) => floor,
+        }
+    }
+}
+
 /// The chosen answer with everything that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -56,7 +66,12 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let nothing_owed = bare.iter().all(|duty| *duty == Duty::Free) && !half_dane_used;
     if nothing_owed {
         // PD-12: "no policy" is "not found", so that the MTA's own default acts.
-        let outcomes = outcomes(Candidate::NotFound, situation, &duties, abilities.floor);
+        let outcomes = outcomes(
+            Candidate::NotFound,
+            situation,
+            &duties,
+            abilities.own_level(),
+        );
         let answer = Some(Candidate::NotFound);
         let losers = Vec::new();
         return Choice {
@@ -124,7 +139,7 @@ fn admit(
     if needs_dane && abilities.own_dane == OwnDane::No {
         return Err(Why::NotUnderstood);
     }
-    let outcomes = outcomes(candidate, situation, duties, abilities.floor);
+    let outcomes = outcomes(candidate, situation, duties, abilities.own_level());
     if let Some(index) = outcomes
         .iter()
         .zip(duties)

@@ -1,0 +1,44 @@
+//! What came of a run: every answer, and what the service was seen to remember.
+
+use super::plan::Millis;
+
+/// Everything that is judged afterwards.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The answers, as they left.
+    pub answers: Vec<Asked>,
+    /// What was durable, and since when.
+    pub memory: Vec<Remembered>,
+    /// Next hops at which usable TLSA records were noted, and when.
+    pub seen_with_dane: Vec<(Millis, String)>,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The event of the plan that asked.
+    pub event: usize,
+    /// What Postfix asked.
+    pub key: String,
+    /// When.
+    pub asked: Millis,
+    /// When the answer left.
+    pub answered: Millis,
+    /// What Postfix was told.
+    pub reply: String,
+    /// The row of the law, for people.
+    pub row: &'static str,
+    /// The reason, for people.
+    pub reason: &'static str,
+}
+
+/// A policy that was made durable, or forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Since when.
+    pub at: Millis,
+    /// Whose.
+    pub domain: String,
+    /// Its text, its id, and when its fetch began; none: forgotten.
+    pub policy: Option<(String, String, Millis)>,
+}

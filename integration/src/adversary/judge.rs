@@ -1,0 +1,344 @@
+//! Every answer of a run against the model: never weaker than the truth, never a refusal for nothing,
+//! never words that Postfix cannot read, never below its own level.
+//!
+//! An answer may rest on anything that was true within the lifetimes of the records, so the model is
+//! asked for every version of the truth in that window, and the answer must be permitted by one of
+//! them.
+
+use hoplock_model::postfix::{Reply, best_tier, parse_reply};
+use hoplock_model::{Floor, NextHop, Outcome, Question, Rule, Settings, Truth, World, truth};
+
+use super::exceptions;
+use super::history::{Asked, History};
+use super::memory::{Memory, memories};
+use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
+use super::plan::{Event, Key, Millis, NameServer, Plan};
+use super::site::{Server, Site, StsHost};
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// Which.
+    pub kind: Breach,
+    /// By which answer.
+    pub asked: Asked,
+    /// What was asked about.
+    pub key: Key,
+    /// In words.
+    pub words: String,
+}
+
+/// The promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Breach {
+    /// A delivery weaker than what the destination has proved, or what is remembered of it.
+    Weaker,
+    /// A refusal, or a detour, where nothing was attacked and nothing is broken; or still, after an
+    /// attack has ended for longer than anything is kept.
+    Stranded,
+    /// Words that make Postfix fail or bounce.
+    Unreadable,
+    /// A session below the mail server's own level.
+    BelowFloor,
+}
+
+/// Judges all answers of a run.
+#[must_use]
+pub fn judge(plan: &Plan, history: &History) -> Vec<Violation> {
+    let judged = history.answers.iter().filter_map(|asked| {
+        let Some((_, Event::Ask(key, _))) = plan.events.get(asked.event) else {
+            return None;
+        };
+        let case = Case::new(plan, history, asked, key)?;
+        let (kind, words) = case.judge()?;
+        Some(Violation {
+            kind,
+            asked: asked.clone(),
+            key: key.clone(),
+            words,
+        })
+    });
+    judged.collect()
+}
+
+/// One answer, and what is to be known about it.
+pub(super) struct Case<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) history: &'a History,
+    pub(super) asked: &'a Asked,
+    pub(super) key: &'a Key,
+    pub(super) number: usize,
+    /// What is published when the answer leaves.
+    pub(super) site: &'a Site,
+    /// Milliseconds that what the answer rests on may be old.
+    pub(super) oldest: Millis,
+}
+
+impl<'a> Case<'a> {
+    fn new(plan: &'a Plan, history: &'a History, asked: &'a Asked, key: &'a Key) -> Option<Self> {
+        let number = key.site();
+        let site = plan.site(number, asked.answered)?;
+        let versions = plan.sites.get(number)?;
+        let ttl = versions.iter().map(|(_, site)| site.ttls.longest());
+        let ttl = u64::from(ttl.max().unwrap_or(0)) * 1000;
+        // A resolver rounds what is left of a TTL up to a whole second.
+        let took = asked.answered - asked.asked;
+        Some(Self {
+            plan,
+            history,
+            asked,
+            key,
+            number,
+            site,
+            oldest: ttl + 1_000 + took.max(500),
+        })
+    }
+
+    fn judge(&self) -> Option<(Breach, String)> {
+        let reply = match parse_reply(&self.asked.reply) {
+            Ok(reply) => reply,
+            Err(why) => return Some((Breach::Unreadable, why)),
+        };
+        let hosts = self.postfix_sees();
+        let truths = self.truths();
+        for seeing in &hosts {
+            let outcome = demanded(self.plan, &reply, seeing);
+            if is_below(outcome, self.plan.floor) && !self.is_off() {
+                let words = format!("{} under {:?}", seeing.name, self.plan.floor);
+                return Some((Breach::BelowFloor, words));
+            }
+            let permitted = truths
+                .iter()
+                .any(|truth| truth.permits(&seeing.name, outcome));
+            if !permitted && !exceptions::excuse(self, &reply, seeing, outcome) {
+                let duties: Vec<String> = truths
+                    .iter()
+                    .map(|truth| format!("{:?}", truth.duty_of(&seeing.name)))
+                    .collect();
+                let words = format!(
+                    "{} ({:?}) gets {outcome:?}, owes {}",
+                    seeing.name,
+                    seeing.state,
+                    duties.join(" or ")
+                );
+                return Some((Breach::Weaker, words));
+            }
+        }
+        if !self.is_calm() {
+            return None;
+        }
+        self.stranded(&reply, &hosts, &truths)
+            .map(|words| (Breach::Stranded, words))
+    }
+
+    /// In calm, mail goes to the best hosts that a safe answer reaches.
+    fn stranded(&self, reply: &Reply, hosts: &[Seeing], truths: &[Truth]) -> Option<String> {
+        let reached = hosts
+            .iter()
+            .filter(|seeing| {
+                let outcome = demanded(self.plan, reply, seeing);
+                delivers(outcome, seeing, self.server(&seeing.name))
+            })
+            .map(|seeing| seeing.preference)
+            .min();
+        let best: Vec<Option<u16>> = truths.iter().map(best_tier).collect();
+        let is_best = |best: &Option<u16>| match (best, reached) {
+            (None, _) => true,
+            (Some(best), Some(reached)) => reached <= *best,
+            (Some(_), None) => false,
+        };
+        if best.iter().any(is_best) || exceptions::own_level_acts(reply, truths) {
+            return None;
+        }
+        Some(format!("reached tier {reached:?}, could be {best:?}"))
+    }
+
+    /// The hosts that Postfix finds when the answer has come.
+    fn postfix_sees(&self) -> Vec<Seeing> {
+        let at = self.asked.answered;
+        let world = as_attacked(self.plan, self.site, at);
+        let plain = self.plan.servers.contains(&NameServer::Plain);
+        let blind = self.plan.blind_from.is_some_and(|from| at >= from);
+        let settings = Settings {
+            believed: !plain && !blind,
+            ..self.settings(Rule::None, true)
+        };
+        seen(&truth(&world, &self.question(settings, None)))
+    }
+
+    /// Every truth that the answer may rest on.
+    pub(super) fn truths(&self) -> Vec<Truth> {
+        self.truths_over(&Site::published, &self.memories())
+    }
+
+    /// What was remembered while the answer was made.
+    pub(super) fn memories(&self) -> Vec<Option<Memory>> {
+        let (asked, answered) = (self.asked.asked, self.asked.answered);
+        memories(self.history, &self.site.domain_name(), asked, answered)
+    }
+
+    /// The same, with something else published or remembered.
+    pub(super) fn truths_over(
+        &self,
+        published: &dyn Fn(&Site) -> World,
+        memories: &[Option<Memory>],
+    ) -> Vec<Truth> {
+        let (asked, answered) = (self.asked.asked, self.asked.answered);
+        let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
+        let mut rules = vec![self.plan.rule(self.number, asked)];
+        rules.push(self.plan.rule(self.number, answered));
+        rules.dedup();
+        let mut truths = Vec::new();
+        for at in self.plan.instants(self.number, from, answered) {
+            let Some(site) = self.plan.site(self.number, at) else {
+                continue;
+            };
+            let world = published(site);
+            for memory in memories {
+                for rule in &rules {
+                    for believed in self.beliefs() {
+                        let settings = self.settings(*rule, believed);
+                        let question = self.question(settings, memory.as_ref());
+                        let truth = truth(&world, &question);
+                        if !truths.contains(&truth) {
+                            truths.push(truth);
+                        }
+                    }
+                }
+            }
+        }
+        truths
+    }
+
+    fn question(&self, settings: Settings, memory: Option<&Memory>) -> Question {
+        let host = |number: usize| {
+            let hosts = self.plan.site(self.number, 0).map(|site| &site.hosts);
+            let name = hosts.and_then(|hosts| hosts.get(number));
+            name.map_or_else(
+                || format!("m0.d{}.test", self.number),
+                |host| host.name.clone(),
+            )
+        };
+        let (next_hop, port) = match self.key {
+            Key::Domain(_) => (NextHop::Domain(self.site.domain_name()), 25),
+            Key::Submission(_) => (NextHop::Domain(self.site.domain_name()), 587),
+            Key::Host(_, number) => (NextHop::Host(host(*number)), 25),
+            Key::HostSubmission(_, number) => (NextHop::Host(host(*number)), 587),
+        };
+        Question {
+            next_hop,
+            port,
+            settings,
+            remembered: memory.map(|memory| memory.policy.clone()),
+            remembered_id: memory.map(|memory| memory.id.clone()),
+        }
+    }
+
+    fn settings(&self, rule: Rule, believed: bool) -> Settings {
+        // Rules are written for the domain alone.
+        let is_domain = matches!(self.key, Key::Domain(_) | Key::Submission(_));
+        let seen = &self.history.seen_with_dane;
+        Settings {
+            floor: self.plan.floor,
+            half_dane: self.plan.half_dane && !self.plan.servers.contains(&NameServer::Plain),
+            rule: if is_domain { rule } else { Rule::None },
+            believed,
+            seen_with_dane: seen
+                .iter()
+                .any(|(at, key)| *at < self.asked.asked && *key == self.asked.key),
+        }
+    }
+
+    /// Whether the service's name servers are to be believed: both, while it cannot know yet.
+    fn beliefs(&self) -> Vec<bool> {
+        let servers = &self.plan.servers;
+        if servers.contains(&NameServer::Remote) || !servers.contains(&NameServer::Validating) {
+            return vec![false];
+        }
+        match self.plan.blind_from {
+            Some(from) if self.asked.answered >= from => {
+                if self.asked.asked > from + exceptions::CONVICTION {
+                    vec![false]
+                } else {
+                    vec![true, false]
+                }
+            }
+            _ => vec![true],
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        self.plan.rule(self.number, self.asked.asked) == Rule::Off
+            || self.plan.rule(self.number, self.asked.answered) == Rule::Off
+    }
+
+    fn server(&self, name: &str) -> Server {
+        let host = self.site.host(name).map(|host| host.server);
+        host.unwrap_or(Server {
+            tls: true,
+            key: super::internet::ATTACKERS_KEY,
+            web_pki: true,
+            own_names: false,
+        })
+    }
+
+    /// True where nothing was attacked and nothing changed for as long as anything is kept.
+    fn is_calm(&self) -> bool {
+        let (asked, answered) = (self.asked.asked, self.asked.answered);
+        let since = |span: Millis| asked.saturating_sub(span);
+        let has_sts = self
+            .plan
+            .sites
+            .get(self.number)
+            .is_some_and(|versions| versions.iter().any(|(_, site)| site.sts.is_some()));
+        let dns = since(self.oldest + LONGEST_FAILURE);
+        let policy = since(self.oldest + LONGEST_RETRY);
+        let attacked = self.plan.attacks.iter().any(|attack| {
+            let since = if has_sts { policy.min(dns) } else { dns };
+            exceptions::concerns(attack, self.number)
+                && attack.until > since
+                && attack.from <= answered
+        });
+        let begin = since(self.oldest);
+        let changed = self.plan.instants(self.number, begin, answered).len() > 1;
+        let versions = self.plan.sites.get(self.number);
+        let fetchable = |site: &Site| {
+            site.sts
+                .as_ref()
+                .is_none_or(|sts| sts.host == StsHost::Serves)
+        };
+        let recovering = has_sts
+            && versions.is_some_and(|versions| {
+                let now = fetchable(self.site);
+                versions
+                    .iter()
+                    .any(|(at, site)| *at <= answered && fetchable(site) != now)
+            });
+        let stepped = self.plan.events.iter().any(|(_, event)| {
+            matches!(event, Event::Wall(_)) || matches!(event, Event::Restart(_, by) if *by != 0)
+        });
+        let ruled = self.plan.events.iter().any(|(at, event)| {
+            matches!(event, Event::Rule(number, _) if *number == self.number)
+                && *at > begin
+                && *at <= answered
+        });
+        let blind = self.plan.blind_from.is_some_and(|from| answered >= from);
+        let crowded = self.plan.events.iter().any(|(at, event)| {
+            matches!(event, Event::Crash(_)) && *at <= answered && *at + 5_000 > asked
+        });
+        !(attacked || changed || recovering || stepped || ruled || blind || crowded)
+    }
+}
+
+fn is_below(outcome: Outcome, floor: Floor) -> bool {
+    match floor {
+        Floor::May | Floor::Dane => false,
+        Floor::Encrypt => outcome == Outcome::Clear,
+        Floor::Secure => matches!(outcome, Outcome::Clear | Outcome::Encrypt),
+    }
+}
+
+/// RFC 2308, 7.1: a failed lookup is kept for five minutes at most; and a little.
+const LONGEST_FAILURE: Millis = 320_000;
+/// A policy that could not be fetched is tried again within an hour; and a little.
+const LONGEST_RETRY: Millis = 3_700_000;

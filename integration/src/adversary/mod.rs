@@ -1,0 +1,39 @@
+//! The adversary: a simulated outside with an attacker in it, and a model that says what he must not
+//! reach.
+//!
+//! A [`plan`] says everything that happens; [`generate`] makes one from a number. [`run`] plays it
+//! against the real answerer, cache, store, discovery and DNS stub, over a simulated network and a
+//! paused clock, and lets the independent model (`hoplock-model`) judge every answer. A plan that
+//! shows a fault is cut down ([`shrink`]) and written as the beginning of a scenario ([`draft`]).
+
+use std::sync::Arc;
+
+pub mod draft;
+mod exceptions;
+pub mod generate;
+pub mod history;
+mod internet;
+pub mod judge;
+mod memory;
+mod mta;
+pub mod plan;
+mod process;
+pub mod shrink;
+pub mod site;
+mod store;
+mod wire;
+
+use self::judge::Violation;
+use self::plan::Plan;
+
+/// Plays a plan; every promise that was broken, in order.
+#[must_use]
+pub fn run(plan: &Arc<Plan>) -> Vec<Violation> {
+    judge::judge(plan, &process::play(plan))
+}
+
+/// The answers of a run, for people.
+#[must_use]
+pub fn answers(plan: &Arc<Plan>) -> Vec<history::Asked> {
+    process::play(plan).answers
+}

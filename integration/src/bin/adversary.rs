@@ -1,0 +1,194 @@
+//! Searches for answers that are weaker than the truth, or that strand mail for nothing.
+//!
+//! `adversary attacked|honest [--runs N] [--from SEED] [--jobs N] [--seconds N]` plays runs with
+//! fresh seeds and stops at the first breach, which it cuts down and prints;
+//! `adversary attacked|honest --seed SEED` plays one run and prints its answers.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hoplock_integration::adversary::judge::Violation;
+use hoplock_integration::adversary::plan::{Event, Plan};
+use hoplock_integration::adversary::shrink::shrink;
+use hoplock_integration::adversary::{answers, draft, generate, run};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |name: &str| -> Option<u64> {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)?.parse().ok()
+    };
+    let kind = match arguments.first().map(String::as_str) {
+        Some("attacked") => Search::Attacked,
+        Some("honest") => Search::Honest,
+        _ => {
+            eprintln!(
+                "usage: adversary attacked|honest [--runs N] [--from SEED] [--jobs N] \
+                 [--seconds N] [--all] | --seed SEED"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(seed) = number("--seed") {
+        return show(&kind.plan(seed));
+    }
+    let search = Searching {
+        kind,
+        next: AtomicU64::new(number("--from").unwrap_or_else(fresh)),
+        left: AtomicU64::new(number("--runs").unwrap_or(u64::MAX)),
+        until: number("--seconds").map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+        answers: AtomicU64::new(0),
+        found: Mutex::new(None),
+    };
+    search.search(number("--jobs").unwrap_or(2))
+}
+
+/// A seed that was hardly used before.
+fn fresh() -> u64 {
+    fastrand::u64(..1 << 48)
+}
+
+#[derive(Clone, Copy)]
+enum Search {
+    Attacked,
+    Honest,
+}
+
+impl Search {
+    fn plan(self, seed: u64) -> Plan {
+        match self {
+            Self::Attacked => generate::attacked(seed),
+            Self::Honest => generate::honest(seed, DESTINATIONS),
+        }
+    }
+}
+
+struct Searching {
+    kind: Search,
+    next: AtomicU64,
+    left: AtomicU64,
+    until: Option<Instant>,
+    answers: AtomicU64,
+    found: Mutex<Option<(Plan, Violation)>>,
+}
+
+impl Searching {
+    fn search(&self, jobs: u64) -> ExitCode {
+        let started = Instant::now();
+        let from = self.next.load(Ordering::Relaxed);
+        let played = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while let Some(seed) = self.take() {
+                        self.play(seed);
+                        played.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let runs = played.load(Ordering::Relaxed);
+        let asked = self.answers.load(Ordering::Relaxed);
+        let seconds = started.elapsed().as_secs_f32();
+        println!("{runs} runs from seed {from}, {asked} answers judged, {seconds:.1} s");
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((plan, violation)) = found.as_ref() else {
+            println!("no breach");
+            return ExitCode::SUCCESS;
+        };
+        println!(
+            "seed {} shows {:?}: {}",
+            plan.seed, violation.kind, violation.words
+        );
+        let (small, violation) = shrink(plan, violation.kind);
+        print(&small);
+        println!("{violation:#?}");
+        println!("as a scenario:\n{}", draft::scenario(&small, &violation));
+        ExitCode::FAILURE
+    }
+
+    fn take(&self) -> Option<u64> {
+        let over = self.until.is_some_and(|until| Instant::now() >= until);
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if over || found {
+            return None;
+        }
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .ok()?;
+        Some(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn play(&self, seed: u64) {
+        let plan = Arc::new(self.kind.plan(seed));
+        let asked = plan.events.iter().map(|(_, event)| match event {
+            Event::Ask(_, times) => u64::try_from(*times).unwrap_or(0),
+            _ => 0,
+        });
+        self.answers.fetch_add(asked.sum(), Ordering::Relaxed);
+        if let Some(violation) = run(&plan).into_iter().next() {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.get_or_insert((Plan::clone(&plan), violation));
+        }
+    }
+}
+
+/// A plan, without the destinations that nobody asks about.
+fn print(plan: &Plan) {
+    let head = (&plan.servers, plan.floor, plan.half_dane, plan.file);
+    println!(
+        "servers, floor, half_dane, file: {head:?}; blind from {:?}",
+        plan.blind_from
+    );
+    for versions in &plan.sites {
+        for (from, site) in versions.iter().filter(|(_, site)| !site.hosts.is_empty()) {
+            println!(
+                "from {from}: {:?} {:?} {:?} signed {:?} {:?} {:?}",
+                site.domain_name(),
+                site.mx,
+                site.ttls,
+                site.domain,
+                site.outside,
+                site.aliases
+            );
+            for host in &site.hosts {
+                println!("  {host:?}");
+            }
+            println!("  {:?}", site.sts);
+        }
+    }
+    for attack in &plan.attacks {
+        println!("{attack:?}");
+    }
+    for event in &plan.events {
+        println!("{event:?}");
+    }
+}
+
+fn show(plan: &Plan) -> ExitCode {
+    let plan = Arc::new(plan.clone());
+    print(&plan);
+    for asked in answers(&plan) {
+        println!("{asked:?}");
+    }
+    let violations = run(&plan);
+    for violation in &violations {
+        println!("{violation:#?}");
+    }
+    if violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Of one honest run.
+const DESTINATIONS: usize = 100;
