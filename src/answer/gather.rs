@@ -107,11 +107,20 @@ pub(super) enum Purpose {
 
 impl Gathering {
     async fn run(&self, next_hop: &NextHop, deadline: Duration) -> Arc<Entry<Answered>> {
-        let (findings, under, options) = self.findings(next_hop, deadline).await;
+        let (findings, mut under, options) = self.findings(next_hop, deadline).await;
+        // MX-17: a resolver that has just stopped to validate must not pass for a zone that is no
+        // longer signed; the self-test of every few minutes would be too late.
+        let has_dane = has_usable_dane(&findings);
+        if under != Validation::NotValidating
+            && !has_dane
+            && memory::looks_lost(&self.world, &findings).await
+            && self.world.resolver.test().await == Validation::NotValidating
+        {
+            under = Validation::NotValidating;
+        }
         for warning in &findings.warnings {
             tracing::info!(%next_hop, "{warning}");
         }
-        let has_dane = has_usable_dane(&findings);
         let enforced = matches!(
             &findings.sts,
             StsFinding::Policy { remembered, .. } if remembered.policy.mode == StsMode::Enforce

@@ -9,7 +9,7 @@ use hoplock_policy::next_hop::NextHop;
 
 use super::Answered;
 use crate::cache::Entry;
-use crate::world::{DaneMemory, Gone, Proof, World};
+use crate::world::{DaneMemory, Gone, Patience, Proof, World};
 
 /// MX-17: seen with usable TLSA records within the last 30 days, and not proved gone since. What
 /// cannot be read may say so: it binds.
@@ -18,6 +18,33 @@ pub(super) async fn holds(world: &World, next_hop: &NextHop, now: Moment) -> boo
         Err(_) => true,
         Ok(None) => false,
         Ok(Some(memory)) => is_remembered(memory, now) && !is_proved_gone(memory),
+    }
+}
+
+/// True where a destination that had usable TLSA records shows none, and something on the way to them
+/// is merely said: not proved by anybody.
+pub(super) async fn looks_lost(world: &World, findings: &Findings) -> bool {
+    let merely_said = match &findings.mx {
+        MxFinding::Hosts(selection) => {
+            selection.status() == SecurityStatus::Insecure
+                || findings
+                    .hosts
+                    .iter()
+                    .any(|host| host.dane == DaneFinding::NoneInsecure)
+        }
+        MxFinding::NoHosts { status, .. } => *status == SecurityStatus::Insecure,
+        MxFinding::Failed(_) => false,
+    };
+    if !merely_said {
+        return false;
+    }
+    let reading = world.store.dane(findings.next_hop.clone());
+    match Patience::of(READING).wait(reading).await {
+        Some(Ok(memory)) => memory.is_some_and(|memory| {
+            is_remembered(memory, findings.gathered) && memory.gone.is_none()
+        }),
+        // It may have had them.
+        Some(Err(_)) | None => true,
     }
 }
 
@@ -102,5 +129,7 @@ fn is_proved_gone(memory: DaneMemory) -> bool {
     memory.gone.is_some_and(|gone| gone.proof == Proof::Proved)
 }
 
+/// A disk that hangs holds nobody for longer.
+const READING: Duration = Duration::from_secs(2);
 /// How long a destination with DANE is remembered (MX-17).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);

@@ -46,6 +46,10 @@ pub trait Resolver: Send + Sync {
 
     /// What the self-test found out about the resolver (MX-17).
     fn validation(&self) -> Validation;
+
+    /// Tests at once, where that has not just been done, and says what is known then. To be asked
+    /// when what was known to be secure looks insecure: it may be the resolver that has changed.
+    fn test(&self) -> Waiting<'_, Validation>;
 }
 
 /// Fetches MTA-STS policies.

@@ -46,6 +46,16 @@ impl Patience {
         }
     }
 
+    /// True where it has ended.
+    #[must_use]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a bound on waiting, not a reading of the time"
+    )]
+    pub fn is_over(self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// What `work` brings, or `None` when patience ends first.
     pub async fn wait<T>(self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.until, work).await.ok()

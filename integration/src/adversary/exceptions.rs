@@ -2,27 +2,72 @@
 //!
 //! This is the only list. Whoever adds to it says which line of the law declares it.
 
-use hoplock_model::postfix::Reply;
-use hoplock_model::{Duty, Outcome, Selection, Truth, Type, World};
+use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
 
 use super::judge::Case;
+use super::memory::Memory;
 use super::mta::Seeing;
 use super::plan::{Attack, Event, Kind, Millis, Target};
 use super::site::{Site, StsHost};
 
-/// True where one of the exceptions permits this outcome for this host.
+/// True where one of the exceptions, or several together, permit this outcome for this host.
 pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
-    ALL.iter()
+    OUTRIGHT
+        .iter()
         .any(|exception| exception(case, reply, seeing, outcome))
+        || relaxed(case)
+            .iter()
+            .any(|truth| truth.permits(&seeing.name, outcome))
 }
 
 type Exception = fn(&Case<'_>, &Reply, &Seeing, Outcome) -> bool;
 
-const ALL: [Exception; 4] = [first_contact, patterns, rule_off, clock_jumped];
+/// Those that excuse an outcome by themselves.
+const OUTRIGHT: [Exception; 5] = [
+    patterns,
+    rule_off,
+    replayed_set,
+    spoiled_test,
+    failed_for_us_alone,
+];
 
-/// ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since its
-/// record or its host was attacked or is broken, counts as unpublished; what is remembered goes on.
-fn first_contact(case: &Case<'_>, _: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
+/// The truths under the exceptions that say what the service cannot know.
+fn relaxed(case: &Case<'_>) -> Vec<Truth> {
+    // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
+    // its record or its host was attacked or is broken, counts as unpublished.
+    let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
+    if is_policy_hidden(case) {
+        published.push(without_policy);
+    }
+    // ST-28: a wall clock that runs ahead when the process starts cannot be told from a pause.
+    let mut memories: Vec<Option<Memory>> = case.memories();
+    if has_clock_jumped(case) {
+        memories.push(None);
+    }
+    // PD-07, DT-20n: behind an insecure MX set, which proves nothing, TLSA records bind only where they
+    // are seen; whoever keeps all of them from being seen has gained no more than by forging the set.
+    let mut cases = vec![case.with_half_dane(true), case.with_half_dane(false)];
+    if !is_attacked(case) {
+        cases = vec![case.as_it_is()];
+    }
+    let mut truths = Vec::new();
+    for case in &cases {
+        for published in &published {
+            let found = case.truths_over(published, &memories);
+            truths.extend(found);
+        }
+    }
+    truths
+}
+
+fn is_attacked(case: &Case<'_>) -> bool {
+    let since = case.asked.asked.saturating_sub(case.oldest + FAILURE);
+    case.plan.attacks.iter().any(|attack| {
+        concerns(attack, case.number) && attack.until > since && attack.from <= case.asked.answered
+    })
+}
+
+fn is_policy_hidden(case: &Case<'_>) -> bool {
     let since = case.asked.asked.saturating_sub(case.oldest + RETRY);
     let hides = |attack: &Attack| {
         let on_record = attack.types.is_empty() || attack.types.contains(&Type::Txt);
@@ -31,24 +76,33 @@ fn first_contact(case: &Case<'_>, _: &Reply, seeing: &Seeing, outcome: Outcome) 
             && attack.until > since
             && attack.from <= case.asked.answered
     };
-    let attacked = case.plan.attacks.iter().any(hides);
-    let versions = case.plan.sites.get(case.number);
-    let broken = |site: &Site| {
+    let mut versions = case.plan.sites.get(case.number).into_iter().flatten();
+    let is_broken = |site: &Site| {
         site.sts
             .as_ref()
             .is_some_and(|sts| sts.host != StsHost::Serves)
     };
-    let was_broken = versions.is_some_and(|versions| {
-        let in_force = |at: Millis| at <= case.asked.answered;
-        versions
-            .iter()
-            .any(|(at, site)| in_force(*at) && broken(site))
+    case.plan.attacks.iter().any(hides)
+        || versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
+}
+
+fn has_clock_jumped(case: &Case<'_>) -> bool {
+    let before = |(at, _): &&(Millis, Event)| *at <= case.asked.asked;
+    let events = || case.plan.events.iter().filter(before);
+    let ahead = events().any(|(_, event)| match event {
+        Event::Wall(by) | Event::Restart(_, by) => *by > 0,
+        _ => false,
     });
-    (attacked || was_broken)
-        && case
-            .truths_over(&without_policy, &case.memories())
-            .iter()
-            .any(|truth| truth.permits(&seeing.name, outcome))
+    // A process that is to be killed may live on for long.
+    let died = events().any(|(_, event)| matches!(event, Event::Crash(_) | Event::Restart(..)));
+    ahead && died
+}
+
+fn without_policy(site: &Site) -> World {
+    World {
+        policy_hosts: Vec::new(),
+        ..site.published()
+    }
 }
 
 /// DT-01s, PF-12: where no host can be found, the answer carries the policy's patterns, and Postfix
@@ -77,47 +131,57 @@ pub(super) fn own_level_acts(reply: &Reply, truths: &[Truth]) -> bool {
     *reply == Reply::NotFound && truths.iter().any(owes_nothing)
 }
 
+/// DT-12u and DT-14, column floor `encrypt`: the answer is `dane`, for Postfix skips a host whose lookup
+/// failed. Where it failed for the service alone, Postfix sees a bare host, and takes clear text.
+pub(super) fn failed_for_us_alone(
+    case: &Case<'_>,
+    reply: &Reply,
+    seeing: &Seeing,
+    outcome: Outcome,
+) -> bool {
+    let is_dane = matches!(
+        reply,
+        Reply::Level {
+            level: Level::Dane,
+            ..
+        }
+    );
+    let is_bare = matches!(seeing.state, State::NoneSecure | State::NoneInsecure);
+    outcome == Outcome::Clear
+        && is_dane
+        && is_bare
+        && case.plan.floor == Floor::Encrypt
+        && matches!(case.asked.row, "DT-12u" | "DT-14")
+        && is_attacked(case)
+}
+
 /// OP-03: where the operator switches a destination off, it is as the mail server's own level has it.
 fn rule_off(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
     let rule = |at| case.plan.rule(case.number, at) == hoplock_model::Rule::Off;
     rule(case.asked.asked) || rule(case.asked.answered)
 }
 
-/// ST-28: a wall clock that runs ahead when the process starts cannot be told from a pause.
-fn clock_jumped(case: &Case<'_>, _: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
-    let mut ahead = 0;
-    let mut jumped = false;
-    for (at, event) in &case.plan.events {
-        if *at > case.asked.asked {
-            break;
-        }
-        match event {
-            Event::Wall(by) => ahead += by.max(&0),
-            Event::Restart(_, by) => {
-                ahead += by.max(&0);
-                jumped |= ahead > 0;
-            }
-            Event::Crash(_) => jumped |= ahead > 0,
-            _ => {}
-        }
-    }
-    let forgotten = [None];
-    let truths = || {
-        let mut truths = case.truths_over(&Site::published, &forgotten);
-        truths.extend(case.truths_over(&without_policy, &forgotten));
-        truths
-    };
-    jumped
-        && truths()
-            .iter()
-            .any(|truth| truth.permits(&seeing.name, outcome))
+/// RFC 4033, 8.1: an old MX set, replayed within the life of its signatures, says nothing of a host that
+/// has joined it since; an answer is about the set that the service was shown.
+fn replayed_set(case: &Case<'_>, _: &Reply, seeing: &Seeing, _: Outcome) -> bool {
+    let lacks = |truth: &Truth| truth.hosts.iter().all(|host| host.name != seeing.name);
+    replayed(case) > 0 && case.truths().iter().any(lacks)
 }
 
-fn without_policy(site: &Site) -> World {
-    World {
-        policy_hosts: Vec::new(),
-        ..site.published()
-    }
+/// MX-17: a self-test that brings nothing changes nothing. A resolver that stops to validate while
+/// somebody spoils its test is believed until it can be tested.
+fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
+    let Some(from) = case.plan.blind_from else {
+        return false;
+    };
+    let since = from.saturating_sub(CONVICTION);
+    let spoils = |attack: &Attack| {
+        matches!(attack.target, Target::SelfTest | Target::NameServer(_))
+            && !attack.kind.is_https()
+            && attack.until > since
+            && attack.from <= case.asked.answered
+    };
+    case.asked.answered >= from && case.plan.attacks.iter().any(spoils)
 }
 
 /// How old what was replayed to the service may be, beyond its TTL: within the life of its signatures
@@ -143,6 +207,8 @@ pub(super) fn concerns(attack: &Attack, number: usize) -> bool {
     }
 }
 
+/// RFC 2308, 7.1: a failed lookup is kept for five minutes at most.
+const FAILURE: Millis = 320_000;
 /// A policy that could not be fetched is tried again within an hour.
 const RETRY: Millis = 3_700_000;
 /// MX-17: a resolver that stops to validate is convicted by its next self-test.

@@ -9,8 +9,11 @@ pub struct History {
     pub answers: Vec<Asked>,
     /// What was durable, and since when.
     pub memory: Vec<Remembered>,
-    /// Next hops at which usable TLSA records were noted, and when.
-    pub seen_with_dane: Vec<(Millis, String)>,
+    /// MX sets as the name server that Postfix shares with the service kept them: the domain, since
+    /// when, and until when.
+    pub kept: Vec<(String, Millis, Millis)>,
+    /// When usable TLSA records were noted at a next hop (true), or noted to be proved gone (false).
+    pub seen_with_dane: Vec<(Millis, String, bool)>,
 }
 
 /// One answer.

@@ -12,20 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::dns::{Datagrams, Transport};
-use hoplock::world::{FetchFailure, FetchFailureKind, PolicyFetcher, PolicyResponse, Waiting};
+use hoplock::world::Waiting;
 use hoplock_model::{Answer, Data, Name, Type, World};
-use hoplock_policy::name::PolicyDomain;
 use tokio::time::sleep;
 
+use super::life::Life;
 use super::plan::{Attack, Kind, Millis, NameServer, Plan, Target};
-use super::process::Life;
 use super::site::Ttls;
 use super::wire::{Flags, NOERROR, NXDOMAIN, Query, REFUSED, SERVFAIL};
 
 /// The outside of one process.
 pub(super) struct Internet {
-    plan: Arc<Plan>,
-    life: Arc<Life>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) life: Arc<Life>,
     caches: Arc<Caches>,
 }
 
@@ -34,6 +33,15 @@ pub(super) struct Internet {
 pub(super) struct Caches {
     known: Mutex<HashMap<(usize, Name, Type), Known>>,
     asked: Mutex<HashMap<(Name, u16), u64>>,
+    /// MX sets of the first server: the domain, since when, and until when.
+    kept: Mutex<Vec<(Name, Millis, Millis)>>,
+}
+
+impl Caches {
+    /// Every MX set that the first server kept, for what Postfix sees through it.
+    pub(super) fn take_kept(&self) -> Vec<(Name, Millis, Millis)> {
+        std::mem::take(&mut *lock(&self.kept))
+    }
 }
 
 #[derive(Clone)]
@@ -143,6 +151,10 @@ impl Internet {
             let ttl = life_of(&answer, record_type, site.ttls);
             let ttls = site.ttls;
             let since = now;
+            if number == 0 && record_type == Type::Mx {
+                let until = now + u64::from(ttl) * 1000;
+                lock(&self.caches.kept).push((query.name.clone(), now, until));
+            }
             known.insert(
                 key,
                 Known {
@@ -270,71 +282,6 @@ async fn next(replies: &mut Replies, life: &Life) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-impl PolicyFetcher for Internet {
-    fn fetch(&self, domain: PolicyDomain) -> Waiting<'_, Result<PolicyResponse, FetchFailure>> {
-        Box::pin(async move {
-            self.life.step().await;
-            let name = domain.0.as_str().to_owned();
-            let number = site_of(&name);
-            let attack = self.plan.attack(self.life.now(), |attack| {
-                let target = match attack.target {
-                    Target::All => true,
-                    Target::Site(site) => number == Some(site),
-                    Target::SelfTest | Target::NameServer(_) => false,
-                };
-                target && attack.kind.is_https()
-            });
-            match attack.map(|attack| attack.kind) {
-                Some(Kind::Reset) => return Err(failure(FetchFailureKind::Connection)),
-                Some(Kind::WrongCertificate) => return Err(failure(FetchFailureKind::WebPki)),
-                Some(Kind::Redirect) => return Ok(redirected()),
-                Some(Kind::Slow(by)) if by >= FETCH_TIMEOUT => {
-                    sleep(Duration::from_millis(FETCH_TIMEOUT)).await;
-                    self.life.step().await;
-                    return Err(failure(FetchFailureKind::Timeout));
-                }
-                Some(Kind::Slow(by)) => sleep(Duration::from_millis(by)).await,
-                _ => sleep(Duration::from_millis(5)).await,
-            }
-            let site = number.and_then(|number| self.plan.site(number, self.life.now()));
-            let response = site.map_or(Err(failure(FetchFailureKind::Lookup)), |site| {
-                served(&site.published(), &name)
-            });
-            self.life.step().await;
-            response
-        })
-    }
-}
-
-fn served(world: &World, domain: &str) -> Result<PolicyResponse, FetchFailure> {
-    let host = world.policy_hosts.iter().find(|host| host.domain == domain);
-    let host = host.ok_or_else(|| failure(FetchFailureKind::Lookup))?;
-    if !host.certificate_valid {
-        return Err(failure(FetchFailureKind::WebPki));
-    }
-    Ok(PolicyResponse {
-        status: host.status,
-        media_type: Some(host.media_type.clone()),
-        body: host.body.clone(),
-    })
-}
-
-/// A redirection to a page that says what the attacker would like.
-fn redirected() -> PolicyResponse {
-    PolicyResponse {
-        status: 301,
-        media_type: Some("text/plain".to_owned()),
-        body: b"version: STSv1\nmode: none\nmax_age: 86400\n".to_vec(),
-    }
-}
-
-fn failure(kind: FetchFailureKind) -> FetchFailure {
-    FetchFailure {
-        kind,
-        detail: "says the adversary".to_owned(),
-    }
-}
-
 /// How long a resolver keeps this answer.
 fn life_of(answer: &Answer, record_type: Type, ttls: Ttls) -> u32 {
     let own = match (answer, record_type) {
@@ -446,5 +393,3 @@ const HOUR: Ttls = Ttls {
     negative: 3600,
 };
 const FIRST_PORT: usize = 5300;
-/// As the real fetcher.
-const FETCH_TIMEOUT: Millis = 60_000;

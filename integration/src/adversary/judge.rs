@@ -72,6 +72,7 @@ pub(super) struct Case<'a> {
     pub(super) site: &'a Site,
     /// Milliseconds that what the answer rests on may be old.
     pub(super) oldest: Millis,
+    half_dane: bool,
 }
 
 impl<'a> Case<'a> {
@@ -91,7 +92,21 @@ impl<'a> Case<'a> {
             number,
             site,
             oldest: ttl + 1_000 + took.max(500),
+            half_dane: plan.half_dane && plan.own_dane,
         })
+    }
+
+    /// The same case.
+    pub(super) fn as_it_is(&self) -> Self {
+        self.with_half_dane(self.half_dane)
+    }
+
+    /// The same case under another `[dane] half_dane`, where that is on at all.
+    pub(super) fn with_half_dane(&self, half_dane: bool) -> Self {
+        Self {
+            half_dane: half_dane && self.half_dane,
+            ..*self
+        }
     }
 
     fn judge(&self) -> Option<(Breach, String)> {
@@ -103,7 +118,10 @@ impl<'a> Case<'a> {
         let truths = self.truths();
         for seeing in &hosts {
             let outcome = demanded(self.plan, &reply, seeing);
-            if is_below(outcome, self.plan.floor) && !self.is_off() {
+            if is_below(outcome, self.plan.floor)
+                && !self.is_off()
+                && !exceptions::failed_for_us_alone(self, &reply, seeing, outcome)
+            {
                 let words = format!("{} under {:?}", seeing.name, self.plan.floor);
                 return Some((Breach::BelowFloor, words));
             }
@@ -153,14 +171,19 @@ impl<'a> Case<'a> {
         Some(format!("reached tier {reached:?}, could be {best:?}"))
     }
 
-    /// The hosts that Postfix finds when the answer has come.
+    /// The hosts that Postfix finds when the answer has come, through the name server that it shares
+    /// with the service.
     fn postfix_sees(&self) -> Vec<Seeing> {
         let at = self.asked.answered;
-        let world = as_attacked(self.plan, self.site, at);
-        let plain = self.plan.servers.contains(&NameServer::Plain);
-        let blind = self.plan.blind_from.is_some_and(|from| at >= from);
+        let domain = self.site.domain_name();
+        let mut kept = self.history.kept.iter().rev();
+        let kept = kept.find(|(own, since, until)| *own == domain && *since <= at && at < *until);
+        let seen_at = kept.map_or(at, |(_, since, _)| *since);
+        let site = self.plan.site(self.number, seen_at).unwrap_or(self.site);
+        let world = as_attacked(self.plan, site, at);
+        // Where Postfix's own name server stops to validate is found out apart (PD-11, PF-08).
         let settings = Settings {
-            believed: !plain && !blind,
+            believed: self.plan.own_dane,
             ..self.settings(Rule::None, true)
         };
         seen(&truth(&world, &self.question(settings, None)))
@@ -174,7 +197,7 @@ impl<'a> Case<'a> {
     /// What was remembered while the answer was made.
     pub(super) fn memories(&self) -> Vec<Option<Memory>> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
-        memories(self.history, &self.site.domain_name(), asked, answered)
+        memories(self.plan, self.history, self.number, asked, answered)
     }
 
     /// The same, with something else published or remembered.
@@ -235,17 +258,20 @@ impl<'a> Case<'a> {
     }
 
     fn settings(&self, rule: Rule, believed: bool) -> Settings {
-        // Rules are written for the domain alone.
-        let is_domain = matches!(self.key, Key::Domain(_) | Key::Submission(_));
+        // Rules are written for the domain alone; a host may have its name.
+        let named = format!("[{}]", self.site.domain_name());
+        let is_domain = matches!(self.key, Key::Domain(_) | Key::Submission(_))
+            || self.asked.key.starts_with(&named);
         let seen = &self.history.seen_with_dane;
         Settings {
             floor: self.plan.floor,
-            half_dane: self.plan.half_dane && !self.plan.servers.contains(&NameServer::Plain),
+            half_dane: self.half_dane,
             rule: if is_domain { rule } else { Rule::None },
             believed,
             seen_with_dane: seen
                 .iter()
-                .any(|(at, key)| *at < self.asked.asked && *key == self.asked.key),
+                .rfind(|(at, key, _)| *at < self.asked.asked && *key == self.asked.key)
+                .is_some_and(|(_, _, seen)| *seen),
         }
     }
 
@@ -282,7 +308,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// True where nothing was attacked and nothing changed for as long as anything is kept.
+    /// True where nothing was attacked and nothing changed for as long as anything is kept, and the
+    /// mail server can do what it is told (PD-11).
     fn is_calm(&self) -> bool {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let since = |span: Millis| asked.saturating_sub(span);
@@ -299,9 +326,10 @@ impl<'a> Case<'a> {
                 && attack.until > since
                 && attack.from <= answered
         });
-        let begin = since(self.oldest);
-        let changed = self.plan.instants(self.number, begin, answered).len() > 1;
         let versions = self.plan.sites.get(self.number);
+        let failed = versions.is_some_and(|versions| versions.iter().any(|(_, site)| site.fails()));
+        let begin = if failed { dns } else { since(self.oldest) };
+        let changed = self.plan.instants(self.number, begin, answered).len() > 1;
         let fetchable = |site: &Site| {
             site.sts
                 .as_ref()
@@ -326,7 +354,9 @@ impl<'a> Case<'a> {
         let crowded = self.plan.events.iter().any(|(at, event)| {
             matches!(event, Event::Crash(_)) && *at <= answered && *at + 5_000 > asked
         });
-        !(attacked || changed || recovering || stepped || ruled || blind || crowded)
+        let authenticates = self.plan.own_dane;
+        authenticates
+            && !(attacked || changed || recovering || stepped || ruled || blind || crowded)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Plan {
     pub servers: Vec<NameServer>,
     /// The mail server's own default level.
     pub floor: Floor,
+    /// Postfix's own name server validates; else its own DANE does not work.
+    pub own_dane: bool,
     /// `[dane] half_dane`.
     pub half_dane: bool,
     /// Whether the state is a real file, over restarts.

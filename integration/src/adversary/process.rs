@@ -3,28 +3,26 @@
 //! Each process lives in a runtime of its own whose clock is paused and moves on when nothing is left
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::answer::{Answerer, Settings};
 use hoplock::discover::DiscoverOptions;
-use hoplock::world::{Clock, Mta, Resolver as _, World};
+use hoplock::world::{Mta, Resolver as _, World};
 use hoplock_model::{Floor, Rule};
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
-use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::{self, OwnDaneSeen, Profile};
 use hoplock_policy::rules::{self, Mode, Rules};
 use tempfile::TempDir;
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::history::{Asked, History};
 use super::internet::{Caches, Internet, SELF_TEST, addresses};
-use super::plan::{Event, Millis, NameServer, Plan};
+use super::life::Life;
+use super::plan::{Event, Millis, Plan};
 use super::store::JournaledStore;
 
 /// Plays a plan; what came of it.
@@ -41,7 +39,10 @@ pub(super) fn play(plan: &Arc<Plan>) -> History {
     while let Some(down) = stage.live() {
         stage.now += down;
     }
-    std::mem::take(&mut *stage.history.lock().unwrap_or_else(PoisonError::into_inner))
+    let mut history =
+        std::mem::take(&mut *stage.history.lock().unwrap_or_else(PoisonError::into_inner));
+    history.kept = stage.caches.take_kept();
+    history
 }
 
 /// In memory where that can be had: nothing here is to outlive the run.
@@ -89,102 +90,18 @@ impl Stage {
         let ended = runtime.block_on(async {
             life.begin();
             let process = Process::start(self, &life).await;
-            let killed = life.killed.notified();
             tokio::select! {
                 biased;
-                () = killed => Ended::Gone(RESTART),
+                () = life.killed() => Ended::Gone(RESTART),
                 ended = process.drive(self) => ended,
             }
         });
         self.now = runtime.block_on(async { life.now() });
-        self.stepped = life.stepped.load(Ordering::Relaxed).cast_signed();
+        self.stepped = life.stepped();
         runtime.shutdown_timeout(Duration::from_secs(5));
         match ended {
             Ended::Done => None,
             Ended::Gone(down) => Some(down),
-        }
-    }
-}
-
-/// The time of one process, and its death.
-pub(super) struct Life {
-    born: Millis,
-    started: Mutex<Option<Instant>>,
-    /// Milliseconds, as bits of a signed number.
-    stepped: AtomicU64,
-    calls: AtomicU64,
-    /// The call at which it is killed.
-    last: AtomicU64,
-    dead: AtomicBool,
-    killed: Notify,
-}
-
-impl Life {
-    fn new(born: Millis, stepped: i64) -> Self {
-        Self {
-            born,
-            started: Mutex::new(None),
-            stepped: AtomicU64::new(stepped.cast_unsigned()),
-            calls: AtomicU64::new(0),
-            last: AtomicU64::new(u64::MAX),
-            dead: AtomicBool::new(false),
-            killed: Notify::new(),
-        }
-    }
-
-    #[allow(clippy::disallowed_methods, reason = "the paused clock of the runtime")]
-    fn begin(&self) {
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn elapsed(&self) -> Duration {
-        let started = *self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        #[allow(clippy::disallowed_methods, reason = "the paused clock of the runtime")]
-        started.map_or(Duration::ZERO, |started| started.elapsed())
-    }
-
-    /// Milliseconds since the run began.
-    pub(super) fn now(&self) -> Millis {
-        self.born + u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// When the run's clock stood so, given the clock of this process that never jumps.
-    pub(super) fn at(&self, uptime: Duration) -> Millis {
-        let since = uptime.saturating_sub(ORIGIN);
-        self.born + u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// One call to the outside: here the process may die.
-    pub(super) async fn step(&self) {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if number >= self.last.load(Ordering::Relaxed) {
-            self.dead.store(true, Ordering::Relaxed);
-            self.killed.notify_one();
-        }
-        if self.dead.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn kill_after(&self, calls: u64) {
-        let number = self.calls.load(Ordering::Relaxed) + calls;
-        self.last.store(number, Ordering::Relaxed);
-    }
-
-    fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Relaxed)
-    }
-}
-
-impl Clock for Life {
-    fn now(&self) -> Moment {
-        let stepped = self.stepped.load(Ordering::Relaxed).cast_signed();
-        let wall = MORNING
-            .saturating_add(self.now().cast_signed())
-            .saturating_add(stepped);
-        Moment {
-            wall: Timestamp(u64::try_from(wall).unwrap_or(0)),
-            uptime: ORIGIN + self.elapsed(),
         }
     }
 }
@@ -228,11 +145,10 @@ impl Process {
             .as_ref()
             .map(|folder| folder.path().join("state.db"));
         let store = JournaledStore::open(path, life, &stage.history);
-        let plain = plan.servers.contains(&NameServer::Plain);
-        let seen = if plain {
-            OwnDaneSeen::ResolverDoesNotValidate
-        } else {
+        let seen = if plan.own_dane {
             OwnDaneSeen::Works
+        } else {
+            OwnDaneSeen::ResolverDoesNotValidate
         };
         let world = World {
             resolver: dns.clone(),
@@ -279,18 +195,12 @@ impl Process {
                     }
                 }
                 Event::Wall(by) => {
-                    let stepped = self.life.stepped.load(Ordering::Relaxed).cast_signed() + by;
-                    self.life
-                        .stepped
-                        .store(stepped.cast_unsigned(), Ordering::Relaxed);
+                    self.life.step_wall(*by);
                 }
                 Event::Rule(..) => self.answerer.reload(settings(&plan, self.life.now())),
                 Event::Crash(calls) => self.life.kill_after(*calls),
                 Event::Restart(down, by) => {
-                    let stepped = self.life.stepped.load(Ordering::Relaxed).cast_signed() + by;
-                    self.life
-                        .stepped
-                        .store(stepped.cast_unsigned(), Ordering::Relaxed);
+                    self.life.step_wall(*by);
                     return Ended::Gone(*down);
                 }
             }
@@ -341,6 +251,8 @@ impl Process {
 
 fn profile(floor: Floor) -> Profile {
     let mut profile = Profile::built_in("postfix").unwrap();
+    // The model knows no limit of addresses.
+    profile.address_limit = 0;
     profile.floor = match floor {
         Floor::May => profile::Floor::May,
         Floor::Dane => profile::Floor::Dane,
@@ -381,10 +293,6 @@ fn settings(plan: &Plan, now: Millis) -> Settings {
     }
 }
 
-/// 2026-11-24T10:00:00Z.
-const MORNING: i64 = 1_795_514_400_000;
-/// As the real clock: far enough from zero for what is older than the process.
-pub(super) const ORIGIN: Duration = Duration::from_secs(2 * 366 * 86_400);
 /// A killed process comes back after a second.
 const RESTART: Millis = 1000;
 /// Every answer is there by then.

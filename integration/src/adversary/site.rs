@@ -237,6 +237,20 @@ impl Site {
         }
     }
 
+    /// True where lookups fail for everybody.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        let zones = [self.domain, self.outside, self.aliases];
+        let zones = zones
+            .iter()
+            .any(|zone| matches!(zone, Signing::Broken | Signing::Silent));
+        let hosts = self.hosts.iter().any(|host| {
+            host.tlsa == Tlsa::Fails
+                || matches!(host.addresses, Addresses::Fail | Addresses::FourSixFails)
+        });
+        zones || hosts || self.mx == Mx::Fails
+    }
+
     /// The host of this name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&MailHost> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hoplock::store::memory::MemoryStore;
 use hoplock::store::sqlite::SqliteStore;
 use hoplock::world::{
-    DaneMemory, Gone, KeptPolicy, Lasts, Store, StoreFailure, StoredRule, Waiting,
+    DaneMemory, Gone, KeptPolicy, Lasts, Proof, Store, StoreFailure, StoredRule, Waiting,
 };
 use hoplock_policy::findings::RememberedPolicy;
 use hoplock_policy::moment::Moment;
@@ -15,7 +15,7 @@ use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::next_hop::NextHop;
 
 use super::history::{History, Remembered};
-use super::process::Life;
+use super::life::Life;
 use crate::scenario;
 
 /// The store.
@@ -127,11 +127,11 @@ impl Store for JournaledStore {
     }
 
     fn remember_dane(&self, destination: NextHop, memory: DaneMemory) {
-        if memory.gone.is_none() {
+        let proved_gone = memory.gone.is_some_and(|gone| gone.proof == Proof::Proved);
+        if memory.gone.is_none() || proved_gone {
             let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-            history
-                .seen_with_dane
-                .push((self.life.now(), destination.to_string()));
+            let noted = (self.life.now(), destination.to_string(), !proved_gone);
+            history.seen_with_dane.push(noted);
         }
         self.inner.remember_dane(destination, memory);
     }

@@ -4,6 +4,11 @@
 //! fresh seeds and stops at the first breach, which it cuts down and prints;
 //! `adversary attacked|honest --seed SEED` plays one run and prints its answers.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a search has a beginning and an end"
+)]
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -109,6 +109,7 @@ impl Stage {
             Step::Resolver(words) => {
                 match resolver(words)? {
                     Looked::Resolver(validation) => self.world.validates(validation),
+                    Looked::WhenTested(validation) => self.world.will_validate(validation),
                     Looked::Postfix(seen) => self.world.mta(seen),
                 }
                 Ok(())

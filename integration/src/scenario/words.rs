@@ -126,6 +126,8 @@ pub(super) fn type_of(word: &str) -> Result<RecordType, String> {
 pub(super) enum Looked {
     /// Ours.
     Resolver(Validation),
+    /// Ours, once it is tested.
+    WhenTested(Validation),
     /// Postfix's, with its settings.
     Postfix(OwnDaneSeen),
 }
@@ -136,6 +138,8 @@ pub(super) fn resolver(words: &str) -> Result<Looked, String> {
         "validating" => Looked::Resolver(Validation::Validating),
         "not-validating" => Looked::Resolver(Validation::NotValidating),
         "unknown" => Looked::Resolver(Validation::Unknown),
+        "not-validating when tested" => Looked::WhenTested(Validation::NotValidating),
+        "unknown when tested" => Looked::WhenTested(Validation::Unknown),
         "postfix works" => Looked::Postfix(OwnDaneSeen::Works),
         "postfix lookups-off" => Looked::Postfix(OwnDaneSeen::LookupsOff),
         "postfix not-validating" => Looked::Postfix(OwnDaneSeen::ResolverDoesNotValidate),

@@ -5,6 +5,7 @@
 
 pub mod message;
 pub mod observed;
+mod resolver;
 pub mod self_test;
 mod stub;
 pub mod system;

@@ -7,24 +7,26 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use hoplock_policy::dns::{Answer, FailureKind, Question, Reply};
+use hoplock_policy::dns::{Answer, FailureKind, Question};
 use hoplock_policy::findings::Validation;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
+
+use crate::world::Patience;
 
 use super::DnsOptions;
 use super::message::{ServerReply, interpret, is_answer, is_bogus};
 use super::observed::Observed;
 use super::transport::{Network, Transport, exchange};
-use crate::adapters::clock::Stopwatch;
-use crate::world::{Patience, Resolver, Waiting};
 
 /// Asks the DNS through validating resolvers.
 pub struct DnsStub {
     options: DnsOptions,
     transport: Arc<dyn Transport>,
-    servers: ArcSwap<Vec<Server>>,
+    pub(super) servers: ArcSwap<Vec<Server>>,
     places: Semaphore,
+    /// Until when the last test on demand is good enough.
+    pub(super) tested: Mutex<Option<Patience>>,
 }
 
 /// A server and what is known of it.
@@ -63,6 +65,7 @@ impl DnsStub {
             transport,
             servers: ArcSwap::default(),
             places,
+            tested: Mutex::new(None),
         };
         stub.use_servers(servers);
         Arc::new(stub)
@@ -160,7 +163,7 @@ impl DnsStub {
             .collect()
     }
 
-    async fn ask(&self, question: &Question) -> Answer {
+    pub(super) async fn ask(&self, question: &Question) -> Answer {
         let Ok(_place) = self.places.acquire().await else {
             return Answer::failed(FailureKind::Unreachable, "the daemon is closing");
         };
@@ -172,46 +175,6 @@ impl DnsStub {
         match race(&*self.transport, &candidates, question).await {
             Ok(reply) => interpret(question, &reply, self.believes()),
             Err(error) => unreachable(&error),
-        }
-    }
-}
-
-impl Resolver for DnsStub {
-    fn lookup(&self, question: Question) -> Waiting<'_, Reply> {
-        Box::pin(async move {
-            let stopwatch = Stopwatch::start();
-            let patience = Patience::of(self.options.timeout);
-            let answer = match patience.wait(self.ask(&question)).await {
-                Some(answer) => answer,
-                None => {
-                    let seconds = self.options.timeout.as_secs_f32();
-                    let words = format!("no answer from the resolver within {seconds} s");
-                    Answer::failed(FailureKind::Timeout, words)
-                }
-            };
-            Reply {
-                question,
-                answer,
-                took: stopwatch.elapsed(),
-            }
-        })
-    }
-
-    fn validation(&self) -> Validation {
-        if !self.believes() {
-            return Validation::NotValidating;
-        }
-        if self.options.self_test.is_none() {
-            return Validation::Validating;
-        }
-        let servers = self.servers.load();
-        let is = |wanted: Validation| move |server: &Server| server.observed.validation() == wanted;
-        if servers.iter().any(is(Validation::Validating)) {
-            Validation::Validating
-        } else if !servers.is_empty() && servers.iter().all(is(Validation::NotValidating)) {
-            Validation::NotValidating
-        } else {
-            Validation::Unknown
         }
     }
 }

@@ -82,7 +82,12 @@ impl Policies {
         let (kind, detail) = match record {
             Record::Announces(id) => {
                 // RFC 8461, 3.1: the same id means the same policy; nothing is fetched.
-                if let Some(policy) = alive.as_ref().filter(|policy| policy.id == id) {
+                let lasts = |policy: &RememberedPolicy| {
+                    policy.remaining(now) > ENDING.min(policy.policy.max_age / 2)
+                };
+                if let Some(policy) = alive.as_ref().filter(|policy| policy.id == id)
+                    && lasts(policy)
+                {
                     return cached(Arc::clone(policy), None);
                 }
                 return match self.announced(domain, &id, &alive, now, patience).await {
@@ -270,6 +275,9 @@ const RETRY: Duration = Duration::from_secs(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// Enough to pass [`LONGEST_RETRY`], few enough not to overflow.
 const MOST_DOUBLINGS: u32 = 4;
+/// A policy that may end while these findings are still being gathered is fetched anew: else the answer
+/// would find it expired, though it is announced.
+const ENDING: Duration = Duration::from_secs(30);
 /// A first fetch younger than this is worth sharing the wait for.
 const SHARED_WAIT: Duration = Duration::from_secs(12);
 /// One that was begun while a policy was alive had time enough: a refresh that hangs holds no answer

@@ -36,6 +36,7 @@ struct State {
     asked: Vec<Question>,
     fetched: Vec<PolicyDomain>,
     validation: Validation,
+    when_tested: Option<Validation>,
     own_dane: OwnDaneSeen,
     wall: i64,
     uptime: Duration,
@@ -96,6 +97,7 @@ impl ScriptedWorld {
             asked: Vec::new(),
             fetched: Vec::new(),
             validation: Validation::Validating,
+            when_tested: None,
             own_dane: OwnDaneSeen::Works,
             wall: MORNING,
             uptime: ORIGIN,
@@ -163,6 +165,11 @@ impl ScriptedWorld {
     /// Says what the self-test found out.
     pub fn validates(&self, validation: Validation) {
         self.state().validation = validation;
+    }
+
+    /// Says what the next self-test will find out.
+    pub fn will_validate(&self, validation: Validation) {
+        self.state().when_tested = Some(validation);
     }
 
     /// Says what was seen of the mail server's own DANE.
@@ -241,6 +248,16 @@ impl Resolver for ScriptedWorld {
 
     fn validation(&self) -> Validation {
         self.state().validation
+    }
+
+    fn test(&self) -> Waiting<'_, Validation> {
+        Box::pin(async move {
+            let mut state = self.state();
+            if let Some(next) = state.when_tested.take() {
+                state.validation = next;
+            }
+            state.validation
+        })
     }
 }
 

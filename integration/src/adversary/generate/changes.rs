@@ -91,6 +91,7 @@ fn change(
             }
             versions.push((at, site));
         }
+        _ if site.mx == Mx::Fails => {}
         _ => {
             site.domain = match site.domain {
                 Signing::Signed => Signing::Unsigned,

@@ -34,6 +34,7 @@ pub fn honest(seed: u64, destinations: usize) -> Plan {
         seed,
         servers,
         floor,
+        own_dane: true,
         half_dane,
         file: false,
         sites,
@@ -58,6 +59,7 @@ pub fn attacked(seed: u64) -> Plan {
     } else {
         Broken::None
     };
+    let servers_are_plain = servers.contains(&NameServer::Plain);
     let span = span(rng);
     let number = 1 + rng.usize(..4);
     let sites: Vec<Vec<(Millis, Site)>> = (0..number)
@@ -94,6 +96,7 @@ pub fn attacked(seed: u64) -> Plan {
         seed,
         servers,
         floor,
+        own_dane: !servers_are_plain || rng.bool(),
         half_dane: rng.u8(..100) < 80,
         file,
         sites,
@@ -101,6 +104,34 @@ pub fn attacked(seed: u64) -> Plan {
         events,
         blind_from,
     }
+}
+
+/// A plan whose first process is killed at this call to its outside, right before the first question.
+#[must_use]
+pub fn killed(seed: u64, calls: u64) -> Plan {
+    let mut plan = attacked(seed);
+    plan.file = true;
+    let is_ask = |(_, event): &&(Millis, Event)| matches!(event, Event::Ask(..));
+    let first = plan.events.iter().find(is_ask).map_or(0, |(at, _)| *at);
+    plan.events.push((first, Event::Crash(calls)));
+    // Before the question of the same time.
+    plan.events
+        .sort_by_key(|(at, event)| (*at, matches!(event, Event::Ask(..))));
+    plan
+}
+
+/// A plan in which everybody asks at once: thousands of questions side by side.
+#[must_use]
+pub fn crowd(seed: u64) -> Plan {
+    let mut plan = attacked(seed);
+    for (at, event) in &mut plan.events {
+        if let Event::Ask(_, times) = event {
+            *times = 500;
+            *at -= *at % 10_000;
+        }
+    }
+    plan.events.sort_by_key(|(at, _)| *at);
+    plan
 }
 
 /// Whether zones may be there that no validator accepts.

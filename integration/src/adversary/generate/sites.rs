@@ -17,6 +17,12 @@ pub(super) fn site(rng: &mut Rng, number: usize, floor: Floor, broken: Broken) -
         _ => Mx::Fails,
     };
     let domain = signing(rng, broken);
+    // Where nothing is signed, the attacker may answer what its own servers cannot.
+    let mx = if mx == Mx::Fails && (domain == Signing::Unsigned || broken == Broken::None) {
+        Mx::Listed
+    } else {
+        mx
+    };
     let sts = (rng.u8(..100) < 45).then_some(());
     let count = match rng.u8(..100) {
         _ if mx == Mx::Implicit => 1,
