@@ -97,6 +97,7 @@ impl Discoverer {
             patience: Patience::of(HOSTS),
         };
         let sts_patience = Patience::of(deadline).part(STS_PERCENT);
+        let began = self.world.clock.now();
         let mut gathered = match next_hop {
             NextHop::Domain { domain, port } => {
                 let hosts = self.by_mx(asking, &domain.0, *port);
@@ -122,7 +123,11 @@ impl Discoverer {
             .lookups
             .iter()
             .filter_map(|reply| reply.answer.ttl());
-        let mut lifetime = ttls.fold(MAX_LIFETIME, Duration::min);
+        // CA-01: what came first has aged while the rest was waited for.
+        let waited = now.uptime.saturating_sub(began.uptime);
+        let mut lifetime = ttls
+            .fold(MAX_LIFETIME, Duration::min)
+            .saturating_sub(waited);
         if let StsFinding::Policy { remembered, .. } = &gathered.sts {
             // Not beyond the policy's own end; ST-18: one with no lifetime serves this answer only.
             lifetime = lifetime.min(remembered.remaining(now));
