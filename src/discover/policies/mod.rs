@@ -7,6 +7,7 @@
 //! * [`fetch`]: one fetch, and what the log says of it.
 //! * [`refresh`]: ahead of expiry.
 
+mod again;
 mod desk;
 mod fetch;
 mod refresh;
@@ -264,9 +265,12 @@ fn fetched_now(remembered: Arc<RememberedPolicy>) -> StsFinding {
 
 /// RFC 8461, 3.3: at least five minutes; doubled with every failure, up to an hour.
 fn is_time_to_retry(last: Moment, tries: u32, now: Moment) -> bool {
+    now.uptime.saturating_sub(last.uptime) >= retry_interval(tries)
+}
+
+fn retry_interval(tries: u32) -> Duration {
     let doublings = tries.saturating_sub(1).min(MOST_DOUBLINGS);
-    let after = (RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY);
-    now.uptime.saturating_sub(last.uptime) >= after
+    (RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY)
 }
 
 /// RFC 8461, 3.3 suggests five minutes between attempts.

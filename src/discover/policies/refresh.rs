@@ -67,7 +67,9 @@ impl Policies {
                 drop(place);
             }));
         }
-        self.timetable(|timetable| timetable.look = next);
+        let (again, look) = self.try_again(now);
+        started.extend(again);
+        self.timetable(|timetable| timetable.look = next.min(look));
         started
     }
 
@@ -194,15 +196,22 @@ impl Default for Places {
 }
 
 impl Places {
-    fn take(&self, kept: &KeptPolicy) -> Option<Vec<OwnedSemaphorePermit>> {
-        let mut place = Vec::new();
+    fn take(&self, kept: &KeptPolicy) -> Option<Place> {
         if is_short(kept) {
-            place.push(Arc::clone(&self.short).try_acquire_owned().ok()?);
+            return self.take_short();
         }
-        place.push(Arc::clone(&self.all).try_acquire_owned().ok()?);
-        Some(place)
+        Some(vec![Arc::clone(&self.all).try_acquire_owned().ok()?])
+    }
+
+    /// A place for what may be slow, or not there at all.
+    pub(super) fn take_short(&self) -> Option<Place> {
+        let short = Arc::clone(&self.short).try_acquire_owned().ok()?;
+        Some(vec![short, Arc::clone(&self.all).try_acquire_owned().ok()?])
     }
 }
+
+/// A place taken; free again when dropped.
+pub(super) type Place = Vec<OwnedSemaphorePermit>;
 
 /// When a policy is to be fetched again.
 enum Due {
