@@ -4,7 +4,7 @@
 //! to itself wherever it came from. Not done here: DNS wire format (see the daemon's adapters).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// A domain name other than the root: at least one label, no trailing dot, A-labels, lower case.
@@ -79,11 +79,6 @@ impl DomainName {
         &self.0
     }
 
-    /// The labels, leftmost first.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        self.0.split('.')
-    }
-
     /// True for `localhost` and for names of one label, about which the public DNS is never asked.
     #[must_use]
     pub fn is_single_label(&self) -> bool {
@@ -93,7 +88,7 @@ impl DomainName {
     /// True where the name is the text of an IPv4 address (MX-21: DANE cannot apply to it).
     #[must_use]
     pub fn is_address(&self) -> bool {
-        self.0.parse::<Ipv4Addr>().is_ok() || self.0.parse::<IpAddr>().is_ok()
+        self.0.parse::<Ipv4Addr>().is_ok()
     }
 
     /// This name with `label` put in front, or `None` where it would be too long.
