@@ -171,3 +171,35 @@ fn check_label(label: &str) -> Result<(), MalformedName> {
 const MAX_LABEL: usize = 63;
 /// RFC 1035, 2.3.4: 255 octets on the wire are 253 characters of text without the final dot.
 const MAX_TEXT: usize = 253;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// ID-04: a name in words for developers stands in quotes, so that nothing can pose as text.
+    #[test]
+    fn names_are_quoted_where_they_are_debugged() {
+        let name = DomainName::parse("MX.e.test").unwrap();
+        assert_eq!(format!("{name:?}"), "\"mx.e.test\"");
+        assert_eq!(format!("{:?}", MxHost(name)), "MxHost(\"mx.e.test\")");
+    }
+
+    /// MX-21: the text of an IPv4 address reads as a name, and is known for what it is.
+    #[test]
+    fn addresses_are_told_from_names() {
+        for (text, is_address) in [
+            ("192.0.2.1", true),
+            ("1.2.3", false),
+            ("1.2.3.256", false),
+            ("1.2.3.4.test", false),
+        ] {
+            let name = DomainName::parse(text).unwrap();
+            assert_eq!(name.is_address(), is_address, "{text}");
+        }
+        assert_eq!(
+            DomainName::parse("2001:db8::1"),
+            Err(MalformedName::Character)
+        );
+    }
+}
