@@ -229,7 +229,6 @@ fn answers_say_how_mail_goes() {
 #[test]
 fn dane_says_whom_it_binds() {
     for (reason, words) in [
-        (Reason::DaneAllHosts, "mail must be authenticated by DANE"),
         (
             Reason::Rule,
             "hosts with TLSA records must be authenticated by DANE, as a rule of yours says",
