@@ -3,6 +3,7 @@
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::golden::Example;
 use hoplock_policy::law::rows::Row;
+use hoplock_policy::profile::{Floor, OwnDane};
 
 use super::{Case, INSECURE, SECURE};
 use hoplock_policy::findings::{AddressFinding, MxFinding, NoHosts};
@@ -55,6 +56,42 @@ fn half_dane_leaves_failed_hosts_out() {
         case.options.half_dane = half_dane;
         let duties: Vec<Duty> = case.verdict().hosts.iter().map(|host| host.duty).collect();
         assert_eq!(duties, [Duty::Free, failed], "{hosts} {half_dane}");
+    }
+}
+
+/// PD-16, PD-11: the default level `dane` of an MTA that does no DANE is counted on for no more than
+/// `may`.
+#[test]
+fn a_default_of_dane_without_dane_is_may() {
+    for (mx, hosts, own_dane, answer, outcomes) in [
+        (
+            SECURE,
+            "10:unusable, 20:none",
+            OwnDane::No,
+            "encrypt",
+            ["encrypt", "encrypt"],
+        ),
+        (
+            SECURE,
+            "10:unusable, 20:none",
+            OwnDane::Yes,
+            "dane",
+            ["encrypt", "clear"],
+        ),
+        (
+            INSECURE,
+            "10:unusable, 20:none",
+            OwnDane::No,
+            "NOTFOUND",
+            ["clear", "clear"],
+        ),
+    ] {
+        let mut case = Case::new(mx, hosts).floor(Floor::Dane);
+        case.profile.own_dane = own_dane;
+        assert_eq!(case.said().0, answer, "{own_dane:?}");
+        let judged = case.verdict().hosts;
+        let seen: Vec<&str> = judged.iter().map(|host| host.outcome.word()).collect();
+        assert_eq!(seen, outcomes, "{mx:?} {own_dane:?}");
     }
 }
 
