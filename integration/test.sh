@@ -2,7 +2,8 @@
 # Builds and passes everything: style, lints, licences, unit tests, scenarios, and the lab with real
 # servers. Run as root on Debian 12 with a Rust toolchain; what the lab needs is installed by apt.
 #
-# usage: integration/test.sh [--deep]      --deep also runs the breaks and the fuzzers for longer
+# usage: integration/test.sh [--deep]      --deep also runs the breaks, the mutants of the law, and the
+#                                          fuzzers for longer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deep=0
@@ -61,6 +62,8 @@ integration/lab.sh
 if [ "$deep" -eq 1 ]; then
   step "breaks: each must turn tests red"
   integration/break.sh
+  step "mutants of the law: each must turn tests red, or be explained"
+  integration/mutants.sh
   step "fuzzers, a minute each"
   command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
   for target in $(cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz list); do

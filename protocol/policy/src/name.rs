@@ -4,7 +4,7 @@
 //! to itself wherever it came from. Not done here: DNS wire format (see the daemon's adapters).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// A domain name other than the root: at least one label, no trailing dot, A-labels, lower case.
@@ -79,11 +79,6 @@ impl DomainName {
         &self.0
     }
 
-    /// The labels, leftmost first.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        self.0.split('.')
-    }
-
     /// True for `localhost` and for names of one label, about which the public DNS is never asked.
     #[must_use]
     pub fn is_single_label(&self) -> bool {
@@ -93,7 +88,7 @@ impl DomainName {
     /// True where the name is the text of an IPv4 address (MX-21: DANE cannot apply to it).
     #[must_use]
     pub fn is_address(&self) -> bool {
-        self.0.parse::<Ipv4Addr>().is_ok() || self.0.parse::<IpAddr>().is_ok()
+        self.0.parse::<Ipv4Addr>().is_ok()
     }
 
     /// This name with `label` put in front, or `None` where it would be too long.
@@ -176,3 +171,35 @@ fn check_label(label: &str) -> Result<(), MalformedName> {
 const MAX_LABEL: usize = 63;
 /// RFC 1035, 2.3.4: 255 octets on the wire are 253 characters of text without the final dot.
 const MAX_TEXT: usize = 253;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// ID-04: a name in words for developers stands in quotes, so that nothing can pose as text.
+    #[test]
+    fn names_are_quoted_where_they_are_debugged() {
+        let name = DomainName::parse("MX.e.test").unwrap();
+        assert_eq!(format!("{name:?}"), "\"mx.e.test\"");
+        assert_eq!(format!("{:?}", MxHost(name)), "MxHost(\"mx.e.test\")");
+    }
+
+    /// MX-21: the text of an IPv4 address reads as a name, and is known for what it is.
+    #[test]
+    fn addresses_are_told_from_names() {
+        for (text, is_address) in [
+            ("192.0.2.1", true),
+            ("1.2.3", false),
+            ("1.2.3.256", false),
+            ("1.2.3.4.test", false),
+        ] {
+            let name = DomainName::parse(text).unwrap();
+            assert_eq!(name.is_address(), is_address, "{text}");
+        }
+        assert_eq!(
+            DomainName::parse("2001:db8::1"),
+            Err(MalformedName::Character)
+        );
+    }
+}

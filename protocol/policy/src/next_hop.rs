@@ -323,4 +323,66 @@ mod tests {
         let long = format!("{}", escaped(&"\u{fc}".repeat(5000)));
         assert!(long.len() < 400);
     }
+
+    /// PF-05, NX-05: what a key is instead of a destination, and the address that rules may speak of.
+    #[test]
+    fn keys_that_are_no_destination_say_why() {
+        let malformed = |why| NotADomain::Malformed(why);
+        let local = |text| NotADomain::SingleLabel(DomainName::parse(text).unwrap());
+        for (key, why) in [
+            ("/run/lmtp", NotADomain::Path),
+            ("unix:/run/lmtp", NotADomain::Path),
+            ("inet:e.test:24", NotADomain::Path),
+            ("e.test:+25", NotADomain::Port),
+            ("e.test:0", NotADomain::Port),
+            ("[e.test]:-1", NotADomain::Port),
+            ("e.test:", NotADomain::Port),
+            ("mail.localhost", local("mail.localhost")),
+            ("a..test", malformed(MalformedName::EmptyLabel)),
+        ] {
+            let read = NextHop::parse(key);
+            assert_eq!(read, NextHop::NotADomain(why.clone()), "{key}");
+            assert_eq!(
+                (why.address(), read.name(), read.port()),
+                (None, None, None)
+            );
+        }
+        for (key, address) in [
+            ("[192.0.2.1]", "192.0.2.1"),
+            ("192.0.2.1:25", "192.0.2.1"),
+            ("[IPv6:2001:db8::1]", "2001:db8::1"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            let NextHop::NotADomain(what) = NextHop::parse(key) else {
+                panic!("{key} is read as a destination");
+            };
+            assert_eq!(what.address(), Some(address), "{key}");
+        }
+    }
+
+    /// SB-01: MTA-STS is for port 25 and other relays, not for submission.
+    #[test]
+    fn submission_is_known_by_its_ports() {
+        for (key, is_submission) in [
+            ("e.test", false),
+            ("e.test:587", true),
+            ("[mx.e.test]:submissions", true),
+            ("e.test:2525", false),
+            (".e.test", false),
+            ("localhost", false),
+        ] {
+            assert_eq!(NextHop::parse(key).is_submission(), is_submission, "{key}");
+        }
+    }
+
+    /// ID-04: text is cut behind its limit, not before, and where it is cut it says so.
+    #[test]
+    fn only_what_is_too_long_is_cut() {
+        let whole = "a".repeat(LONGEST_ECHO + 1);
+        assert_eq!(format!("{}", escaped(&whole)), whole);
+        let longer = format!("{}", escaped(&"a".repeat(LONGEST_ECHO + 2)));
+        assert_eq!(longer, format!("{whole}..."));
+        let wide = format!("{}", escaped(&"\u{fc}".repeat(52)));
+        assert_eq!(wide, format!("{}...", "\\u{fc}".repeat(51)));
+    }
 }

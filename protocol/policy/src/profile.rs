@@ -207,3 +207,86 @@ const POSTFIX_DEADLINE: Duration = Duration::from_secs(20);
 const SHORT_DEADLINE: Duration = Duration::from_secs(4);
 /// Postfix tries five addresses for one delivery (`smtp_mx_address_limit`).
 const POSTFIX_ADDRESS_LIMIT: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// PD-11: an MTA whose own DANE is to be found out may be told to do it only once it was seen to
+    /// work; what the operator said stands.
+    #[test]
+    fn own_dane_is_relied_on_only_where_it_works() {
+        let profile = |own_dane| Profile {
+            own_dane,
+            ..Profile::built_in("postfix").unwrap()
+        };
+        for seen in [
+            OwnDaneSeen::Works,
+            OwnDaneSeen::LookupsOff,
+            OwnDaneSeen::ResolverDoesNotValidate,
+            OwnDaneSeen::ResolverUnknown,
+            OwnDaneSeen::NotFound,
+        ] {
+            let found_out = if seen == OwnDaneSeen::Works {
+                OwnDane::Yes
+            } else {
+                OwnDane::No
+            };
+            assert_eq!(profile(OwnDane::Auto).as_seen(seen), profile(found_out));
+            assert_eq!(profile(OwnDane::Yes).as_seen(seen), profile(OwnDane::Yes));
+            assert_eq!(profile(OwnDane::No).as_seen(seen), profile(OwnDane::No));
+        }
+    }
+
+    /// PD-11: whatever keeps an MTA from being told has its cure in the same words.
+    #[test]
+    fn what_was_seen_is_told_with_its_cure() {
+        for (seen, cure) in [
+            (OwnDaneSeen::LookupsOff, "smtp_dns_support_level = dnssec"),
+            (OwnDaneSeen::ResolverDoesNotValidate, "unbound"),
+            (OwnDaneSeen::ResolverUnknown, "hoplock doctor"),
+            (OwnDaneSeen::NotFound, "own_dane = \"yes\""),
+        ] {
+            let words = seen.words();
+            assert!(words.starts_with("own_dane = \"auto\": "), "{words}");
+            assert!(words.contains(cure), "{words}");
+        }
+        assert!(OwnDaneSeen::Works.words().contains("seen to work"));
+    }
+
+    /// OP-07: each map name chooses its profile, with what that MTA is known to do.
+    #[test]
+    fn map_names_choose_profiles() {
+        let rows = [
+            ("postfix", "postfix", Family::Postfix, (3, 7), 20),
+            ("QUERY", "postfix", Family::Postfix, (3, 7), 20),
+            ("postfix310", "postfix310", Family::Postfix, (3, 10), 20),
+            (
+                "QUERYwithTLSRPT",
+                "postfix310",
+                Family::Postfix,
+                (3, 10),
+                20,
+            ),
+            ("pins", "pins", Family::Pins, (3, 7), 20),
+            ("exim", "exim", Family::Exim, (4, 96), 4),
+            ("sendmail", "sendmail", Family::Sendmail, (8, 18), 4),
+            ("sts", "sendmail", Family::Sendmail, (8, 18), 4),
+        ];
+        for (map, name, family, (major, minor), deadline) in rows {
+            let profile = Profile::built_in(map).unwrap();
+            assert_eq!((profile.name.as_str(), profile.family), (name, family));
+            assert_eq!(profile.version, Version { major, minor }, "{map}");
+            assert_eq!(profile.deadline.as_secs(), deadline, "{map}");
+            // Postfix tries five addresses; pinned keys are for those that do no DANE.
+            let limit = if family == Family::Postfix { 5 } else { 0 };
+            assert_eq!(profile.address_limit, limit, "{map}");
+            let without_dane = family == Family::Pins;
+            assert_eq!(profile.own_dane == OwnDane::No, without_dane, "{map}");
+        }
+        for map in ["", "Postfix", "postfix311", "pin"] {
+            assert_eq!(Profile::built_in(map), None, "{map}");
+        }
+    }
+}

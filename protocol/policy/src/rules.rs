@@ -196,3 +196,178 @@ impl std::fmt::Display for RulePattern {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    /// A rule in the spelling of the configuration; the comment tells it from others.
+    fn rule(pattern: &str, comment: &str) -> Rule {
+        let pattern = match (pattern, pattern.strip_prefix('.'), pattern.parse()) {
+            ("*", ..) => RulePattern::Any,
+            (_, Some(parent), _) => RulePattern::Suffix(name(parent)),
+            (.., Ok(address)) => RulePattern::Address(address),
+            (.., Err(_)) => RulePattern::Exact(name(pattern)),
+        };
+        Rule {
+            pattern,
+            mode: Mode::Opportunistic,
+            sts: true,
+            answer: None,
+            fingerprints: Vec::new(),
+            names: Vec::new(),
+            fallback: Fallback::Defer,
+            fallback_on_insecure: false,
+            comment: comment.to_owned(),
+            expires: None,
+        }
+    }
+
+    fn until(rule: Rule, end: u64) -> Rule {
+        Rule {
+            expires: Some(Timestamp(end)),
+            ..rule
+        }
+    }
+
+    fn pinned(rule: Rule) -> Rule {
+        Rule {
+            answer: Some(PinnedLevel::Encrypt),
+            ..rule
+        }
+    }
+
+    fn said(found: Option<&Rule>) -> &str {
+        found.map_or("", |rule| rule.comment.as_str())
+    }
+
+    /// PD-01, OP-01: exact names beat suffixes, longer suffixes shorter ones, and `*` comes last; no
+    /// suffix covers its own name, half a label, or an address.
+    #[test]
+    fn the_nearest_rule_counts() {
+        let mut rules = vec![
+            rule("*", "any"),
+            rule(".test", "short suffix"),
+            rule(".e.test", "long suffix"),
+            rule("mx.e.test", "exact"),
+            rule("192.0.2.1", "address"),
+        ];
+        for _ in 0..rules.len() {
+            rules.rotate_left(1);
+            let rules = Rules::new(rules.clone());
+            for (asked, expected) in [
+                ("mx.e.test", "exact"),
+                ("a.mx.e.test", "long suffix"),
+                ("other.e.test", "long suffix"),
+                ("e.test", "short suffix"),
+                ("the.test", "short suffix"),
+                ("mxe.test", "short suffix"),
+                ("e.example", "any"),
+                ("192.0.2.1", "any"),
+            ] {
+                assert_eq!(said(rules.for_name(&name(asked), NOW)), expected, "{asked}");
+            }
+        }
+        let only = Rules::new(vec![
+            rule(".e.test", "suffix"),
+            rule("192.0.2.1", "address"),
+        ]);
+        for asked in ["e.test", "the.test", "192.0.2.1"] {
+            assert_eq!(only.for_name(&name(asked), NOW), None, "{asked}");
+        }
+    }
+
+    /// OP-05: a rule counts up to its end and not at it; then the next nearest one does.
+    #[test]
+    fn expired_rules_do_not_count() {
+        for (end, is_expired) in [(999, true), (1000, true), (1001, false)] {
+            assert_eq!(
+                until(rule("*", ""), end).is_expired(NOW),
+                is_expired,
+                "{end}"
+            );
+            let ending = |pattern| until(pinned(rule(pattern, "ending")), end);
+            let rules = Rules::new(vec![
+                ending("e.test"),
+                ending(".e.test"),
+                ending("192.0.2.1"),
+                rule("*", "any"),
+            ]);
+            let (ending, any, none) = if is_expired {
+                ("", "any", "")
+            } else {
+                ("ending", "ending", "ending")
+            };
+            assert_eq!(said(rules.for_name(&name("e.test"), NOW)), any);
+            assert_eq!(said(rules.for_suffix(&name("e.test"), NOW)), none);
+            let address = "192.0.2.1".parse().unwrap();
+            assert_eq!(said(rules.for_address(address, NOW)), ending);
+        }
+        assert!(!rule("*", "").is_expired(NOW));
+    }
+
+    /// NX-03: a literal is answered by a rule for that address, or by one for everything that gives
+    /// a level, and by nothing else.
+    #[test]
+    fn literals_have_rules_of_their_own() {
+        let address = |text: &str| text.parse().unwrap();
+        let rules = Rules::new(vec![
+            rule("192.0.2.1", "address"),
+            rule(".test", "suffix"),
+            rule("*", "any"),
+        ]);
+        assert_eq!(
+            said(rules.for_address(address("192.0.2.1"), NOW)),
+            "address"
+        );
+        assert_eq!(rules.for_address(address("192.0.2.2"), NOW), None);
+        let rules = Rules::new(vec![
+            pinned(rule("a.test", "exact")),
+            pinned(rule("192.0.2.1", "address")),
+            pinned(rule("*", "any")),
+        ]);
+        assert_eq!(
+            said(rules.for_address(address("192.0.2.1"), NOW)),
+            "address"
+        );
+        assert_eq!(said(rules.for_address(address("2001:db8::1"), NOW)), "any");
+    }
+
+    /// PF-06: a `.parent` key is answered by the rule for exactly that suffix.
+    #[test]
+    fn parents_have_rules_of_their_own() {
+        let rules = Rules::new(vec![
+            rule("e.test", "exact"),
+            rule(".e.test", "suffix"),
+            rule(".test", "parent"),
+            rule("*", "any"),
+        ]);
+        for (asked, expected) in [("e.test", "suffix"), ("test", "parent"), ("a.e.test", "")] {
+            assert_eq!(
+                said(rules.for_suffix(&name(asked), NOW)),
+                expected,
+                "{asked}"
+            );
+        }
+    }
+
+    /// OP-05: an exception given later stands in front of the rule it is for, which counts again
+    /// when the exception is over.
+    #[test]
+    fn later_rules_stand_in_front_until_they_end() {
+        let configured = Rules::new(vec![rule("e.test", "configured"), rule("*", "any")]);
+        let rules = configured.overlaid(vec![until(rule("e.test", "later"), 2000)]);
+        assert_eq!(rules.iter().count(), 3);
+        let asked = name("e.test");
+        assert_eq!(said(rules.for_name(&asked, NOW)), "later");
+        assert_eq!(said(rules.for_name(&asked, Timestamp(2000))), "configured");
+        assert_eq!(said(rules.for_name(&name("x.test"), NOW)), "any");
+    }
+}

@@ -207,6 +207,25 @@ fn mail_waits_only_where_it_must() {
     });
 }
 
+/// PF-07: `dane` is answered only where it reaches somebody whom `dane-only` would not; half-DANE, for
+/// which `dane-only` reaches nobody, apart.
+#[test]
+fn dane_only_is_preferred_where_it_loses_nobody() {
+    let mut seen = 0;
+    each(|situation, floor| {
+        let choice = choose(situation, abilities(floor));
+        if choice.answer == Some(Candidate::Dane) && !choice.half_dane_used {
+            seen += 1;
+            let beyond = |outcome: &Outcome| !matches!(outcome, Outcome::Skip | Outcome::Dane);
+            assert!(
+                choice.outcomes.iter().any(beyond),
+                "{situation:#?} floor {floor:?}"
+            );
+        }
+    });
+    assert!(seen > 1000, "only {seen} situations are answered `dane`");
+}
+
 /// PD-14: the same hosts in another order come out the same.
 #[test]
 fn order_is_of_no_consequence() {

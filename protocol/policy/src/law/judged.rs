@@ -153,12 +153,6 @@ fn chosen(
     profile: &Profile,
     row: Row,
 ) -> Verdict {
-    let all_dane = || {
-        hosts
-            .iter()
-            .filter(|host| host.outcome != Outcome::Skip)
-            .all(|host| host.outcome == Outcome::Dane)
-    };
     let (answer, reason, words) = match candidate {
         Candidate::NotFound if choice.nothing_owed && half_dane_is_off(situation, profile) => (
             Answer::May,
@@ -180,11 +174,7 @@ fn chosen(
             Reason::HalfDane,
             "hosts with TLSA records must match them; the MX set itself is insecure",
         ),
-        Candidate::Dane if all_dane() => (
-            Answer::Dane,
-            Reason::DaneAllHosts,
-            "every host used must match its TLSA records",
-        ),
+        // PF-07: where every host used is authenticated, `dane-only` was chosen.
         Candidate::Dane => (
             Answer::Dane,
             Reason::DaneSomeHosts,

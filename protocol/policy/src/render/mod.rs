@@ -88,4 +88,16 @@ mod tests {
             assert!(said.len() > "TEMP tlsa-lookup-failed: ".len() && said.len() <= 205);
         }
     }
+
+    /// What fits is told whole; what does not is cut to the limit, and the cut is shown.
+    #[test]
+    fn delays_are_cut_at_the_limit_only() {
+        let room = TEMP_LIMIT - "busy: ".len();
+        let whole = "a".repeat(room);
+        let said = Rendered::temp(Reason::Busy, &whole);
+        assert_eq!(said, Rendered::Temp(format!("busy: {whole}")));
+        let said = Rendered::temp(Reason::Busy, &"a".repeat(room + 1));
+        let cut = "a".repeat(room - "...".len());
+        assert_eq!(said, Rendered::Temp(format!("busy: {cut}...")));
+    }
 }

@@ -356,4 +356,28 @@ mod tests {
         let read = read_response(200, Some("text/plain"), &long);
         assert_eq!(read, Err(PolicyResponseFault::TooLong));
     }
+
+    /// ST-17: each mode is read as what it says, and told by the same word.
+    #[test]
+    fn modes() {
+        for (mode, word) in [
+            (StsMode::Enforce, "enforce"),
+            (StsMode::Testing, "testing"),
+            (StsMode::None, "none"),
+        ] {
+            assert_eq!(with("enforce", word).unwrap().mode, mode);
+            assert_eq!(mode.word(), word);
+        }
+    }
+
+    /// ST-11: a policy may fill the limit to the last octet.
+    #[test]
+    fn the_longest_response() {
+        let mut body = GOOD.as_bytes().to_vec();
+        body.resize(64 * 1024, b'\n');
+        let read = |body: &[u8]| read_response(200, Some("text/plain"), body);
+        assert_eq!(read(&body).unwrap().mode, StsMode::Enforce);
+        body.push(b'\n');
+        assert_eq!(read(&body), Err(PolicyResponseFault::TooLong));
+    }
 }

@@ -82,7 +82,6 @@ fn dane(verdict: &Verdict) -> String {
     };
     let used = verdict.hosts.len() - count(Outcome::Skip);
     match verdict.reason {
-        Reason::DaneAllHosts => "mail must be authenticated by DANE".to_owned(),
         Reason::Rule => {
             "hosts with TLSA records must be authenticated by DANE, as a rule of yours \
                          says"

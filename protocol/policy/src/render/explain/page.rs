@@ -101,3 +101,53 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
 const COLUMNS: usize = 100;
 /// Labels and a blank.
 const LABEL: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Page)) -> String {
+        let mut page = Page::default();
+        write(&mut page);
+        page.into_text()
+    }
+
+    /// A line is filled up to its last column and no further; what is left goes on under its label.
+    #[test]
+    fn lines_break_at_their_last_column() {
+        let room = COLUMNS - LABEL - 2;
+        let indent = " ".repeat(LABEL + 2);
+        for (last, fits) in [(room - 4, true), (room - 3, false), (room, false)] {
+            let word = "x".repeat(last);
+            let text = written(|page| page.fact("label", &format!("abc {word}")));
+            let expected = if fits {
+                format!("  label     abc {word}\n")
+            } else {
+                format!("  label     abc\n{indent}{word}\n")
+            };
+            assert_eq!(text, expected);
+        }
+    }
+
+    /// A word longer than a line stays whole, and blanks stay where a line goes on.
+    #[test]
+    fn words_and_blanks_stay_whole() {
+        let word = "x".repeat(COLUMNS + 20);
+        let text = written(|page| page.fact("label", &format!("{word} abc  (def)")));
+        assert_eq!(
+            text,
+            format!("  label     {word}\n            abc  (def)\n")
+        );
+        let text = written(|page| page.item(""));
+        assert_eq!(text, "\n");
+    }
+
+    /// Columns stand under each other, two blanks apart, and no line ends in blanks.
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: &[&str]| cells.iter().map(ToString::to_string).collect();
+        let rows = vec![row(&["a", "bbb", "c"]), row(&["aaa", "b"])];
+        let text = written(|page| page.table(rows));
+        assert_eq!(text, "  a    bbb  c\n  aaa  b\n");
+    }
+}
