@@ -75,7 +75,11 @@ fn pattern(text: &str) -> Result<RulePattern, String> {
     }
     let read = match text.strip_prefix('.') {
         Some(suffix) => DomainName::parse(suffix).map(RulePattern::Suffix),
-        None => DomainName::parse(text).map(RulePattern::Exact),
+        None => DomainName::parse(text).map(|name| match name.as_str().parse() {
+            // With a dot at its end, or in digits of another script, as in keys.
+            Ok(address) => RulePattern::Address(address),
+            Err(_) => RulePattern::Exact(name),
+        }),
     };
     read.map_err(|why| {
         format!("{why}; write \"example.com\", \".example.com\", an address, or \"*\"")
