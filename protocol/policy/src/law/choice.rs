@@ -41,6 +41,14 @@ pub struct Choice {
 /// Chooses the answer for one situation and one MTA.
 #[must_use]
 pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
+    // PD-11: an MTA without DANE of its own takes its level `dane` for `may`.
+    let abilities = match (abilities.own_dane, abilities.floor) {
+        (OwnDane::No, Floor::Dane) => Abilities {
+            floor: Floor::May,
+            ..abilities
+        },
+        _ => abilities,
+    };
     // An MTA without DANE of its own cannot make use of it.
     let half_dane_used = abilities.own_dane != OwnDane::No
         && situation.uses_half_dane(abilities.family, abilities.floor);
