@@ -57,6 +57,7 @@ fn pattern(text: &str) -> Result<RulePattern, String> {
         return Ok(RulePattern::Any);
     }
     if let Some(rest) = text.strip_prefix("*.") {
+        let rest = rest.escape_debug();
         return Err(format!("for all names below {rest} write \".{rest}\""));
     }
     let inside = text
