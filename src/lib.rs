@@ -25,3 +25,15 @@ pub mod metrics;
 pub mod serve;
 pub mod store;
 pub mod world;
+
+/// What must hold for any bytes at all: a function for each fuzz target, in the room that owns the
+/// decoder. Hidden from the documentation: this is no part of the interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::adapters::dns::fuzzing::{dns_message, resolv_conf};
+    pub use crate::adapters::https::fuzzing::policy_response;
+    pub use crate::adapters::postfix::fuzzing::postconf;
+    pub use crate::config::fuzzing::config;
+    pub use crate::serve::fuzzing::{host_field, stored_rule};
+    pub use crate::store::sqlite::fuzzing::state;
+}

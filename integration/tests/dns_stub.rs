@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hoplock::adapters::dns::message::{interpret, read};
+use hoplock::adapters::dns::message::{NotAReply, interpret, read};
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::world::{Resolver as _, Validation};
 use hoplock_policy::dns::{
@@ -450,6 +450,55 @@ fn messages_are_read_record_by_record() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// MX-07, MX-11: what stands behind a record's data is no part of it, and MX data without any sense
+/// is a host that cannot be reached, never the absence of a record.
+#[test]
+fn data_ends_where_the_record_does() {
+    let asked = Question::new(DomainName::parse("e.test").unwrap(), RecordType::Mx);
+    let mut query = vec![0x12, 0x34, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 0];
+    query.extend(b"\x01e\x04test\x00\x00\x0f\x00\x01");
+    // Each time the next record would go on with what this one has begun.
+    for data in [
+        &b""[..],
+        b"\0",
+        b"\0\x0a",
+        b"\0\x0a\x01",
+        b"\0\x0a\x01m\x05",
+    ] {
+        let records: [(u16, u32, &[u8]); 2] = [(15, 60, data), (16, 60, b"\x04test")];
+        let message = read(&reply(&query, AD, 0, &records, &[]), 0x1234, &asked).unwrap();
+        let Answer::Records { data, .. } = interpret(&asked, &message, true) else {
+            panic!("{data:?} is read as an absence");
+        };
+        let [RecordData::Mx { exchange, .. }] = &data[..] else {
+            panic!("{data:?}");
+        };
+        assert!(matches!(exchange, Exchange::Malformed(_)), "{data:?}");
+    }
+    let kind = query.len() - 3;
+    query[kind] = 1;
+    let asked = Question::new(asked.name, RecordType::A);
+    let cut: [(u16, u32, &[u8]); 2] = [(5, 60, b"\x01a\x04"), (1, 60, &[192, 0, 2, 1])];
+    let bytes = reply(&query, AD, 0, &cut, &[]);
+    assert_eq!(read(&bytes, 0x1234, &asked), Err(NotAReply::Garbage));
+}
+
+/// MX-06: who says that a name does not exist says of which; who refuses need not.
+#[test]
+fn a_denial_repeats_its_question() {
+    let asked = a();
+    let header = |code: u8| [0x12, 0x34, 0x81, 0xa0 | code, 0, 0, 0, 0, 0, 0, 0, 0];
+    for code in [0, 3] {
+        let read = read(&header(code), 0x1234, &asked);
+        assert_eq!(read, Err(NotAReply::Garbage), "code {code}");
+    }
+    let refused = read(&header(5), 0x1234, &asked).unwrap();
+    assert_eq!(
+        kind(&interpret(&asked, &refused, true)),
+        Some(FailureKind::Refused)
+    );
 }
 
 /// Every prefix and every flipped byte of a message is read without a panic.

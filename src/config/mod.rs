@@ -4,6 +4,8 @@
 //! is known, what is suggested for a mistyped key, and what is printed. Not done here: reading files.
 
 mod complaint;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod listen;
 mod literal;

@@ -131,7 +131,7 @@ fn legend(page: &mut String) {
 }
 
 /// One rule with the keys that differ from their defaults.
-fn section(rule: &Rule) -> String {
+pub(super) fn section(rule: &Rule) -> String {
     let mut page = format!("[rules.{}]\n", quoted(&rule.pattern.to_string()));
     for key in RULE_KEYS {
         let literal = key.show.map(|show| show(rule));

@@ -57,6 +57,7 @@ fn pattern(text: &str) -> Result<RulePattern, String> {
         return Ok(RulePattern::Any);
     }
     if let Some(rest) = text.strip_prefix("*.") {
+        let rest = rest.escape_debug();
         return Err(format!("for all names below {rest} write \".{rest}\""));
     }
     let inside = text
@@ -75,7 +76,11 @@ fn pattern(text: &str) -> Result<RulePattern, String> {
     }
     let read = match text.strip_prefix('.') {
         Some(suffix) => DomainName::parse(suffix).map(RulePattern::Suffix),
-        None => DomainName::parse(text).map(RulePattern::Exact),
+        None => DomainName::parse(text).map(|name| match name.as_str().parse() {
+            // With a dot at its end, or in digits of another script, as in keys.
+            Ok(address) => RulePattern::Address(address),
+            Err(_) => RulePattern::Exact(name),
+        }),
     };
     read.map_err(|why| {
         format!("{why}; write \"example.com\", \".example.com\", an address, or \"*\"")

@@ -12,6 +12,8 @@ pub mod connections;
 pub mod conversation;
 pub mod daemon;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod listen;
 pub mod rulebook;
 pub mod sockets;

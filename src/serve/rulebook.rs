@@ -205,7 +205,7 @@ impl Rulebook {
         for stored in stored {
             match read(&stored.text) {
                 Ok(rule) => rules.push((rule, stored, Read::Well)),
-                Err(why) => match read(&waits(&stored)) {
+                Err(why) => match in_its_place(&stored) {
                     Ok(rule) => rules.push((rule, stored, Read::NotAtAll(why))),
                     Err(_) => tracing::error!(
                         pattern = stored.pattern,
@@ -225,7 +225,7 @@ impl Rulebook {
 }
 
 /// Exactly one rule, as a configuration would have it.
-fn read(text: &str) -> Result<Rule, String> {
+pub(super) fn read(text: &str) -> Result<Rule, String> {
     let (config, complaints) = Config::parse(text, &[]);
     let faults: Vec<String> = complaints
         .iter()
@@ -249,7 +249,18 @@ enum Read {
     NotAtAll(String),
 }
 
-/// What a rule that is not understood comes to: its destinations wait, for as long as it was given.
+/// What a rule that is not understood comes to: its destinations wait, for as long as it was given,
+/// and without end where that is not understood either.
+pub(super) fn in_its_place(stored: &StoredRule) -> Result<Rule, String> {
+    read(&waits(stored)).or_else(|_| {
+        let endless = StoredRule {
+            text: String::new(),
+            ..stored.clone()
+        };
+        read(&waits(&endless))
+    })
+}
+
 fn waits(stored: &StoredRule) -> String {
     let pattern = Config::quoted(&stored.pattern);
     let table = stored.text.parse::<toml::Table>().ok();
@@ -266,7 +277,7 @@ fn waits(stored: &StoredRule) -> String {
 }
 
 /// A pattern in the one form that rules are stored under.
-fn pattern_of(text: &str) -> Option<RulePattern> {
+pub(super) fn pattern_of(text: &str) -> Option<RulePattern> {
     let section = format!("[rules.{}]\nmode = \"audit\"\n", Config::quoted(text));
     read(&section).ok().map(|rule| rule.pattern)
 }
@@ -301,3 +312,42 @@ fn protects(rule: &Rule) -> bool {
 const NEAR: Duration = Duration::from_secs(3 * 86_400);
 /// For a week people may look at a rule that has ended.
 const KEPT_AFTER_ITS_END_MILLIS: u64 = 7 * 86_400_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OP-05: a rule that is not understood makes its destinations wait, for as long as it says, and
+    /// without end where that is not understood either.
+    #[test]
+    fn what_is_not_understood_waits() {
+        let waits = |expires: &str| {
+            let stored = StoredRule {
+                pattern: "e.test".to_owned(),
+                text: format!("[rules.\"e.test\"]\nlater = 1\nexpires = \"{expires}\"\n"),
+                by: String::new(),
+                added: Timestamp(0),
+            };
+            assert!(read(&stored.text).is_err());
+            in_its_place(&stored).unwrap()
+        };
+        for (expires, until) in [
+            ("1970-01-01T00:00:01Z", Some(Timestamp(1000))),
+            ("when pigs fly", None),
+        ] {
+            let rule = waits(expires);
+            assert_eq!(rule.answer, Some(PinnedLevel::Defer), "{expires}");
+            assert_eq!(rule.expires, until, "{expires}");
+        }
+    }
+
+    /// NX-03: rules for addresses are found under each spelling of the address.
+    #[test]
+    fn addresses_in_disguise() {
+        let address = pattern_of("192.0.2.1");
+        assert!(matches!(address, Some(RulePattern::Address(_))));
+        for text in ["192.0.2.1.", "[192.0.2.1]", "\u{ff11}92.0.2.1"] {
+            assert_eq!(pattern_of(text), address, "{text}");
+        }
+    }
+}

@@ -13,6 +13,8 @@
 
 pub mod dns;
 pub mod findings;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod law;
 pub mod moment;
 pub mod name;

@@ -52,7 +52,9 @@ impl DomainName {
         }
         if !text.is_ascii() {
             // RFC 5890, 2.3.2.1: questions to the DNS are asked in A-labels (ID-01).
-            let ascii = idna::domain_to_ascii_strict(text).map_err(|_| MalformedName::Idna)?;
+            let labels: Result<Vec<String>, _> =
+                text.split(DOTS).map(idna::domain_to_ascii_strict).collect();
+            let ascii = labels.map_err(|_| MalformedName::Idna)?.join(".");
             return Self::parse_ascii(&ascii);
         }
         Self::parse_ascii(text)
@@ -64,12 +66,14 @@ impl DomainName {
         }
         text.split('.').try_for_each(check_label)?;
         let folded = text.to_ascii_lowercase();
-        if folded.split('.').any(|label| label.starts_with("xn--")) {
-            // A broken A-label is no name either: it would be echoed to people as something else.
-            idna::domain_to_unicode(&folded)
-                .1
-                .map_err(|_| MalformedName::Idna)?;
-        }
+        // A broken A-label is no name either: it would be echoed to people as something else. Each is
+        // judged by itself: RFC 5893, 2 lets neither `_25` nor `_mta-sts` stand in a name beside
+        // labels that are written from right to left, and there they must stand.
+        folded
+            .split('.')
+            .filter(|label| label.starts_with("xn--"))
+            .try_for_each(|label| idna::domain_to_unicode(label).1)
+            .map_err(|_| MalformedName::Idna)?;
         Ok(Self(folded.into()))
     }
 
@@ -167,6 +171,8 @@ fn check_label(label: &str) -> Result<(), MalformedName> {
     Ok(())
 }
 
+/// RFC 3490, 3.1: what divides labels beside the full stop itself.
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 /// RFC 1035, 2.3.4: a label has at most 63 octets.
 const MAX_LABEL: usize = 63;
 /// RFC 1035, 2.3.4: 255 octets on the wire are 253 characters of text without the final dot.
@@ -201,5 +207,21 @@ mod tests {
             DomainName::parse("2001:db8::1"),
             Err(MalformedName::Character)
         );
+    }
+
+    /// TB-02, ST-01, ID-02: a name that is written from right to left has TLSA records and a policy
+    /// like any other, and is the same name in either form.
+    #[test]
+    fn names_written_from_right_to_left() {
+        let name = DomainName::parse("mx1.xn--4dbrk0ce.test").unwrap();
+        let owner = TlsaBaseDomain(name.clone()).owner(25).unwrap();
+        assert_eq!(owner.as_str(), "_25._tcp.mx1.xn--4dbrk0ce.test");
+        assert!(name.child("_mta-sts").is_some());
+        let shown = "mx1.\u{5d9}\u{5e9}\u{5e8}\u{5d0}\u{5dc}.test";
+        assert_eq!(DomainName::parse(shown), Ok(name));
+        let numbered = "1.\u{5d9}\u{5e9}\u{5e8}\u{5d0}\u{5dc}\u{3002}test";
+        let same = DomainName::parse("1.xn--4dbrk0ce.test");
+        assert_eq!(DomainName::parse(numbered), same);
+        assert!(same.is_ok());
     }
 }

@@ -196,6 +196,10 @@ fn bare_address(text: &str) -> Option<IpAddr> {
 
 fn read_name(text: &str) -> Result<DomainName, NotADomain> {
     let name = DomainName::parse(text).map_err(NotADomain::Malformed)?;
+    // With a dot at its end, or in digits of another script, it is an address all the same.
+    if let Some(address) = bare_address(name.as_str()) {
+        return Err(NotADomain::Address(address));
+    }
     let local = name.is_single_label() || name.as_str().ends_with(".localhost");
     if local {
         Err(NotADomain::SingleLabel(name))
@@ -313,6 +317,22 @@ mod tests {
             NextHop::parse("xn--bcher-kva.test")
         );
         assert_ne!(NextHop::parse("[e.test]"), NextHop::parse("e.test"));
+    }
+
+    /// NX-03: an address is one in every spelling that reads as a name, too.
+    #[test]
+    fn addresses_in_disguise() {
+        let address = NextHop::parse("192.0.2.1");
+        assert!(matches!(&address, NextHop::NotADomain(what) if what.address().is_some()));
+        for key in [
+            "192.0.2.1.",
+            "[192.0.2.1.]",
+            "192.0.2.1.:25",
+            "\u{ff11}92.0.2.1",
+            "[192.0.2.\u{ff11}]:587",
+        ] {
+            assert_eq!(NextHop::parse(key), address, "{key}");
+        }
     }
 
     /// ID-04: what cannot be shown plainly is escaped, and nothing is endless.

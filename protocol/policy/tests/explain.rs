@@ -170,6 +170,10 @@ impl World {
     }
 
     fn decide(&self) -> Verdict {
+        self.decide_under(&LawOptions::default())
+    }
+
+    fn decide_under(&self, options: &LawOptions) -> Verdict {
         let rules = Rules::new(self.rules.clone());
         let conditions = Conditions {
             validation: Validation::Validating,
@@ -177,13 +181,7 @@ impl World {
             own_dane: OwnDaneSeen::Works,
             now: NOW,
         };
-        decide(
-            &self.findings,
-            &rules,
-            &self.profile,
-            &LawOptions::default(),
-            conditions,
-        )
+        decide(&self.findings, &rules, &self.profile, options, conditions)
     }
 
     fn told(&self, asked: &str) -> Told {
@@ -279,6 +277,36 @@ fn enforced() -> World {
         .host("mx1.example.com", 10, DaneFinding::NoneInsecure)
         .host("mx9.example.com", 20, DaneFinding::NoneInsecure)
         .policy(policy, Some(trouble))
+}
+
+/// PD-18: what is told of each host is what happens to it, also where another word is said than the
+/// law chose: `may` for a half-DANE that is switched off, a delay where no address is known.
+#[test]
+fn outcomes_are_those_of_the_words_that_are_said() {
+    let mut world = World::new("example.com", SecurityStatus::Insecure)
+        .host("mx1.example.com", 10, usable("mx1.example.com", 0xab))
+        .host("mx2.example.com", 20, failed(FailureKind::ServFail, "x"));
+    let outcomes = |world: &World, half_dane| {
+        let options = LawOptions {
+            half_dane,
+            ..LawOptions::default()
+        };
+        let verdict = world.decide_under(&options);
+        let outcomes = verdict.hosts.iter().map(|host| host.outcome.word());
+        (verdict.answer.word(), outcomes.collect::<Vec<_>>())
+    };
+    world.profile.floor = Floor::Dane;
+    assert_eq!(outcomes(&world, true), ("dane", vec!["dane", "skip"]));
+    assert_eq!(outcomes(&world, false), ("may", vec!["clear", "clear"]));
+    let unknown = LookupFailure {
+        kind: FailureKind::Timeout,
+        detail: "no answer".to_owned(),
+    };
+    for host in &mut world.findings.hosts {
+        host.ipv4 = AddressFinding::Failed(unknown.clone());
+    }
+    world.profile.floor = Floor::Encrypt;
+    assert_eq!(outcomes(&world, true), ("defer", vec!["skip", "skip"]));
 }
 
 /// PD-15, PD-18: all hosts by DANE.

@@ -174,6 +174,29 @@ fn every_answer_reaches_somebody() {
     });
 }
 
+/// PD-11: whatever its own level, an MTA without DANE of its own is never relied on to do DANE.
+#[test]
+fn an_mta_without_dane_is_not_relied_on() {
+    each(|situation, floor| {
+        let abilities = Abilities {
+            own_dane: OwnDane::No,
+            ..abilities(floor)
+        };
+        let choice = choose(situation, abilities);
+        let needs = matches!(choice.answer, Some(Candidate::Dane | Candidate::DaneOnly));
+        assert!(
+            !needs && !choice.outcomes.contains(&Outcome::Dane),
+            "{situation:#?} {floor:?}"
+        );
+        for (host, outcome) in situation.hosts.iter().zip(&choice.outcomes) {
+            assert!(
+                permitted(host, situation, floor, *outcome),
+                "{situation:#?} {floor:?}"
+            );
+        }
+    });
+}
+
 /// FT-02, RQ-02: mail waits only where no answer of Postfix would be safe for some host; and where
 /// nothing is owed, nothing is said.
 #[test]

@@ -83,8 +83,9 @@ pub fn read(bytes: &[u8], id: u16, question: &Question) -> Result<ServerReply, N
     if header.id != id || header.flags & FLAG_RESPONSE == 0 || header.flags & OPCODE != 0 {
         return Err(NotAReply::Foreign);
     }
-    if header.questions == 0 && header.flags & RCODE != 0 {
-        // Some servers repeat no question when they refuse.
+    if header.questions == 0 && !matches!(header.flags & RCODE, NOERROR | NXDOMAIN) {
+        // Some servers repeat no question when they refuse. Who says that a name does not exist must
+        // say of which.
         return Ok(header.without_records());
     }
     let asked = (header.questions == 1)
@@ -239,6 +240,8 @@ struct Raw<'a> {
     data: &'a [u8],
     /// A decoder that stands at the data, for names that are compressed.
     inside: BinDecoder<'a>,
+    /// Where the data ends.
+    end: usize,
 }
 
 impl<'a> Raw<'a> {
@@ -256,6 +259,7 @@ impl<'a> Raw<'a> {
             ttl,
             data,
             inside,
+            end: decoder.index(),
         })
     }
 
@@ -277,10 +281,10 @@ impl<'a> Raw<'a> {
                 .ok()
                 .map(|octets| RecordData::Aaaa(Ipv6Addr::from(octets))),
             WireType::CNAME => {
-                let target = Name::read(&mut self.inside).ok()?;
+                let target = self.name()?;
                 Some(RecordData::Cname(domain_name(&target)?))
             }
-            WireType::MX => self.mx(),
+            WireType::MX => Some(self.mx()),
             WireType::SOA => Some(RecordData::Soa),
             WireType::TLSA => Some(RecordData::Tlsa(self.data.to_vec())),
             WireType::TXT => strings(self.data).map(RecordData::Txt),
@@ -290,20 +294,27 @@ impl<'a> Raw<'a> {
         Some(data.map(|data| Record { owner, ttl, data }))
     }
 
-    fn mx(&mut self) -> Option<RecordData> {
-        let preference = u16(&mut self.inside)?;
-        let exchange = match Name::read(&mut self.inside) {
-            Ok(name) if name.is_root() => Exchange::Null,
-            Ok(name) => match domain_name(&name) {
+    /// The name that the data ends with: what stands behind the data is no part of it.
+    fn name(&mut self) -> Option<Name> {
+        let name = Name::read(&mut self.inside).ok()?;
+        (self.inside.index() == self.end).then_some(name)
+    }
+
+    fn mx(&mut self) -> RecordData {
+        // Too short, it is a host that can never be reached: left out, it could pass for an absence.
+        let preference = u16(&mut self.inside).filter(|_| self.data.len() >= 2);
+        let exchange = match preference.and_then(|_| self.name()) {
+            Some(name) if name.is_root() => Exchange::Null,
+            Some(name) => match domain_name(&name) {
                 Some(host) => Exchange::Host(host),
                 None => Exchange::Malformed(name.to_ascii()),
             },
-            Err(_) => Exchange::Malformed("unreadable bytes".to_owned()),
+            None => Exchange::Malformed("unreadable bytes".to_owned()),
         };
-        Some(RecordData::Mx {
-            preference,
+        RecordData::Mx {
+            preference: preference.unwrap_or(u16::MAX),
             exchange,
-        })
+        }
     }
 
     /// RFC 2308, 5: the smaller of the SOA's own TTL and its minimum field, which comes last.

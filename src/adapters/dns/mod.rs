@@ -3,6 +3,8 @@
 //! AD is believed only over a protected path (RFC 4035, 4.9.3): by default where every server is on
 //! loopback. Not done here: validation, recursion, caching.
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod message;
 pub mod observed;
 mod resolver;

@@ -25,6 +25,11 @@ pub fn servers_of(file: &Path) -> Result<Vec<SocketAddr>, String> {
         reason = "adapters read the system's files"
     )]
     let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    servers_in(&text)
+}
+
+/// The servers that such a text names, in order.
+pub(super) fn servers_in(text: &[u8]) -> Result<Vec<SocketAddr>, String> {
     let (config, _) = parse_resolv_conf(text).map_err(|error| error.to_string())?;
     Ok(addresses(&config))
 }

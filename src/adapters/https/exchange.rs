@@ -16,6 +16,7 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -32,6 +33,14 @@ pub(super) async fn get(
 ) -> Result<PolicyResponse, FetchFailure> {
     let stream = connect(addresses, host).await?;
     let stream = secure(tls, host, stream).await?;
+    over(stream, host).await
+}
+
+/// One request and its response over a connection.
+pub(super) async fn over<S>(stream: S, host: &DomainName) -> Result<PolicyResponse, FetchFailure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let broken = |error: hyper::Error| {
         let kind = if error.is_parse() {
             FetchFailureKind::Protocol

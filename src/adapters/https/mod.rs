@@ -6,6 +6,8 @@
 
 mod certificates;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

@@ -55,7 +55,7 @@ impl Account {
     }
 
     /// Reads a line of passwd(5).
-    fn read(line: &str) -> Option<Self> {
+    pub(super) fn read(line: &str) -> Option<Self> {
         let mut fields = line.trim_end().split(':');
         Some(Self {
             name: fields.next()?.to_owned(),
@@ -99,7 +99,7 @@ pub fn postmap(
     })
 }
 
-fn main_cf_is_closed(complaints: &str) -> bool {
+pub(super) fn main_cf_is_closed(complaints: &str) -> bool {
     complaints.lines().any(|line| {
         line.contains("fatal: open ") && line.contains(".cf: ") && line.contains(FORBIDDEN)
     })
@@ -107,7 +107,7 @@ fn main_cf_is_closed(complaints: &str) -> bool {
 
 /// What matters of it: where it could not connect, else the lines that speak of the table or of the
 /// end, without those about main.cf.
-fn complaints_about(table: &str, complaints: &str) -> String {
+pub(super) fn complaints_about(table: &str, complaints: &str) -> String {
     let chosen = |wanted: &dyn Fn(&str) -> bool| {
         let lines = complaints.lines().filter(|line| wanted(line));
         let bare = lines.map(|line| {

@@ -5,6 +5,8 @@
 //! * `own_dane`: whether its own DNSSEC works.
 
 mod commands;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lists;
 mod own_dane;
 

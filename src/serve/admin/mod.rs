@@ -12,6 +12,7 @@ mod cache;
 mod rules;
 mod status;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
@@ -96,12 +97,20 @@ async fn check_host(request: Request, next: Next) -> Response {
     (StatusCode::MISDIRECTED_REQUEST, words).into_response()
 }
 
-fn is_local(host: &str) -> bool {
-    let bare = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+/// An address or `localhost`, with or without a port, and nothing around it.
+pub(super) fn is_local(host: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').is_some_and(|(inside, rest)| {
+            let behind = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
+            behind && inside.parse::<Ipv6Addr>().is_ok()
+        });
+    }
+    let bare = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
     };
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<Ipv4Addr>().is_ok()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
@@ -229,3 +238,33 @@ fn time(at: Timestamp) -> String {
 
 /// The profile of somebody who names none.
 pub const DEFAULT_PROFILE: &str = "postfix";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No page of another host reaches the interface by a name of its own.
+    #[test]
+    fn names_of_this_machine() {
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1",
+            "192.0.2.1:80",
+            "[::1]",
+            "[::1]:80",
+        ] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in [
+            "e.test",
+            "localhost.e.test",
+            "[::1].e.test",
+            "127.0.0.1:e.test",
+            "[::1",
+            "",
+        ] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

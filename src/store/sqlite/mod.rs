@@ -4,6 +4,8 @@
 //! to be remembered is on the disk before it is put on the shelf (ST-28). Only where the shelf had to
 //! drop something is the file asked too. Not done here: sharing between hosts.
 
+#[doc(hidden)]
+pub mod fuzzing;
 mod open;
 mod rows;
 mod writer;

@@ -274,7 +274,7 @@ const MODE: u32 = 0o640;
 const APPLICATION: i64 = 0x6870_6c6b;
 
 /// The statements that lead from one schema to the next; the first makes schema 1. Only added to.
-const SCHEMAS: &[&str] = &[
+pub(super) const SCHEMAS: &[&str] = &[
     // Every row has a checksum: SQLite notices a damaged tree, not a damaged value. Times are
     // milliseconds since 1970 by the file's own reckoning, see `Opened`.
     "CREATE TABLE policies (

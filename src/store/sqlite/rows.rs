@@ -196,7 +196,7 @@ fn read_dane(row: &Row<'_>, opened: Opened) -> Result<(NextHop, DaneMemory), Row
     Ok((next_hop, DaneMemory { seen, gone }))
 }
 
-fn dane_fields(seen: i64, gone: Option<i64>, proved: bool) -> [String; 3] {
+pub(super) fn dane_fields(seen: i64, gone: Option<i64>, proved: bool) -> [String; 3] {
     let gone = gone.map_or_else(String::new, |gone| gone.to_string());
     [seen.to_string(), gone, proved.to_string()]
 }
@@ -336,7 +336,7 @@ fn check(row: &Row<'_>, at: usize, name: &str, fields: &[impl AsRef<str>]) -> Re
 }
 
 /// Of the fields with their lengths, so that no two rows share one by accident of joining.
-fn sum(name: &str, fields: &[impl AsRef<str>]) -> Vec<u8> {
+pub(super) fn sum(name: &str, fields: &[impl AsRef<str>]) -> Vec<u8> {
     let mut digest = Sha256::new();
     for field in std::iter::once(name).chain(fields.iter().map(AsRef::as_ref)) {
         digest.update(field.len().to_be_bytes());

@@ -21,16 +21,6 @@ pub struct Abilities {
     pub address_limit: usize,
 }
 
-impl Abilities {
-    /// The level that the MTA comes to by itself: without DNSSEC, Postfix takes `dane` for `may`.
-    fn own_level(self) -> Floor {
-        match (self.floor, self.own_dane) {
-            (Floor::Dane, OwnDane::No) => Floor::May,
-            (floor, _) => floor,
-        }
-    }
-}
-
 /// The chosen answer with everything that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -51,6 +41,14 @@ pub struct Choice {
 /// Chooses the answer for one situation and one MTA.
 #[must_use]
 pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
+    // PD-11: an MTA without DANE of its own takes its level `dane` for `may`.
+    let abilities = match (abilities.own_dane, abilities.floor) {
+        (OwnDane::No, Floor::Dane) => Abilities {
+            floor: Floor::May,
+            ..abilities
+        },
+        _ => abilities,
+    };
     // An MTA without DANE of its own cannot make use of it.
     let half_dane_used = abilities.own_dane != OwnDane::No
         && situation.uses_half_dane(abilities.family, abilities.floor);
@@ -66,12 +64,7 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let nothing_owed = bare.iter().all(|duty| *duty == Duty::Free) && !half_dane_used;
     if nothing_owed {
         // PD-12: "no policy" is "not found", so that the MTA's own default acts.
-        let outcomes = outcomes(
-            Candidate::NotFound,
-            situation,
-            &duties,
-            abilities.own_level(),
-        );
+        let outcomes = outcomes(Candidate::NotFound, situation, &duties, abilities.floor);
         let answer = Some(Candidate::NotFound);
         let losers = Vec::new();
         return Choice {
@@ -139,7 +132,7 @@ fn admit(
     if needs_dane && abilities.own_dane == OwnDane::No {
         return Err(Why::NotUnderstood);
     }
-    let outcomes = outcomes(candidate, situation, duties, abilities.own_level());
+    let outcomes = outcomes(candidate, situation, duties, abilities.floor);
     if let Some(index) = outcomes
         .iter()
         .zip(duties)

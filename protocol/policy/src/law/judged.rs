@@ -141,6 +141,18 @@ pub(super) fn with_hosts(
     };
     verdict.losers = losers(findings, judged, &choice);
     verdict.hosts = hosts;
+    // What is said in place of the choice's answer is what happens.
+    let said = match verdict.answer {
+        Answer::Temp => Some(Outcome::Skip),
+        Answer::May => Some(Outcome::Clear),
+        _ => None,
+    };
+    for host in &mut verdict.hosts {
+        host.outcome = match said {
+            Some(said) if host.state != HostState::Unreachable => said,
+            _ => host.outcome,
+        };
+    }
     verdict
 }
 

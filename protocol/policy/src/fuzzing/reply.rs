@@ -1,0 +1,172 @@
+//! What may leave for Postfix, whatever was found: the grammar of `smtp_tls_policy_maps` results, as
+//! strict as we write them (PF-10 to PF-16, PD-17, ST-30, ID-03).
+
+use crate::law::rows::Row;
+use crate::law::{Answer, Verdict};
+use crate::name::DomainName;
+use crate::profile::{PinDigest, Profile};
+use crate::reason::Reason;
+use crate::render::Rendered;
+
+/// Panics where a reply is not one that Postfix reads as it is meant.
+pub(super) fn check(rendered: &Rendered, verdict: &Verdict, profile: &Profile) {
+    let reply = rendered.to_string();
+    assert!(reply.len() <= 100_000, "a reply of {} octets", reply.len());
+    let printable = reply.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    assert!(printable, "{reply:?}");
+    match rendered {
+        Rendered::NotFound => {
+            assert_eq!(reply, "NOTFOUND ");
+            assert_eq!(verdict.answer, Answer::NotFound, "{reply}");
+        }
+        Rendered::Temp(words) => delay(words, verdict),
+        Rendered::Ok(policy) => {
+            assert_eq!(reply, format!("OK {policy}"));
+            let (level, rest) = policy.split_once(' ').unwrap_or((policy, ""));
+            assert_eq!(level, verdict.answer.word(), "{policy}");
+            let left = attributes(level, rest, verdict, profile);
+            assert_eq!(left, "", "more than may stand there: {policy}");
+        }
+    }
+}
+
+/// FT-01: a delay has its reason as a word that is known, and words for people.
+fn delay(words: &str, verdict: &Verdict) {
+    assert!(words.len() <= 200, "{} octets: {words}", words.len());
+    let (word, text) = words.split_once(": ").unwrap_or_default();
+    let known = Reason::ALL.iter().any(|reason| reason.word() == word);
+    assert!(known && !text.trim().is_empty(), "{words:?}");
+    // Whatever cannot be said as it is meant is a delay; nothing else becomes one.
+    let may_wait = match &verdict.answer {
+        Answer::Temp => word == verdict.reason.word(),
+        Answer::Fingerprint(_) | Answer::Secure(_) | Answer::Verify(_) => true,
+        _ => false,
+    };
+    assert!(may_wait, "{words} for {:?}", verdict.answer);
+}
+
+/// What is left of the attributes once those are taken that may stand at the level.
+fn attributes<'a>(level: &str, rest: &'a str, verdict: &Verdict, profile: &Profile) -> &'a str {
+    let (minor, strict) = (profile.version.minor, profile.require_tls12);
+    let protocols = match minor {
+        0..=5 => "protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1",
+        _ => "protocols=>=TLSv1.2",
+    };
+    let protocols = if strict { protocols } else { "" };
+    let rest = match level {
+        "none" | "may" | "dane" => return rest,
+        "encrypt" | "dane-only" => return after(rest, protocols),
+        "fingerprint" => {
+            let (list, rest) = value(rest, "match");
+            let digits = match profile.digest {
+                PinDigest::Sha256 => 64,
+                PinDigest::Sha512 => 128,
+            };
+            is_list(list, '|', |digest| {
+                digest.len() == digits
+                    && digest
+                        .bytes()
+                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            });
+            rest
+        }
+        _ => {
+            assert!(matches!(level, "secure" | "verify"), "{level}");
+            let (list, rest) = value(rest, "match");
+            is_list(list, ':', |name| is_match(name, verdict));
+            rest
+        }
+    };
+    let servername = if minor >= 4 {
+        "servername=hostname"
+    } else {
+        ""
+    };
+    let rest = after(after(rest, servername), protocols);
+    if level == "secure" && minor >= 10 && verdict.reason == Reason::StsEnforce {
+        told_policy(rest)
+    } else {
+        rest
+    }
+}
+
+/// PF-12, PF-13: the policy that the answer rests on, from parsed values.
+fn told_policy(rest: &str) -> &str {
+    if rest.is_empty() {
+        // Postfix knows no policy domain of digits and dots alone.
+        return rest;
+    }
+    let (domain, mut rest) = value(after(rest, "policy_type=sts"), "policy_domain");
+    assert!(DomainName::parse(domain).is_ok(), "{domain:?}");
+    let mut patterns = 0;
+    while rest.starts_with("mx_host_pattern=") {
+        let (pattern, more) = value(rest, "mx_host_pattern");
+        assert!(
+            is_name(pattern.strip_prefix("*.").unwrap_or(pattern)),
+            "{pattern:?}"
+        );
+        patterns += 1;
+        rest = more;
+    }
+    assert!(patterns > 0, "a policy without hosts");
+    while let Some(inside) = rest.strip_prefix("{ policy_string = ") {
+        let (line, more) = inside.split_once(" }").unwrap_or_default();
+        let (key, value) = line.split_once(": ").unwrap_or_default();
+        let good = match key {
+            "version" => value == "STSv1",
+            "mode" => matches!(value, "enforce" | "testing"),
+            "mx" => is_name(value.strip_prefix("*.").unwrap_or(value)),
+            "max_age" => value
+                .parse::<u64>()
+                .is_ok_and(|seconds| seconds <= 31_557_600),
+            _ => false,
+        };
+        assert!(good, "{line:?}");
+        rest = more.strip_prefix(' ').unwrap_or(more);
+    }
+    rest
+}
+
+/// The value of `name=value` in front, and what follows the blank behind it.
+fn value<'a>(rest: &'a str, name: &str) -> (&'a str, &'a str) {
+    let front = rest
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix('='));
+    assert!(front.is_some(), "no {name}= in {rest:?}");
+    let front = front.unwrap_or_default();
+    front.split_once(' ').unwrap_or((front, ""))
+}
+
+/// What follows a word that must stand in front.
+fn after<'a>(rest: &'a str, word: &str) -> &'a str {
+    let left = rest.strip_prefix(word);
+    assert!(left.is_some(), "no {word} in {rest:?}");
+    let left = left.unwrap_or_default();
+    left.strip_prefix(' ').unwrap_or(left)
+}
+
+/// PF-10, PD-17, PD-14: never empty, sorted, each once.
+fn is_list(list: &str, separator: char, good: impl Fn(&str) -> bool) {
+    let items: Vec<&str> = list.split(separator).collect();
+    for item in &items {
+        assert!(good(item), "{item:?} in {list:?}");
+    }
+    let mut once = items.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), items.len(), "twice in {list:?}");
+}
+
+/// A host's name; a name with all below it only where there is no host to name (DT-01s).
+fn is_match(name: &str, verdict: &Verdict) -> bool {
+    let own_words = ["hostname", "nexthop", "dot-nexthop"];
+    match name.strip_prefix('.') {
+        Some(below) => is_name(below) && verdict.row == Row::Dt01s,
+        None => is_name(name) && !own_words.contains(&name),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let good = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    !text.is_empty() && text.bytes().all(good) && DomainName::parse(text).is_ok()
+}
