@@ -60,6 +60,34 @@ fn stored_rule() {
     replay("stored_rule", fuzzing::stored_rule);
 }
 
+/// A decoder is fuzzed in the version that the product has, down to the libraries that it rests on.
+#[test]
+fn the_fuzzer_links_what_the_product_links() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let packages = |lock: &str| {
+        let text = fs::read_to_string(root.join(lock)).unwrap();
+        let packages = text.split("[[package]]\n").skip(1);
+        let heads = packages.map(|package| {
+            let mut lines = package.lines();
+            (
+                lines.next().unwrap().to_owned(),
+                lines.next().unwrap().to_owned(),
+            )
+        });
+        heads.collect::<Vec<_>>()
+    };
+    let product = packages("Cargo.lock");
+    let own = ["arbitrary", "hoplock-fuzz", "libfuzzer-sys"].map(|name| format!("name = {name:?}"));
+    let fuzzer = packages("fuzz/Cargo.lock");
+    assert!(fuzzer.len() > 100);
+    for (name, version) in fuzzer.iter().filter(|(name, _)| !own.contains(name)) {
+        assert!(
+            product.contains(&(name.clone(), version.clone())),
+            "{name}, {version} in fuzz/Cargo.lock alone: copy Cargo.lock there and run cargo metadata in fuzz/"
+        );
+    }
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let folder = root.join(target);

@@ -10,7 +10,7 @@ use crate::law::outcome::Outcome;
 use crate::law::{Answer, Conditions, LawOptions, MatchName, Verdict};
 use crate::profile::{Floor, OwnDane, Profile};
 use crate::reason::Reason;
-use crate::rules::{Fallback, Mode, Rule, Rules};
+use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
 use crate::sts::StsMode;
 
 /// A verdict and all that it was made of.
@@ -81,10 +81,13 @@ impl Ruling<'_> {
         let (name, now) = (self.findings.next_hop.name()?, self.conditions.now.wall);
         let live = |rule: &&Rule| rule.expires.is_none_or(|end| end > now);
         let covering = self.rules.iter().filter(|rule| rule.pattern.covers(name));
-        // The longest pattern says most: an exact one is longer than any suffix of it.
-        covering
-            .filter(live)
-            .max_by_key(|rule| rule.pattern.to_string().len())
+        // The longest pattern says most: an exact one is longer than any suffix that covers it.
+        covering.filter(live).max_by_key(|rule| {
+            (
+                rule.pattern != RulePattern::Any,
+                rule.pattern.to_string().len(),
+            )
+        })
     }
 
     /// The policy that is enforced now, by RFC 8461, 5.
