@@ -21,6 +21,8 @@ pub struct Plan {
     pub floor: Floor,
     /// Postfix's own name server validates; else its own DANE does not work.
     pub own_dane: bool,
+    /// How long the mail server waits for an answer.
+    pub deadline: Millis,
     /// `[dane] half_dane`.
     pub half_dane: bool,
     /// Whether the state is a real file, over restarts.

@@ -168,7 +168,7 @@ impl Process {
         Self {
             answerer: Arc::new(answerer),
             dns,
-            profile: Arc::new(profile(plan.floor)),
+            profile: Arc::new(profile(plan)),
             life: Arc::clone(life),
             history: Arc::clone(&stage.history),
         }
@@ -249,11 +249,12 @@ impl Process {
     }
 }
 
-fn profile(floor: Floor) -> Profile {
+fn profile(plan: &Plan) -> Profile {
     let mut profile = Profile::built_in("postfix").unwrap();
     // The model knows no limit of addresses.
     profile.address_limit = 0;
-    profile.floor = match floor {
+    profile.deadline = Duration::from_millis(plan.deadline);
+    profile.floor = match plan.floor {
         Floor::May => profile::Floor::May,
         Floor::Dane => profile::Floor::Dane,
         Floor::Encrypt => profile::Floor::Encrypt,

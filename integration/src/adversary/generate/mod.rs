@@ -35,6 +35,7 @@ pub fn honest(seed: u64, destinations: usize) -> Plan {
         servers,
         floor,
         own_dane: true,
+        deadline: POSTFIX,
         half_dane,
         file: false,
         sites,
@@ -97,6 +98,7 @@ pub fn attacked(seed: u64) -> Plan {
         servers,
         floor,
         own_dane: !servers_are_plain || rng.bool(),
+        deadline: *pick(rng, &[POSTFIX, POSTFIX, HURRIED]),
         half_dane: rng.u8(..100) < 80,
         file,
         sites,
@@ -304,6 +306,11 @@ fn deaths(rng: &mut Rng, events: &mut Vec<(Millis, Event)>, span: Millis) {
         }
     }
 }
+
+/// What Postfix is answered within.
+const POSTFIX: Millis = 20_000;
+/// What those are answered within that wait for five seconds.
+const HURRIED: Millis = 4_000;
 
 fn pick<'a, T>(rng: &mut Rng, of: &'a [T]) -> &'a T {
     rng.choice(of).unwrap()
