@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use hoplock_model::{Answer, Data, Type};
 
-use super::internet::{ATTACKER, attackers, is_secure};
+use super::internet::{ATTACKER, is_secure};
 use super::judge::Violation;
 use super::plan::{Event, Kind, Millis, Plan, Target};
 use super::site::{Site, StsHost};
@@ -155,7 +155,6 @@ fn line(
         Some(Kind::NxDomain) => return text.push_str(&format!("insecure {}", says("NXDOMAIN"))),
         Some(Kind::NoData) => return text.push_str(&format!("insecure {}", says("NODATA"))),
         Some(Kind::ForgeMx) if record_type == Type::Mx => {
-            let _ = attackers(ATTACKER, Type::A);
             return text.push_str(&format!(
                 "insecure {name} {} MX 1 {ATTACKER}.\n",
                 site.ttls.mx

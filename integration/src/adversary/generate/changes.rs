@@ -110,11 +110,9 @@ fn roll_over(
     at: Millis,
     settled: Millis,
 ) {
-    let next = |key: u8| key.wrapping_add(1 + rng.u8(..3) * 16).max(1);
-    let keys: Vec<u8> = site.hosts.iter().map(|host| host.server.key).collect();
-    let keys: Vec<(u8, u8)> = keys.into_iter().zip(std::iter::repeat_with(|| 0)).collect();
-    let mut next = next;
-    let pairs: Vec<(u8, u8)> = keys.into_iter().map(|(key, _)| (key, next(key))).collect();
+    let mut pair = |old: u8| (old, old.wrapping_add(1 + rng.u8(..3) * 16).max(1));
+    let keys = site.hosts.iter().map(|host| host.server.key);
+    let pairs: Vec<(u8, u8)> = keys.map(&mut pair).collect();
     let write = |site: &mut Site, keys: &dyn Fn((u8, u8)) -> Vec<u8>| {
         for (host, pair) in site.hosts.iter_mut().zip(&pairs) {
             if matches!(host.tlsa, Tlsa::Keys(_)) {
