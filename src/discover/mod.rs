@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt};
 use hoplock_policy::dns::{Answer, FailureKind, Question, RecordType, Reply};
 use hoplock_policy::findings::{Findings, HostFinding, MxFinding, Selection, StsFinding};
-use hoplock_policy::name::{DomainName, MxHost};
+use hoplock_policy::name::{DomainName, MxHost, PolicyDomain};
 use hoplock_policy::next_hop::NextHop;
 
 pub use self::policies::Policies;
@@ -105,6 +105,7 @@ impl Discoverer {
                     let sts = sts::find(&self.world, &self.policies, domain, sts_patience);
                     let (mut hosts, (sts, replies)) = tokio::join!(hosts, sts);
                     hosts.lookups.extend(replies);
+                    let sts = self.not_ended(domain, sts, sts_patience).await;
                     Gathered { sts, ..hosts }
                 } else {
                     hosts.await
@@ -144,6 +145,26 @@ impl Discoverer {
             warnings: gathered.warnings,
             gathered: now,
             lifetime,
+        }
+    }
+
+    /// A policy that ended while the hosts were looked up is looked for once more.
+    async fn not_ended(
+        &self,
+        domain: &PolicyDomain,
+        found: StsFinding,
+        patience: Patience,
+    ) -> StsFinding {
+        let now = self.world.clock.now();
+        match &found {
+            StsFinding::Policy { remembered, .. }
+                if remembered.remaining(now).is_zero() && !remembered.policy.max_age.is_zero() =>
+            {
+                sts::find(&self.world, &self.policies, domain, patience)
+                    .await
+                    .0
+            }
+            _ => found,
         }
     }
 

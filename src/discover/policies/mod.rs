@@ -83,12 +83,10 @@ impl Policies {
         let (kind, detail) = match record {
             Record::Announces(id) => {
                 // RFC 8461, 3.1: the same id means the same policy; nothing is fetched.
-                let lasts = |policy: &RememberedPolicy| {
-                    policy.remaining(now) > ENDING.min(policy.policy.max_age / 2)
-                };
-                if let Some(policy) = alive.as_ref().filter(|policy| policy.id == id)
-                    && lasts(policy)
-                {
+                if let Some(policy) = alive.as_ref().filter(|policy| policy.id == id) {
+                    if policy.remaining(now) <= ENDING.min(policy.policy.max_age / 2) {
+                        self.fetch_ahead(domain, policy, now);
+                    }
                     return cached(Arc::clone(policy), None);
                 }
                 return match self.announced(domain, &id, &alive, now, patience).await {
@@ -107,6 +105,22 @@ impl Policies {
             Record::Failed(why) => (StsFailureKind::Record, why),
         };
         fall_back(alive, StsFailure { kind, detail })
+    }
+
+    /// Starts to fetch a policy that is about to end, and holds nobody.
+    fn fetch_ahead(
+        self: &Arc<Self>,
+        domain: &PolicyDomain,
+        policy: &Arc<RememberedPolicy>,
+        now: Moment,
+    ) {
+        let tries = match self.desks.get(domain) {
+            None => 0,
+            Some(Desk::Failed { last, tries, .. }) if is_time_to_retry(last, tries, now) => tries,
+            Some(_) => return,
+        };
+        let known = Some(Arc::clone(policy));
+        drop(self.start(domain, &policy.id, known, now, tries));
     }
 
     /// True where another policy is remembered by now than the one that these findings rest on: they
@@ -279,8 +293,8 @@ const RETRY: Duration = Duration::from_secs(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// Enough to pass [`LONGEST_RETRY`], few enough not to overflow.
 const MOST_DOUBLINGS: u32 = 4;
-/// A policy that may end while these findings are still being gathered is fetched anew: else the answer
-/// would find it expired, though it is announced.
+/// A policy that may end while these findings are still being gathered is fetched ahead: else the
+/// answer would find it expired, though it is announced.
 const ENDING: Duration = Duration::from_secs(30);
 /// A first fetch younger than this is worth sharing the wait for.
 const SHARED_WAIT: Duration = Duration::from_secs(12);
