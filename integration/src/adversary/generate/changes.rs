@@ -132,12 +132,15 @@ fn roll_over(
     versions.push((at + 2 * settled, site));
 }
 
-/// RFC 8461, 8.3: the policy goes; the hosts keep their certificates until it has expired everywhere.
+/// RFC 8461, 8.3: the policy goes; the hosts keep their certificates until it has expired everywhere,
+/// and so has every policy before it, which somebody who heard of no later one may still hold.
 fn withdraw(versions: &mut Vec<(Millis, Site)>, mut site: Site, at: Millis, settled: Millis) {
     let Some(sts) = site.sts.take() else {
         return;
     };
-    let wait = sts.max_age * 1000 + settled;
+    let policies = versions.iter().filter_map(|(_, site)| site.sts.as_ref());
+    let longest = policies.map(|sts| sts.max_age).max().unwrap_or(sts.max_age);
+    let wait = longest * 1000 + settled;
     let by_the_book = sts.host == StsHost::Serves;
     versions.push((at, site.clone()));
     for host in &mut site.hosts {
