@@ -8,7 +8,8 @@
 //! 3. [`findings`]: all evidence about one destination; a failed lookup is a finding too.
 //! 4. [`rules`], [`profile`]: what the operator ordered, and what the MTA can do.
 //! 5. [`law`]: duty, outcome, choice; the three functions that make a [`law::Verdict`].
-//! 6. [`render`]: a verdict in the words of one MTA.
+//! 6. [`verify`]: sessions judged after the fact.
+//! 7. [`render`]: a verdict in the words of one MTA.
 #![forbid(unsafe_code)]
 
 pub mod dns;
@@ -25,3 +26,4 @@ pub mod render;
 pub mod rules;
 pub mod sts;
 pub mod tlsa;
+pub mod verify;

@@ -1,0 +1,99 @@
+//! A certificate from its octets. DANE-EE needs no more than where the key lies (RFC 7671, 5.1), so
+//! what a strict reader refuses is still matched: version 1, odd extensions, a negative serial number.
+
+use std::fmt;
+
+use nom::bytes::complete::take;
+use nom::combinator::{recognize, verify};
+use nom::number::complete::u8 as octet;
+use nom::sequence::preceded;
+use nom::{IResult, Parser as _};
+
+/// A certificate as it was shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Certificate {
+    der: Vec<u8>,
+}
+
+impl Certificate {
+    /// Any octets at all; nothing is read yet.
+    #[must_use]
+    pub fn from_der(der: impl Into<Vec<u8>>) -> Self {
+        Self { der: der.into() }
+    }
+
+    /// The octets: selector 0 (RFC 6698, 2.1.2).
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The SubjectPublicKeyInfo, algorithm and parameters included: selector 1 (RFC 6698, 2.1.2).
+    /// `None` where the octets do not lead there.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&[u8]> {
+        public_key(&self.der).ok().map(|(_, key)| key)
+    }
+
+    /// What a selector covers; `None` for one that nobody knows.
+    #[must_use]
+    pub fn selected(&self, selector: u8) -> Option<&[u8]> {
+        match selector {
+            0 => Some(&self.der),
+            1 => self.public_key(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({} octets)", self.der.len())
+    }
+}
+
+/// Steps over the fields of a certificate in front of its key, whatever is in them (RFC 5280, 4.1).
+fn public_key(der: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (_, certificate) = inside(SEQUENCE, der)?;
+    let (_, mut rest) = inside(SEQUENCE, certificate)?;
+    if let Ok((behind, _)) = whole(VERSION, rest) {
+        rest = behind;
+    }
+    // Serial number, signature algorithm, issuer, validity, subject.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        (rest, _) = whole(tag, rest)?;
+    }
+    whole(SEQUENCE, rest)
+}
+
+/// One element with its header.
+fn whole(tag: u8, input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize(|input| inside(tag, input)).parse(input)
+}
+
+/// The content of one element, and what stands behind it.
+fn inside(tag: u8, input: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (rest, length) = preceded(verify(octet, |own| *own == tag), length).parse(input)?;
+    take(length)(rest)
+}
+
+/// X.690, 8.1.3: definite lengths of up to four octets.
+fn length(input: &[u8]) -> IResult<&[u8], usize> {
+    let (rest, first) = octet(input)?;
+    if first < 0x80 {
+        return Ok((rest, usize::from(first)));
+    }
+    let (rest, octets) = verify(take(usize::from(first & 0x7f)), |octets: &[u8]| {
+        (1..=4).contains(&octets.len())
+    })
+    .parse(rest)?;
+    let length = octets
+        .iter()
+        .fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
+    Ok((rest, length))
+}
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+/// `[0]`, explicit: absent in version 1.
+const VERSION: u8 = 0xa0;

@@ -1,0 +1,21 @@
+//! Sessions judged after the fact: DANE as exactly as OpenSSL does it, and MTA-STS.
+//!
+//! In reading order:
+//!
+//! 1. [`session`]: what is reported.
+//! 2. [`certificate`]: a certificate from its octets, however odd.
+//! 3. [`names`]: who the host may say it is.
+//! 4. [`dane`]: the records against what was shown (RFC 7671, RFC 7672).
+//! 5. [`verdict`]: what is to be said.
+
+pub mod certificate;
+pub mod dane;
+pub mod names;
+pub mod session;
+pub mod verdict;
+
+pub use self::certificate::Certificate;
+pub use self::dane::{Authenticated, Refused, VerifyOptions};
+pub use self::names::ReferenceNames;
+pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersion};
+pub use self::verdict::{Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
