@@ -1,10 +1,14 @@
 //! TLSA records: reading, usability, digest agility (RFC 6698, 2.1; RFC 7671, 9; RFC 7672, 3.1).
 //!
-//! Not done here: matching against certificates.
+//! Not done here: matching against certificates, see [`crate::verify`].
 
 use std::fmt;
 
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+
+mod agility;
+
+pub use self::agility::strongest;
 
 /// One TLSA record (RFC 6698, 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

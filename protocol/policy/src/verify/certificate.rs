@@ -52,6 +52,54 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// A certificate as its issuer signed it (RFC 5280, 4.1.1).
+pub(super) struct Signed<'a> {
+    /// What was signed.
+    pub(super) content: &'a [u8],
+    /// The algorithm, without its header.
+    pub(super) algorithm: &'a [u8],
+    /// The signature.
+    pub(super) signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn read(der: &'a [u8]) -> Option<Self> {
+        let (_, fields) = inside(SEQUENCE, der).ok()?;
+        let (rest, content) = whole(SEQUENCE, fields).ok()?;
+        let (rest, algorithm) = inside(SEQUENCE, rest).ok()?;
+        let (rest, signature) = inside(BIT_STRING, rest).ok()?;
+        let signature = signature.strip_prefix(&[NO_UNUSED_BITS])?;
+        rest.is_empty().then_some(Self {
+            content,
+            algorithm,
+            signature,
+        })
+    }
+}
+
+/// The parts of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
+pub(super) struct SubjectKey<'a> {
+    /// The algorithm, without its header.
+    pub(super) algorithm: &'a [u8],
+    /// The key.
+    pub(super) bits: &'a [u8],
+}
+
+impl<'a> SubjectKey<'a> {
+    /// Reads the content of a SubjectPublicKeyInfo, without its header.
+    pub(super) fn read(content: &'a [u8]) -> Option<Self> {
+        let (rest, algorithm) = inside(SEQUENCE, content).ok()?;
+        let (rest, bits) = inside(BIT_STRING, rest).ok()?;
+        let bits = bits.strip_prefix(&[NO_UNUSED_BITS])?;
+        rest.is_empty().then_some(Self { algorithm, bits })
+    }
+}
+
+/// An element without its header; what is no element stays as it is.
+pub(super) fn contents(der: &[u8]) -> &[u8] {
+    inside(SEQUENCE, der).map_or(der, |(_, content)| content)
+}
+
 /// Steps over the fields of a certificate in front of its key, whatever is in them (RFC 5280, 4.1).
 fn public_key(der: &[u8]) -> IResult<&[u8], &[u8]> {
     let (_, certificate) = inside(SEQUENCE, der)?;
@@ -95,5 +143,8 @@ fn length(input: &[u8]) -> IResult<&[u8], usize> {
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+/// Keys and signatures are whole octets.
+const NO_UNUSED_BITS: u8 = 0;
 /// `[0]`, explicit: absent in version 1.
 const VERSION: u8 = 0xa0;

@@ -11,11 +11,17 @@
 pub mod certificate;
 pub mod dane;
 pub mod names;
+mod odd_leaf;
+mod path;
+mod read;
 pub mod session;
+mod trust_anchor;
 pub mod verdict;
 
 pub use self::certificate::Certificate;
 pub use self::dane::{Authenticated, Refused, VerifyOptions};
 pub use self::names::ReferenceNames;
 pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersion};
-pub use self::verdict::{Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
+pub use self::verdict::{
+    Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning,
+};
