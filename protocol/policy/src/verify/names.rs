@@ -3,6 +3,7 @@
 
 use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 
+use crate::law::MatchName;
 use crate::name::{DomainName, TlsaBaseDomain};
 
 /// The names of which one must stand in the certificate.
@@ -78,18 +79,49 @@ pub(super) fn matching(
     references: &ReferenceNames,
     rules: NameRules,
 ) -> Option<NameMatch> {
+    find(certificate, rules.common_name, |name| {
+        let multi_label = rules.multi_label_wildcards;
+        references
+            .iter()
+            .any(|reference| matches(name, reference, multi_label))
+    })
+}
+
+/// Looks for a name of the operator's in a certificate; as Postfix does, in the subject too where it
+/// stands nowhere else.
+pub(super) fn demanded(
+    certificate: &X509Certificate<'_>,
+    demanded: &[MatchName],
+) -> Option<NameMatch> {
+    find(certificate, true, |name| {
+        demanded.iter().any(|demanded| match demanded {
+            MatchName::Host(host) => matches(name, host, false),
+            MatchName::Below(parent) => {
+                let labels = name.strip_prefix("*.").unwrap_or(name);
+                let is_wildcard = labels.len() < name.len();
+                DomainName::parse(labels).is_ok_and(|labels| {
+                    let below = labels.as_str().strip_suffix(parent.as_str());
+                    below
+                        .is_some_and(|rest| rest.ends_with('.') || (is_wildcard && rest.is_empty()))
+                })
+            }
+        })
+    })
+}
+
+fn find(
+    certificate: &X509Certificate<'_>,
+    common_name: bool,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Option<NameMatch> {
     let presented = Presented::of(certificate);
     let (candidates, is_common_name) = match presented {
         // RFC 6125, 6.4.4: where there is any DNS-ID, only DNS-IDs count.
         Presented::DnsIds(names) => (names, false),
-        Presented::CommonNames(names) if rules.common_name => (names, true),
+        Presented::CommonNames(names) if common_name => (names, true),
         Presented::CommonNames(_) => return None,
     };
-    let found = candidates.into_iter().find(|name| {
-        references
-            .iter()
-            .any(|reference| matches(name, reference, rules.multi_label_wildcards))
-    })?;
+    let found = candidates.into_iter().find(|name| is_wanted(name))?;
     Some(NameMatch {
         presented: found,
         is_common_name,

@@ -147,8 +147,6 @@ pub enum Warning {
     /// A record matched behind an insecure MX set: it proves nothing about which host it should have
     /// been (MX-22).
     MxInsecure,
-    /// The same session was counted for a name other than the one it was opened for (SV-06).
-    Reused,
     /// A raw key was accepted, though not every record is one that can match it (CM-08).
     RawKeyUnexpected,
     /// The leaf has expired or is not valid yet, which DANE-EE does not look at (CM-05).
@@ -157,7 +155,7 @@ pub enum Warning {
 
 impl Warning {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::SniMissing,
         Self::SniOther,
         Self::AnchorExpired,
@@ -166,7 +164,6 @@ impl Warning {
         Self::StaleCache,
         Self::DaneDisagrees,
         Self::MxInsecure,
-        Self::Reused,
         Self::RawKeyUnexpected,
         Self::CertificateDates,
     ];
@@ -183,7 +180,6 @@ impl Warning {
             Self::StaleCache => "stale-cache",
             Self::DaneDisagrees => "dane-disagrees",
             Self::MxInsecure => "mx-insecure",
-            Self::Reused => "reused",
             Self::RawKeyUnexpected => "raw-key-unexpected",
             Self::CertificateDates => "certificate-dates",
         }
