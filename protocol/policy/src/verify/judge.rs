@@ -50,6 +50,7 @@ pub fn verify_resumed(
     match original {
         Some(original)
             if inherits
+                && session.missing().is_none()
                 && session.mx_host.as_ref().map(|host| &host.0) == Some(&original.host)
                 && owed.generation() == original.generation =>
         {
@@ -200,7 +201,7 @@ impl Judging<'_> {
                 return verdict;
             }
         };
-        if let Some(missing) = self.missing() {
+        if let Some(missing) = self.session.missing() {
             return incomplete(missing);
         }
         let mut verdict = plain(good, found.reason, String::new());
@@ -228,7 +229,9 @@ impl Judging<'_> {
         let of = |policy, good, found: Result<Found, Refused>| {
             let found = self.with_tls().and(found);
             let (outcome, reason, detail) = match found {
-                Ok(found) if self.missing().is_none() => (good, found.reason, String::new()),
+                Ok(found) if self.session.missing().is_none() => {
+                    (good, found.reason, String::new())
+                }
                 Ok(_) => (
                     SessionOutcome::Indeterminate,
                     Reason::ReportIncomplete,
@@ -428,21 +431,6 @@ impl Judging<'_> {
             return Some("next_hop");
         }
         session.mx_host.is_none().then_some("mx_host")
-    }
-
-    /// What "authenticated" cannot do without (SV-01).
-    fn missing(&self) -> Option<&'static str> {
-        let session = self.session;
-        let parts = [
-            ("next_hop", session.next_hop.is_none()),
-            ("mx_host", session.mx_host.is_none()),
-            ("address", session.address.is_none()),
-            ("port", session.port.is_none()),
-            ("tls_version", session.tls_version.is_none()),
-            ("cipher", session.cipher.is_none()),
-        ];
-        let missing = parts.into_iter().find(|(_, missing)| *missing);
-        missing.map(|(part, _)| part)
     }
 
     fn about_sni(&self) -> Vec<Warning> {
