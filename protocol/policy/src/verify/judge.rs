@@ -135,6 +135,10 @@ impl Judging<'_> {
 
     /// TLS that authenticates nobody: all that was owed (RFC 7435).
     fn unauthenticated(&self) -> SessionVerdict {
+        // SV-09: of an unknown cipher nobody can say that it hides anything.
+        if self.session.cipher.is_none() {
+            return incomplete("cipher");
+        }
         let owed = self.owed.duty == Duty::Encrypt;
         if self.cipher() == Cipher::Null {
             // SV-09: a cipher that hides nothing is clear text by another name.
