@@ -329,9 +329,16 @@ impl Judging<'_> {
         reason: Reason,
     ) -> Result<Found, Refused> {
         self.floor()?;
-        let Presented::Chain(chain) = self.presented()? else {
-            let words = "only a chain of certificates can be judged by web PKI";
-            return Err(Refused::new(Reason::ReportIncomplete, words));
+        let chain = match self.presented()? {
+            Presented::Chain(chain) => chain,
+            Presented::RawKey(_) => {
+                let words = "the host showed a bare key, and nobody vouches for one";
+                return Err(Refused::new(Reason::RawKeyNotUsable, words));
+            }
+            Presented::Digests(_) | Presented::Unknown => {
+                let words = "only a chain of certificates can be judged by web PKI";
+                return Err(Refused::new(Reason::ReportIncomplete, words));
+            }
         };
         let found = web_pki::authenticate(chain, self.owed.authorities, self.now, find)?;
         Ok(Found {
