@@ -2,7 +2,7 @@
 
 use super::dane::{self, Authenticated, Refused, VerifyOptions};
 use super::names::{self, NameRules, ReferenceNames};
-use super::owed::{Demand, Owed};
+use super::owed::{DaneEvidence, Demand, Owed};
 use super::session::{Presented, Session, Sni, Starttls, TlsVersion, digest};
 use super::verdict::{Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
 use super::web_pki;
@@ -170,8 +170,7 @@ impl Judging<'_> {
         {
             verdict.warnings.push(Warning::TlsVersionOld);
         }
-        let records = self.owed.dane.as_ref();
-        if let Some(evidence) = records.filter(|evidence| evidence.records.is_usable()) {
+        if let Some(evidence) = self.usable_records() {
             match self.dane() {
                 // MX-22: it matched, and anybody may have chosen the host.
                 Ok(found) if evidence.mx != SecurityStatus::Secure => {
@@ -214,7 +213,7 @@ impl Judging<'_> {
         verdict.warnings.extend(self.about_sni());
         // PD-06: where MTA-STS binds, records that do not match are told.
         if good == SessionOutcome::AuthenticatedSts
-            && let Some(Err(refused)) = self.owed.dane.as_ref().map(|_| self.dane())
+            && let Some(Err(refused)) = self.usable_records().map(|_| self.dane())
             && !is_open(refused.reason)
         {
             verdict.warnings.push(Warning::DaneDisagrees);
@@ -224,9 +223,9 @@ impl Judging<'_> {
 
     /// SV-08: where DANE and MTA-STS both apply, each has its own result.
     fn results(&self) -> Vec<PolicyResult> {
-        let has_dane = self.owed.dane.as_ref().is_some_and(|evidence| {
-            evidence.records.is_usable() && evidence.mx == SecurityStatus::Secure
-        });
+        let has_dane = self
+            .usable_records()
+            .is_some_and(|evidence| evidence.mx == SecurityStatus::Secure);
         if !has_dane || self.owed.sts.is_none() {
             return Vec::new();
         }
@@ -267,6 +266,11 @@ impl Judging<'_> {
                 self.sts(),
             ),
         ]
+    }
+
+    fn usable_records(&self) -> Option<&DaneEvidence> {
+        let dane = self.owed.dane.as_ref();
+        dane.filter(|evidence| evidence.records.is_usable())
     }
 
     fn with_tls(&self) -> Result<(), Refused> {
