@@ -1,5 +1,6 @@
 //! From a session and what it owed to a verdict (SV-02).
 
+use super::cipher::Cipher;
 use super::dane::{self, Authenticated, Refused, VerifyOptions};
 use super::names::{self, NameRules, ReferenceNames};
 use super::owed::{DaneEvidence, Demand, Owed};
@@ -475,32 +476,6 @@ struct Found {
     reason: Reason,
     matched: Matched,
     warnings: Vec<Warning>,
-}
-
-/// What a cipher suite is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cipher {
-    /// It encrypts, for somebody who is authenticated.
-    Ordinary,
-    /// It encrypts for anybody.
-    Anonymous,
-    /// It encrypts nothing.
-    Null,
-}
-
-impl Cipher {
-    /// By the words of OpenSSL (`ADH-…`, `AECDH-…`), GnuTLS (`ANON`) and the registry (`anon`, `NULL`).
-    fn of(name: &str) -> Self {
-        let folded = name.to_ascii_uppercase();
-        let has = |word: &str| folded.split(['-', '_', '+', ' ']).any(|part| part == word);
-        if has("NULL") || has("ENULL") {
-            Self::Null
-        } else if ["ADH", "AECDH", "ANON", "ANULL"].into_iter().any(has) {
-            Self::Anonymous
-        } else {
-            Self::Ordinary
-        }
-    }
 }
 
 /// True for reasons that leave the question open.
