@@ -128,7 +128,7 @@ impl Judging<'_> {
                 (Reason::HandshakeFailed, "the TLS handshake failed")
             }
         };
-        if self.owed.duty == Duty::Free {
+        if self.owed.duty == Duty::Free && self.owed.demand == Demand::Nothing {
             return plain(SessionOutcome::Cleartext, reason, words);
         }
         failed(reason, format!("{words}, and TLS was owed"))
