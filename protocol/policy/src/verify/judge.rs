@@ -108,12 +108,19 @@ impl Judging<'_> {
                 let found = self.web_pki(|leaf| names::demanded(leaf, names), Reason::NameMatch);
                 self.said(SessionOutcome::AuthenticatedPinned, found)
             }
+            (Duty::Dane, _) if self.binds_nothing() => self.unauthenticated(),
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
             (Duty::WebPki | Duty::OwnWebPki, _) => {
                 self.said(SessionOutcome::AuthenticatedSts, self.sts())
             }
             (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
         }
+    }
+
+    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be (MX-22).
+    fn binds_nothing(&self) -> bool {
+        let dane = self.owed.dane.as_ref();
+        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
     }
 
     /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
