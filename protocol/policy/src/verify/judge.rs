@@ -229,14 +229,18 @@ impl Judging<'_> {
         verdict
     }
 
-    /// SV-08: where DANE and MTA-STS both apply, each has its own result.
+    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is only
+    /// tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
     fn results(&self) -> Vec<PolicyResult> {
         let has_dane = self
             .usable_records()
             .is_some_and(|evidence| evidence.mx == SecurityStatus::Secure);
-        if !has_dane || self.owed.sts.is_none() {
-            return Vec::new();
-        }
+        let mode = self.owed.sts.map_or(StsMode::None, |policy| policy.mode);
+        let (dane_counts, sts_counts) = match mode {
+            StsMode::Enforce => (has_dane, has_dane),
+            StsMode::Testing => (has_dane, true),
+            StsMode::None => (false, false),
+        };
         let of = |policy, good, found: Result<Found, Refused>| {
             let found = self.with_tls().and(found);
             let (outcome, reason, detail) = match found {
@@ -262,18 +266,16 @@ impl Judging<'_> {
                 detail,
             }
         };
-        vec![
-            of(
-                PolicyKind::Dane,
-                SessionOutcome::AuthenticatedDane,
-                self.dane(),
-            ),
-            of(
-                PolicyKind::Sts,
-                SessionOutcome::AuthenticatedSts,
-                self.sts(),
-            ),
-        ]
+        let dane = || {
+            let good = SessionOutcome::AuthenticatedDane;
+            of(PolicyKind::Dane, good, self.dane())
+        };
+        let sts = || {
+            let good = SessionOutcome::AuthenticatedSts;
+            of(PolicyKind::Sts, good, self.sts())
+        };
+        let both = [dane_counts.then(dane), sts_counts.then(sts)];
+        both.into_iter().flatten().collect()
     }
 
     fn usable_records(&self) -> Option<&DaneEvidence> {
