@@ -12,11 +12,16 @@ mod agility;
 mod der;
 mod disorder;
 mod end_entity;
+mod floor;
 mod forge;
+mod judge;
 mod names;
 mod old;
 mod path;
+mod policies;
 mod raw_keys;
+mod resumed;
+mod scene;
 mod trust_anchor;
 
 use hoplock_policy::moment::Timestamp;
