@@ -74,7 +74,10 @@ impl<'a> Owed<'a> {
         authorities: &'a [TrustAnchor<'static>],
         now: Moment,
     ) -> Result<Self, StrangeHost> {
-        let sts = findings.and_then(|findings| in_force(findings, now));
+        let sts_counts = verdict.rule.as_ref().is_none_or(|rule| rule.sts);
+        let sts = findings
+            .filter(|_| sts_counts)
+            .and_then(|findings| in_force(findings, now));
         let finding = findings.and_then(|findings| named(findings, host));
         let dane = finding
             .zip(findings)
