@@ -8,6 +8,7 @@ use crate::dns::SecurityStatus;
 use crate::findings::{DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding};
 use crate::law::duty::Duty;
 use crate::law::rows::Row;
+use crate::law::situation::HostState;
 use crate::law::{Answer, MatchName, Verdict};
 use crate::moment::Moment;
 use crate::name::{DomainName, TlsaBaseDomain};
@@ -96,11 +97,12 @@ impl<'a> Owed<'a> {
                 ..own
             });
         }
-        let judged = verdict.hosts.iter().find(|judged| {
+        // A host that seemed to have no address was given no duty, and is like one that nobody knows.
+        let mut judged = verdict.hosts.iter().filter(|judged| {
             let own = findings.and_then(|findings| findings.hosts.get(judged.index));
-            own.is_some_and(|own| own.host.0 == *host)
+            own.is_some_and(|own| own.host.0 == *host) && judged.state != HostState::Unreachable
         });
-        match judged {
+        match judged.next() {
             Some(judged) => {
                 let demand = match judged.duty {
                     Duty::OwnWebPki => own_names(findings),
