@@ -119,13 +119,18 @@ impl<'a> Owed<'a> {
             {
                 Ok(own)
             }
-            // DT-01s: no host is known, and the policy's patterns say who may take mail.
-            None if own.sts.is_some_and(|sts| sts.mode == StsMode::Enforce) => Ok(Self {
+            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail. Where
+            // the MX set is secure, a host outside it may have TLSA records that bind first (PD-02).
+            None if !has_secure_set(findings) && own.is_enforced() => Ok(Self {
                 duty: Duty::WebPki,
                 ..own
             }),
             None => Err(StrangeHost),
         }
+    }
+
+    fn is_enforced(&self) -> bool {
+        self.sts.is_some_and(|sts| sts.mode == StsMode::Enforce)
     }
 
     /// What a session owed by evidence that came with its report; `None` where there is none.
@@ -233,6 +238,13 @@ fn own_names(findings: Option<&Findings>) -> Demand {
 
 fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFinding> {
     findings.hosts.iter().find(|own| own.host.0 == *host)
+}
+
+fn has_secure_set(findings: Option<&Findings>) -> bool {
+    findings.is_some_and(|findings| match findings.mx {
+        MxFinding::Hosts(selection) => selection.status() == SecurityStatus::Secure,
+        MxFinding::NoHosts { .. } | MxFinding::Failed(_) => false,
+    })
 }
 
 fn in_force(findings: &Findings, now: Moment) -> Option<&StsPolicy> {
