@@ -142,6 +142,8 @@ impl<'a> Owed<'a> {
         sts: Option<&'a StsPolicy>,
         authorities: &'a [TrustAnchor<'static>],
     ) -> Option<Self> {
+        // RFC 8461, 5: such a policy is as good as none.
+        let sts = sts.filter(|sts| sts.mode != StsMode::None);
         let enforced = sts.is_some_and(|sts| sts.mode == StsMode::Enforce);
         let duty = match &records {
             None if sts.is_none() => return None,
