@@ -9,6 +9,9 @@ use nom::number::complete::u8 as octet;
 use nom::sequence::preceded;
 use nom::{IResult, Parser as _};
 
+use super::session::digest;
+use crate::tlsa::TlsaRecord;
+
 /// A certificate as it was shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Certificate {
@@ -43,6 +46,25 @@ impl Certificate {
             1 => self.public_key(),
             _ => None,
         }
+    }
+}
+
+impl TlsaRecord {
+    /// The record that names this certificate; `None` for a selector or matching type that nobody knows,
+    /// and for a key that cannot be found.
+    #[must_use]
+    pub fn naming(
+        certificate: &Certificate,
+        usage: u8,
+        selector: u8,
+        matching: u8,
+    ) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector,
+            matching,
+            data: digest(matching, certificate.selected(selector)?)?,
+        })
     }
 }
 

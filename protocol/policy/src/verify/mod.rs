@@ -11,6 +11,7 @@
 
 pub mod certificate;
 pub mod dane;
+mod facts;
 pub mod judge;
 pub mod names;
 mod odd_leaf;
@@ -24,6 +25,7 @@ mod web_pki;
 
 pub use self::certificate::Certificate;
 pub use self::dane::{Authenticated, Refused, VerifyOptions};
+pub use self::facts::CertificateFacts;
 pub use self::judge::{Original, verify, verify_resumed};
 pub use self::names::ReferenceNames;
 pub use self::owed::{DaneEvidence, Demand, Owed, StrangeHost};
