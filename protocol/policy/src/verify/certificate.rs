@@ -66,6 +66,17 @@ impl TlsaRecord {
             data: digest(matching, certificate.selected(selector)?)?,
         })
     }
+
+    /// The record that names a public key, given as SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn of_key(key: &[u8], usage: u8, matching: u8) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector: 1,
+            matching,
+            data: digest(matching, key)?,
+        })
+    }
 }
 
 impl fmt::Debug for Certificate {

@@ -33,3 +33,4 @@ pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersi
 pub use self::verdict::{
     Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning,
 };
+pub use self::web_pki::by_web_pki;

@@ -1,18 +1,19 @@
 //! From a session and what it owed to a verdict (SV-02).
 
-use super::dane::{self, Authenticated, Refused, VerifyOptions};
-use super::names::{self, NameRules, ReferenceNames};
+mod cipher;
+mod policies;
+
+use self::cipher::Cipher;
+use self::policies::Found;
+use super::dane::{Refused, VerifyOptions};
 use super::owed::{Demand, Owed};
-use super::session::{Presented, Session, Sni, Starttls, TlsVersion, digest};
-use super::verdict::{Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
-use super::web_pki;
+use super::session::{Session, Sni, Starttls, TlsVersion};
+use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
 use crate::dns::SecurityStatus;
 use crate::law::duty::Duty;
 use crate::moment::Timestamp;
 use crate::name::DomainName;
 use crate::reason::Reason;
-use crate::sts::StsMode;
-use crate::tlsa::hex;
 
 /// Judges a session by what it owed. `now` is when the session happened.
 ///
@@ -103,8 +104,7 @@ impl Judging<'_> {
                 self.said(SessionOutcome::AuthenticatedPinned, self.pins(pins))
             }
             (_, Demand::Names(names)) => {
-                let found = self.web_pki(|leaf| names::demanded(leaf, names), Reason::NameMatch);
-                self.said(SessionOutcome::AuthenticatedPinned, found)
+                self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
             }
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
             (Duty::WebPki | Duty::OwnWebPki, _) => {
@@ -272,155 +272,6 @@ impl Judging<'_> {
         }
     }
 
-    fn dane(&self) -> Result<Found, Refused> {
-        let Some(evidence) = &self.owed.dane else {
-            let words = "the host's TLSA records are not known";
-            return Err(Refused::new(Reason::PolicyUnknown, words));
-        };
-        self.floor()?;
-        let presented = self.presented()?;
-        let names = &evidence.names;
-        let Authenticated { matched, warnings } =
-            dane::authenticate(presented, &evidence.records, names, self.now, self.options)?;
-        Ok(Found {
-            reason: Reason::TlsaMatch,
-            matched,
-            warnings,
-        })
-    }
-
-    fn sts(&self) -> Result<Found, Refused> {
-        let Some(host) = &self.session.mx_host else {
-            return Err(Refused::new(
-                Reason::ReportIncomplete,
-                missing_words("mx_host"),
-            ));
-        };
-        // RFC 8461, 4.1: the host first, whatever its certificate (SV-07).
-        if let Some(policy) = self.owed.sts
-            && policy.mode != StsMode::None
-            && !policy.permits(&host.0)
-        {
-            let words = format!("the MTA-STS policy does not permit {host}");
-            return Err(Refused::new(Reason::StsHostNotListed, words));
-        }
-        let names = ReferenceNames::exactly([host.0.clone()]);
-        let rules = NameRules {
-            // RFC 8461, 4.2: DNS-IDs alone (CM-28).
-            common_name: false,
-            multi_label_wildcards: false,
-        };
-        self.web_pki(
-            |leaf| names::matching(leaf, &names, rules),
-            Reason::StsMatch,
-        )
-    }
-
-    fn web_pki(
-        &self,
-        find: impl Fn(&x509_parser::prelude::X509Certificate<'_>) -> Option<names::NameMatch>,
-        reason: Reason,
-    ) -> Result<Found, Refused> {
-        self.floor()?;
-        let Presented::Chain(chain) = self.presented()? else {
-            let words = "only a chain of certificates can be judged by web PKI";
-            return Err(Refused::new(Reason::ReportIncomplete, words));
-        };
-        let found = web_pki::authenticate(chain, self.owed.authorities, self.now, find)?;
-        Ok(Found {
-            reason,
-            matched: Matched::Name(found.presented),
-            warnings: if found.is_common_name {
-                vec![Warning::CommonName]
-            } else {
-                Vec::new()
-            },
-        })
-    }
-
-    /// The operator's digests, of the whole certificate or its key, as Postfix compares them.
-    fn pins(&self, pins: &[String]) -> Result<Found, Refused> {
-        self.floor()?;
-        let pinned = |pin: &&String, shown: &dyn Fn(u8) -> Vec<Vec<u8>>| {
-            let wanted = hex(&pin.replace(':', ""))?;
-            let matching = match wanted.len() {
-                32 => 1,
-                64 => 2,
-                _ => return None,
-            };
-            shown(matching).contains(&wanted).then(|| (*pin).clone())
-        };
-        let shown: Box<dyn Fn(u8) -> Vec<Vec<u8>>> = match self.presented()? {
-            Presented::Chain(chain) => {
-                let leaf = chain.first().cloned();
-                Box::new(move |matching| {
-                    let parts = [0, 1].map(|selector| leaf.as_ref()?.selected(selector));
-                    let parts = parts.into_iter().flatten();
-                    parts.filter_map(|part| digest(matching, part)).collect()
-                })
-            }
-            Presented::RawKey(key) => {
-                Box::new(move |matching| digest(matching, key).into_iter().collect())
-            }
-            Presented::Digests(digests) => {
-                let both = vec![digests.certificate.clone(), digests.key.clone()];
-                Box::new(move |_| both.clone())
-            }
-            Presented::Unknown => Box::new(|_| Vec::new()),
-        };
-        match pins.iter().find_map(|pin| pinned(&pin, &shown)) {
-            Some(pin) => Ok(Found {
-                reason: Reason::PinMatch,
-                matched: Matched::Pin(pin),
-                warnings: Vec::new(),
-            }),
-            None => Err(Refused::new(
-                Reason::PinNoMatch,
-                "no pin of the rule matches what the host showed",
-            )),
-        }
-    }
-
-    /// What authenticates must be worth it (RFC 8996; RFC 7672, 8.2; RQ-01, SV-09).
-    fn floor(&self) -> Result<(), Refused> {
-        if self.cipher() != Cipher::Ordinary {
-            let words = format!(
-                "cipher {}",
-                self.session.cipher.as_deref().unwrap_or_default()
-            );
-            return Err(Refused::new(Reason::CipherUnauthenticated, words));
-        }
-        match self.session.tls_version {
-            None => Err(Refused::new(
-                Reason::ReportIncomplete,
-                missing_words("tls_version"),
-            )),
-            Some(version) if version < TlsVersion::FLOOR => {
-                let words = format!("{} authenticates nobody any more", version.word());
-                Err(Refused::new(Reason::TlsVersionTooOld, words))
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn presented(&self) -> Result<&Presented, Refused> {
-        let presented = &self.session.presented;
-        let is_known = match presented {
-            Presented::Chain(chain) => !chain.is_empty(),
-            Presented::RawKey(_) | Presented::Digests(_) => true,
-            Presented::Unknown => false,
-        };
-        if is_known {
-            return Ok(presented);
-        }
-        Err(if self.session.resumed {
-            let words = "the session resumed one that is not known here";
-            Refused::new(Reason::ResumedUnknown, words)
-        } else {
-            Refused::new(Reason::ReportIncomplete, missing_words("chain"))
-        })
-    }
-
     /// What no verdict on an encrypted session can do without.
     fn missing_basics(&self) -> Option<&'static str> {
         let session = self.session;
@@ -455,46 +306,6 @@ impl Judging<'_> {
             Sni::Sent(name) if *name == base.0 => Vec::new(),
             Sni::Sent(_) => vec![Warning::SniOther],
             Sni::NotSent | Sni::Unknown => vec![Warning::SniMissing],
-        }
-    }
-
-    fn cipher(&self) -> Cipher {
-        self.session
-            .cipher
-            .as_deref()
-            .map_or(Cipher::Ordinary, Cipher::of)
-    }
-}
-
-/// What one policy found.
-struct Found {
-    reason: Reason,
-    matched: Matched,
-    warnings: Vec<Warning>,
-}
-
-/// What a cipher suite is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cipher {
-    /// It encrypts, for somebody who is authenticated.
-    Ordinary,
-    /// It encrypts for anybody.
-    Anonymous,
-    /// It encrypts nothing.
-    Null,
-}
-
-impl Cipher {
-    /// By the words of OpenSSL (`ADH-…`, `AECDH-…`), GnuTLS (`ANON`) and the registry (`anon`, `NULL`).
-    fn of(name: &str) -> Self {
-        let folded = name.to_ascii_uppercase();
-        let has = |word: &str| folded.split(['-', '_', '+', ' ']).any(|part| part == word);
-        if has("NULL") || has("ENULL") {
-            Self::Null
-        } else if ["ADH", "AECDH", "ANON", "ANULL"].into_iter().any(has) {
-            Self::Anonymous
-        } else {
-            Self::Ordinary
         }
     }
 }
