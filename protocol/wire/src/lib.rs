@@ -36,5 +36,6 @@
 
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod lines;
 pub mod netstring;
 pub mod socketmap;
