@@ -38,4 +38,5 @@
 pub mod fuzzing;
 pub mod lines;
 pub mod netstring;
+pub mod session;
 pub mod socketmap;
