@@ -156,8 +156,12 @@ reasons! {
     PinNoMatch => "pin-no-match",
     /// The MTA-STS policy in force does not permit the host (RFC 8461, 4.1).
     StsHostNotListed => "sts-host-not-listed",
-    /// The mail server itself reports that the certificate failed.
+    /// The mail server itself says that the session was authenticated; nothing else was reported.
+    MtaVerified => "mta-verified",
+    /// The mail server itself says that the session failed.
     MtaRefused => "mta-refused",
+    /// The mail server used a weaker policy than was in force.
+    MtaPolicyWeaker => "mta-policy-weaker",
 }
 
 impl fmt::Display for Reason {

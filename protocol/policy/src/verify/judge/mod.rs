@@ -2,9 +2,11 @@
 
 mod cipher;
 mod policies;
+mod word;
 
 use self::cipher::Cipher;
 use self::policies::Found;
+pub use self::word::{MtaWord, verify_by_word};
 use super::dane::{Refused, VerifyOptions};
 use super::owed::{Demand, Owed};
 use super::session::{Session, Sni, Starttls, TlsVersion};
