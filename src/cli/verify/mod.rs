@@ -1,6 +1,7 @@
 //! `hoplock verify`: sessions judged after the fact, without the daemon.
 
 mod chain;
+mod jsonl;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,8 +39,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match &arguments.chain {
-        Some(path) => chain::run(arguments, path),
-        None => exit::bad_input(),
+    match (&arguments.chain, &arguments.jsonl) {
+        (Some(path), _) => chain::run(arguments, path),
+        (None, Some(path)) => jsonl::run(arguments, path),
+        (None, None) => exit::bad_input(),
     }
 }

@@ -1,0 +1,3 @@
+//! Sessions that are reported.
+
+pub mod reported;
