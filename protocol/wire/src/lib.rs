@@ -40,3 +40,4 @@ pub mod lines;
 pub mod netstring;
 pub mod session;
 pub mod socketmap;
+pub mod tlsrpt;
