@@ -31,7 +31,7 @@ pub trait Journal: Send + Sync {
 
     /// Takes out a part of what is too old, a small one, so that nobody waits for it; to be called
     /// every minute or so. Never waits.
-    fn sweep(&self, now: Moment);
+    fn drop_old(&self, now: Moment);
 
     /// What fits the question, newest first, each entry with its number. Numbers rise with each entry,
     /// so that the last one is where the next page begins ([`JournalQuery::before`]).
