@@ -541,4 +541,59 @@ mod tests {
         let figures = store.figures();
         assert_eq!((figures.not_written, figures.alarms), (2, 1));
     }
+
+    /// A file as the first version made it, with one destination in it.
+    fn of_the_first_schema(path: &Path, more: &str) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(open::SCHEMAS[0]).unwrap();
+        connection.execute_batch(more).unwrap();
+        connection
+            .execute_batch("PRAGMA application_id = 0x68706c6b; PRAGMA user_version = 1")
+            .unwrap();
+        let seen = NOW.wall.0 as i64;
+        let fields = rows::dane_fields(seen, None, false);
+        connection
+            .execute(
+                "INSERT INTO dane VALUES ('d.test', ?1, NULL, 0, ?2)",
+                rusqlite::params![seen, rows::sum("d.test", &fields)],
+            )
+            .unwrap();
+        connection
+    }
+
+    fn version(path: &Path) -> i64 {
+        let connection = Connection::open(path).unwrap();
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+        version.unwrap()
+    }
+
+    /// ST-28: a file of the first version gets a journal, and keeps all that it remembers; a step that
+    /// cannot be made leaves it as it was.
+    #[tokio::test]
+    async fn an_older_file_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        drop(of_the_first_schema(&path, ""));
+        assert_eq!(
+            inspect(&path).unwrap().latest,
+            NOW.wall,
+            "nothing is changed"
+        );
+        assert_eq!(version(&path), 1);
+        let store = opened(&path, BOUNDS);
+        store.note(entry("a.test", SessionOutcome::Failed, 0), NOW);
+        assert_eq!(all(&store).await.len(), 1);
+        let seen = store.dane(NextHop::parse("d.test")).await.unwrap();
+        assert_eq!(seen.unwrap().seen.wall, NOW.wall);
+        drop(store);
+        assert_eq!(version(&path), 2);
+        assert_eq!(all(&opened(&path, BOUNDS)).await.len(), 1);
+        let path = folder.path().join("other.db");
+        drop(of_the_first_schema(&path, "CREATE TABLE sessions (theirs)"));
+        assert!(SqliteStore::open(&path, 8, NOW).is_err());
+        assert_eq!(version(&path), 1);
+        let connection = Connection::open(&path).unwrap();
+        let alarms = connection.prepare("SELECT * FROM alarms");
+        assert!(alarms.is_err(), "no half of a step");
+    }
 }
