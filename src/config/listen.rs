@@ -13,6 +13,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     }
     let socketmap = endpoints(reader, section, "socketmap", &mut seen);
     let http = endpoints(reader, section, "http", &mut seen);
+    let sessions = guarded(reader, section, "sessions", &mut seen);
+    let tlsrpt = guarded(reader, section, "tlsrpt", &mut seen);
     let control = reader
         .text(section, "control")
         .filter(|(text, _)| !text.is_empty());
@@ -26,6 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     Listen {
         socketmap: socketmap.unwrap_or_else(|| vec![Endpoint::Inet(SOCKETMAP.to_owned())]),
         http: http.unwrap_or_else(|| vec![Endpoint::Inet(HTTP.to_owned())]),
+        sessions,
+        tlsrpt,
         control,
         mode: mode.unwrap_or(MODE),
         owner,
@@ -63,6 +67,32 @@ fn endpoints(
         .iter()
         .filter_map(|(text, at)| endpoint(reader, key, text, *at, seen));
     Some(read.collect())
+}
+
+/// SV-11: whoever can report sessions can raise alarms, so only sockets with an owner and a mode.
+fn guarded(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    seen: &mut Vec<Endpoint>,
+) -> Vec<Endpoint> {
+    let texts = reader.texts(section, key).unwrap_or_default();
+    let mut read = Vec::new();
+    for (text, at) in texts {
+        let words = match Endpoint::parse(&text) {
+            Some(Endpoint::Unix(_) | Endpoint::Systemd(_)) => {
+                read.extend(endpoint(reader, key, &text, at, seen));
+                continue;
+            }
+            Some(Endpoint::Inet(_)) => "is open to every user of this host; write \"unix:/PATH\"",
+            None => "is no place for it; write \"unix:/PATH\" (at most 107 octets)",
+        };
+        let words = format!(
+            "[listen] {key}: {text:?} {words} or \"systemd:NAME\", with mode, owner and group"
+        );
+        reader.error(at, words);
+    }
+    read
 }
 
 fn endpoint(
