@@ -81,7 +81,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", "", |c| optional(c.listen.group.as_ref())),
     later("listen", "policy", "[]", "Postfix policy delegation", ""),
     later("listen", "readsocket", "[]", "Exim", ""),
-    key("listen", "sessions", "[]", "session reports as JSON lines: \"unix:/PATH\" or \"systemd:NAME\"", "SV-11", |c| list(&c.listen.sessions)),
+    key("listen", "sessions", "[]", "session reports as JSON lines; a unix socket keeps strangers off", "SV-11", |c| list(&c.listen.sessions)),
     key("listen", "tlsrpt", "[]", "datagrams of libtlsrpt: \"unix:/PATH\" or \"systemd:NAME\"", "RP-16", |c| list(&c.listen.tlsrpt)),
     later("listen", "milter", "[]", "milter", ""),
     later("listen", "dns", "[]", "synthetic TXT answers", ""),

@@ -13,8 +13,9 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     }
     let socketmap = endpoints(reader, section, "socketmap", &mut seen);
     let http = endpoints(reader, section, "http", &mut seen);
-    let sessions = guarded(reader, section, "sessions", &mut seen);
-    let tlsrpt = guarded(reader, section, "tlsrpt", &mut seen);
+    let sessions = endpoints(reader, section, "sessions", &mut seen).unwrap_or_default();
+    warn_of_strangers(reader, section, &sessions);
+    let tlsrpt = datagrams(reader, section, "tlsrpt", &mut seen).unwrap_or_default();
     let control = reader
         .text(section, "control")
         .filter(|(text, _)| !text.is_empty());
@@ -69,30 +70,40 @@ fn endpoints(
     Some(read.collect())
 }
 
-/// SV-11: whoever can report sessions can raise alarms, so only sockets with an owner and a mode.
-fn guarded(
+/// SV-11: what keeps strangers from reporting sessions is the mode of the socket.
+fn warn_of_strangers(reader: &mut Reader<'_>, section: &Section<'_>, sessions: &[Endpoint]) {
+    let inet = |own: &&Endpoint| matches!(own, Endpoint::Inet(_));
+    for endpoint in sessions.iter().filter(inet) {
+        let at = reader.at(section, "sessions");
+        let words = format!(
+            "[listen] sessions: every user of this host can report sessions to \"{endpoint}\", and so \
+             raise alarms; use a unix socket, with mode, owner and group"
+        );
+        reader.warn(at, words);
+    }
+}
+
+/// Datagrams are sent to a path; and whoever can report sessions can raise alarms (SV-11).
+fn datagrams(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     key: &str,
     seen: &mut Vec<Endpoint>,
-) -> Vec<Endpoint> {
-    let texts = reader.texts(section, key).unwrap_or_default();
+) -> Option<Vec<Endpoint>> {
+    let texts = reader.texts(section, key)?;
     let mut read = Vec::new();
     for (text, at) in texts {
-        let words = match Endpoint::parse(&text) {
-            Some(Endpoint::Unix(_) | Endpoint::Systemd(_)) => {
-                read.extend(endpoint(reader, key, &text, at, seen));
-                continue;
-            }
-            Some(Endpoint::Inet(_)) => "is open to every user of this host; write \"unix:/PATH\"",
-            None => "is no place for it; write \"unix:/PATH\" (at most 107 octets)",
-        };
-        let words = format!(
-            "[listen] {key}: {text:?} {words} or \"systemd:NAME\", with mode, owner and group"
-        );
-        reader.error(at, words);
+        if matches!(Endpoint::parse(&text), Some(Endpoint::Inet(_))) {
+            let words = format!(
+                "[listen] {key}: {text:?} takes no datagrams of libtlsrpt; write \"unix:/PATH\" or \
+                 \"systemd:NAME\""
+            );
+            reader.error(at, words);
+        } else {
+            read.extend(endpoint(reader, key, &text, at, seen));
+        }
     }
-    read
+    Some(read)
 }
 
 fn endpoint(
