@@ -242,7 +242,9 @@ enum Role {
 fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
     let limits = |config: &Config| {
         let limits = &config.limits;
-        (limits.connections, limits.lookups, limits.cache_entries)
+        let journal = (limits.journal_days, limits.journal_entries);
+        let table = (limits.connections, limits.lookups, limits.cache_entries);
+        (table, journal)
     };
     [
         ("[listen]", start.listen != new.listen),
@@ -254,6 +256,7 @@ fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
         ("[limits]", limits(start) != limits(new)),
         ("[log]", start.log != new.log),
         ("[store]", start.store != new.store),
+        ("[sources]", start.sources != new.sources),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))
@@ -346,6 +349,8 @@ mod tests {
                 &["[limits]", "[log]"],
             ),
             ("[store]\npath = \"/nowhere/hoplock.db\"", &["[store]"]),
+            ("[limits]\njournal_days = 7", &["[limits]"]),
+            ("[sources]\npostfix_log = \"journal\"", &["[sources]"]),
         ] {
             assert_eq!(taken_at_start(&start, &config(text)), expected, "{text}");
         }
