@@ -3,9 +3,11 @@
 //! * [`clock`]: the only place that asks for the time.
 //! * [`dns`]: a stub that reads the AD bit of a validating resolver.
 //! * [`https`]: fetches MTA-STS policies.
+//! * [`mail_log`]: follows the log of the mail server.
 //! * [`postfix`]: what Postfix says of its own settings, and whether its DNSSEC works.
 
 pub mod clock;
 pub mod dns;
 pub mod https;
+pub mod mail_log;
 pub mod postfix;

@@ -11,6 +11,7 @@
 mod alarms;
 mod hour;
 pub mod reported;
+mod result_type;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,7 @@ use hoplock_policy::verify::SessionOutcome;
 
 pub use self::alarms::{LastFailure, SessionAlarm, SessionAlarms};
 use self::hour::Hour;
+pub use self::result_type::{result_type, sts_result_type};
 use crate::world::{Journal, JournalEntry, JournalQuery, StoreFailure};
 
 /// Takes judged sessions.

@@ -85,6 +85,12 @@ impl SessionJudge {
         self.options.store(Arc::new(options));
     }
 
+    /// The options in force.
+    #[must_use]
+    pub fn options(&self) -> Arc<JudgeOptions> {
+        self.options.load_full()
+    }
+
     /// Judges one session. Where it fails, the destination is looked up anew and it is judged once
     /// more: the key may have rolled over meanwhile. Nothing but a match makes up for the failure.
     pub async fn judge(&self, case: &Case) -> Judgement {
