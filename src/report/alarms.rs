@@ -213,7 +213,7 @@ impl Line {
 
 /// How long an alarm stands after the last session: mail that waits is tried again within that time, so
 /// where nothing more comes there is no mail, or it is well again.
-const STANDS: Duration = Duration::from_secs(3_600);
+pub(super) const STANDS: Duration = Duration::from_secs(3_600);
 /// A line a minute says all that more lines would say.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 /// A flood of reports must not hold memory without end.

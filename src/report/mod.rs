@@ -79,13 +79,17 @@ impl Sessions {
     }
 
     /// Takes over from the journal what still stands of the time before the start: alarms of the last
-    /// hour.
+    /// hour. Says what the journal holds of the last day, by outcome.
     ///
     /// # Errors
     /// [`StoreFailure`] where the journal cannot be read: then alarms begin with the next session.
-    pub async fn begin(&self, now: Moment) -> Result<(), StoreFailure> {
+    pub async fn begin(&self, now: Moment) -> Result<BTreeMap<SessionOutcome, u64>, StoreFailure> {
+        let before = |span: Duration| {
+            let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            Timestamp(now.wall.0.saturating_sub(millis))
+        };
         let query = JournalQuery {
-            since: Some(Timestamp(now.wall.0.saturating_sub(HOUR_MILLIS))),
+            since: Some(before(alarms::STANDS)),
             only_alarms: true,
             limit: MOST_RESTORED,
             ..JournalQuery::default()
@@ -98,7 +102,7 @@ impl Sessions {
             };
             self.alarms.restore(&entry, noted);
         }
-        Ok(())
+        self.journal.counts(before(DAY)).await
     }
 
     /// Takes a judged session: it is counted, kept in the journal, told of in the log where it is worth
@@ -229,7 +233,7 @@ fn names(entry: &JournalEntry) -> (Option<String>, Option<String>) {
     (next_hop, entry.mx_host.as_ref().map(ToString::to_string))
 }
 
-const HOUR_MILLIS: u64 = 3_600_000;
+const DAY: Duration = Duration::from_secs(86_400);
 /// Sessions, the latest first: they name the destinations, however many more there are.
 const MOST_RESTORED: usize = 10_000;
 
@@ -349,7 +353,8 @@ mod tests {
             before.note(entry, later(seconds));
         }
         let after = Sessions::new(Arc::clone(before.journal()));
-        after.begin(later(3_700)).await.unwrap();
+        let counts = after.begin(later(3_700)).await.unwrap();
+        assert_eq!(counts, BTreeMap::from([(SessionOutcome::Failed, 3)]));
         let standing = after.alarms().standing(later(3_700));
         assert_eq!(standing.len(), 1);
         assert_eq!(standing[0].in_last_hour, 2);

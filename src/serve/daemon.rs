@@ -23,6 +23,7 @@ use crate::adapters::dns::self_test;
 use crate::answer::Answerer;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::report::Sessions;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -73,11 +74,13 @@ pub async fn run(
     let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
     let answerer = Arc::clone(&engine.answerer);
+    let sessions = Arc::new(Sessions::new(Arc::clone(&engine.journal)));
     let admin = Arc::new(Admin {
         engine,
         rulebook,
         metrics: Arc::clone(&metrics),
         connections: connections.clone(),
+        sessions,
     });
     let hall = Hall {
         answerer: &answerer,
@@ -111,6 +114,7 @@ pub async fn run(
     watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
     watching.spawn(background::every_second(Arc::clone(&answerer)));
     watching.spawn(background::every_minute(Arc::clone(&admin)));
+    watching.spawn(background::journal(Arc::clone(&admin)));
     watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
     while let Told::Reload = signals.next().await {

@@ -137,17 +137,18 @@ impl JournalEntry {
     /// or none, and no time to come: texts come from hosts that may be anybody's (SV-11).
     #[must_use]
     pub fn bounded(mut self, now: Moment) -> Self {
-        let safe = |text: String| escaped(&text).to_string();
+        let safe = |text: &String| format!("{}", escaped(text));
         self.time = self.time.min(now.wall);
         self.next_hop = self.next_hop.filter(is_shown_as_it_is);
-        self.cipher = self.cipher.filter(|cipher| !cipher.is_empty()).map(safe);
-        self.detail = safe(self.detail);
+        let cipher = self.cipher.as_ref().filter(|cipher| !cipher.is_empty());
+        self.cipher = cipher.map(safe);
+        self.detail = safe(&self.detail);
         if let Some(matched) = &mut self.matched {
-            matched.text = safe(std::mem::take(&mut matched.text));
+            matched.text = safe(&matched.text);
         }
         self.results.truncate(MOST_RESULTS);
         for result in &mut self.results {
-            result.detail = safe(std::mem::take(&mut result.detail));
+            result.detail = safe(&result.detail);
         }
         self.warnings.sort_unstable();
         self.warnings.dedup();
