@@ -38,6 +38,7 @@
 pub mod fuzzing;
 pub mod lines;
 pub mod netstring;
+pub mod postfix_log;
 pub mod session;
 pub mod socketmap;
 pub mod tlsrpt;
