@@ -3,6 +3,7 @@
 //! * [`Sessions::note`]: the one way in.
 //! * `alarms`: destinations whose sessions stay below their policy.
 //! * `hour`: how often in the last hour.
+//! * [`logged`]: what a mail log tells.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
@@ -10,6 +11,7 @@
 
 mod alarms;
 mod hour;
+pub mod logged;
 pub mod reported;
 mod result_type;
 

@@ -51,8 +51,8 @@ pub fn read(line: &ReportedSession, tlsa: &TlsaOptions) -> Result<Reported, Stri
         Some(text) => Some(MxHost(name("mx_host", text)?)),
     };
     let sni = match &line.sni {
-        hoplock_wire::session::Sni::Unknown => Sni::Unknown,
-        hoplock_wire::session::Sni::NotSent => Sni::NotSent,
+        // CM-31: a reporter who does not say is flagged like one who says none.
+        hoplock_wire::session::Sni::Unknown | hoplock_wire::session::Sni::NotSent => Sni::NotSent,
         hoplock_wire::session::Sni::Sent(text) => Sni::Sent(name("sni", text)?),
     };
     let presented = match (&line.chain, &line.raw_key) {

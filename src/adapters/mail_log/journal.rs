@@ -70,11 +70,20 @@ fn entry(line: &[u8]) -> Option<LogEntry> {
     let field = |name: &str| value.get(name).and_then(Value::as_str);
     let pid = field("SYSLOG_PID").or_else(|| field("_PID"))?;
     Some(LogEntry::Message {
-        time: field("__REALTIME_TIMESTAMP").map(str::to_owned),
+        time: field("__REALTIME_TIMESTAMP")
+            .and_then(time)
+            .unwrap_or_default(),
+        machine: field("_HOSTNAME").unwrap_or_default().to_owned(),
         program: field("SYSLOG_IDENTIFIER")?.to_owned(),
         pid: pid.parse().ok()?,
         text: field("MESSAGE")?.to_owned(),
     })
+}
+
+/// Microseconds since 1970, as a text.
+fn time(micros: &str) -> Option<String> {
+    let time = jiff::Timestamp::from_microsecond(micros.parse().ok()?).ok()?;
+    Some(time.to_string())
 }
 
 const BETWEEN_STARTS: Duration = Duration::from_secs(10);
@@ -87,7 +96,8 @@ mod tests {
     fn fields_of_the_journal() {
         let line = br#"{"__REALTIME_TIMESTAMP":"1795478400000000","SYSLOG_IDENTIFIER":"postfix/smtp","_PID":"77","MESSAGE":"Verified TLS connection"}"#;
         let expected = LogEntry::Message {
-            time: Some("1795478400000000".to_owned()),
+            time: "2026-11-24T00:00:00Z".to_owned(),
+            machine: String::new(),
             program: "postfix/smtp".to_owned(),
             pid: 77,
             text: "Verified TLS connection".to_owned(),

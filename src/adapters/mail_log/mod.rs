@@ -17,8 +17,10 @@ pub enum LogEntry {
     Line(String),
     /// A message of the journal.
     Message {
-        /// When it was logged, in microseconds since 1970, as a text.
-        time: Option<String>,
+        /// When it was logged, as RFC 3339 writes it.
+        time: String,
+        /// The machine.
+        machine: String,
         /// The program, as in `postfix/smtp`.
         program: String,
         /// Its process id.

@@ -16,7 +16,7 @@ use crate::serve::connections::Seat;
 use crate::world::{SessionSource, Timing};
 
 /// Serves one connection until it ends, is idle for too long, or the daemon drains.
-pub async fn take_reports<S>(mut stream: S, intake: Arc<Intake>, seat: Seat)
+pub(super) async fn take_reports<S>(mut stream: S, intake: Arc<Intake>, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

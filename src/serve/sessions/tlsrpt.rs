@@ -35,7 +35,7 @@ pub struct Datagrams {
 
 /// Takes datagrams from the socket for as long as the daemon runs. The kernel holds only a few
 /// (`net.unix.max_dgram_qlen`), and whoever sends does not wait: so this does nothing else.
-pub async fn drain(
+pub(super) async fn drain(
     datagrams: Datagrams,
     queue: Sender<Vec<u8>>,
     sessions: Arc<Sessions>,
@@ -61,12 +61,12 @@ pub async fn drain(
 
 /// A queue between the two.
 #[must_use]
-pub fn queue() -> (Sender<Vec<u8>>, Receiver<Vec<u8>>) {
+pub(super) fn queue() -> (Sender<Vec<u8>>, Receiver<Vec<u8>>) {
     channel(QUEUED)
 }
 
 /// Judges what comes; ends when nothing more can come.
-pub async fn judge(mut queue: Receiver<Vec<u8>>, intake: Arc<Intake>) {
+pub(super) async fn judge(mut queue: Receiver<Vec<u8>>, intake: Arc<Intake>) {
     while let Some(datagram) = queue.recv().await {
         let report = match decode(&datagram) {
             Ok(report) => report,
