@@ -2,6 +2,7 @@
 
 mod chain;
 mod jsonl;
+mod postfix_log;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,9 +40,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match (&arguments.chain, &arguments.jsonl) {
-        (Some(path), _) => chain::run(arguments, path),
-        (None, Some(path)) => jsonl::run(arguments, path),
-        (None, None) => exit::bad_input(),
+    let inputs = (&arguments.chain, &arguments.jsonl, &arguments.postfix_log);
+    match inputs {
+        (Some(path), _, _) => chain::run(arguments, path),
+        (_, Some(path), _) => jsonl::run(arguments, path),
+        (_, _, Some(path)) => postfix_log::run(arguments, path),
+        (None, None, None) => exit::bad_input(),
     }
 }
