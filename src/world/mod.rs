@@ -19,6 +19,7 @@ use hoplock_policy::profile::OwnDaneSeen;
 pub use self::patience::Patience;
 
 mod patience;
+pub mod probe;
 pub mod scripted;
 
 /// What a question to the world returns: something to wait for.
