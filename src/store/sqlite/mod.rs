@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod fuzzing;
+mod fuzzing_journal;
 mod journal;
 mod keeper;
 mod open;
