@@ -3,12 +3,17 @@
 //! * [`Sessions::note`]: the one way in.
 //! * `alarms`: destinations whose sessions stay below their policy.
 //! * `hour`: how often in the last hour.
+//! * [`logged`]: what a mail log tells.
+//! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
 //! (`store`).
 
 mod alarms;
 mod hour;
+pub mod logged;
+pub mod reported;
+mod result_type;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +27,7 @@ use hoplock_policy::verify::SessionOutcome;
 
 pub use self::alarms::{LastFailure, SessionAlarm, SessionAlarms};
 use self::hour::Hour;
+pub use self::result_type::{result_type, sts_result_type};
 use crate::world::{Journal, JournalEntry, JournalQuery, StoreFailure};
 
 /// Takes judged sessions.

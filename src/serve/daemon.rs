@@ -18,6 +18,7 @@ use super::conversation::{converse, turn_away};
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
 use super::rulebook::Rulebook;
+use super::sessions;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
 use crate::adapters::dns::self_test;
 use crate::answer::Answerer;
@@ -73,14 +74,13 @@ pub async fn run(
     }
     let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
-    let answerer = Arc::clone(&engine.answerer);
-    let sessions = Arc::new(Sessions::new(Arc::clone(&engine.journal)));
+    let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
     let admin = Arc::new(Admin {
         engine,
         rulebook,
         metrics: Arc::clone(&metrics),
         connections: connections.clone(),
-        sessions,
+        sessions: Arc::new(Sessions::new(journal)),
     });
     let hall = Hall {
         answerer: &answerer,
@@ -103,6 +103,7 @@ pub async fn run(
         hall.admin(listener, &admin, Role::Control);
     }
     tracing::info!(endpoint = %control, "control socket");
+    let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
     for name in handed_over.left() {
         tracing::warn!(
             "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
@@ -124,6 +125,7 @@ pub async fn run(
                 answerer.reload_discovery(discover_options(&new));
                 let (admin, own_dane) = (Arc::clone(&admin), Arc::clone(&own_dane));
                 let settings = settings(&new);
+                intake.judge.reload(sessions::judge_options(&new));
                 // A disk that hangs must not keep the next signal from being heard.
                 tokio::spawn(async move {
                     admin.rulebook.reload(settings).await;

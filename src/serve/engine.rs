@@ -9,10 +9,11 @@ use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
 use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::OwnDane;
+use rustls_pki_types::TrustAnchor;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
-use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError};
+use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError, authorities};
 use crate::adapters::postfix::OwnDaneProbe;
 use crate::answer::{Answerer, Settings};
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub struct Engine {
     pub dns: Arc<DnsStub>,
     /// How many root certificates vouch for policy hosts.
     pub roots: usize,
+    /// Those authorities, for judging sessions.
+    pub authorities: Vec<TrustAnchor<'static>>,
     /// Looks at Postfix.
     pub own_dane: Arc<OwnDaneProbe>,
     /// Tells the time.
@@ -75,6 +78,7 @@ impl Engine {
         tokio::join!(self_test::test(&dns), own_dane.look());
         let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
         let roots = fetcher.roots();
+        let authorities = authorities(&config.sts.roots)?;
         let world = World {
             resolver: dns.clone(),
             policy_fetcher: Arc::new(fetcher),
@@ -92,6 +96,7 @@ impl Engine {
             answerer: Arc::new(answerer),
             dns,
             roots,
+            authorities,
             own_dane,
             clock,
             state_file: match memory {

@@ -24,6 +24,7 @@ pub use self::patience::Patience;
 
 mod journal;
 mod patience;
+pub mod probe;
 pub mod scripted;
 
 /// What a question to the world returns: something to wait for.
