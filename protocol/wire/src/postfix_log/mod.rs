@@ -16,15 +16,26 @@
 //! its lines of level 2. One such process serves many, so that its lines cannot be joined for
 //! certain: they are not read, and those sessions have no fingerprints. lmtp(8) is not read.
 
+mod belongs;
+mod clues;
+mod correlator;
 mod event;
 mod line;
+mod logged;
 mod message;
+mod open;
+mod reading;
+mod recent;
 
+pub use correlator::{
+    Correlator, Counts, DELIVERY_LIMIT, OPEN_LIMIT, ORIGIN_LIMIT, PATIENCE, PROGRAM_LIMIT,
+};
 pub use event::{
     CertificateLine, DeliveryLine, DeliveryStatus, Event, Fingerprint, Peer, TlsConnection,
     TlsrptLine, Trouble, TrustLevel,
 };
 pub use line::{LogLine, Source, parse_line, parse_message};
+pub use logged::{LoggedDelivery, LoggedSession, LoggedStarttls, LoggedTlsrpt, Origin};
 
 /// The longest line that is read, in bytes.
 ///
