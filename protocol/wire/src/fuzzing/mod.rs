@@ -1,0 +1,10 @@
+//! What must hold for any bytes at all, as functions that panic when it does not.
+//!
+//! The fuzz targets and the replay of their corpus (`tests/corpus.rs`) call the same functions, one
+//! for each target. Hidden from the documentation: this is no part of the interface.
+
+mod netstring;
+mod socketmap;
+
+pub use self::netstring::netstring;
+pub use self::socketmap::socketmap;
