@@ -4,7 +4,13 @@
 //! for each target. Hidden from the documentation: this is no part of the interface.
 
 mod netstring;
+mod postfix_log;
+mod session;
 mod socketmap;
+mod tlsrpt;
 
 pub use self::netstring::netstring;
+pub use self::postfix_log::postfix_log;
+pub use self::session::session;
 pub use self::socketmap::socketmap;
+pub use self::tlsrpt::tlsrpt;
