@@ -5,7 +5,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::names::ReferenceNames;
 use crate::dns::SecurityStatus;
-use crate::findings::{DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding};
+use crate::findings::{
+    AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding,
+};
 use crate::law::duty::Duty;
 use crate::law::rows::Row;
 use crate::law::situation::HostState;
@@ -90,7 +92,7 @@ impl<'a> Owed<'a> {
             demand: Demand::Nothing,
             authorities,
         };
-        if let Some((duty, demand)) = by_operator(verdict, &own, findings) {
+        if let Some((duty, demand)) = by_operator(verdict, &own, finding) {
             return Ok(Self {
                 duty,
                 demand,
@@ -197,7 +199,7 @@ impl<'a> Owed<'a> {
 fn by_operator(
     verdict: &Verdict,
     own: &Owed<'_>,
-    findings: Option<&Findings>,
+    finding: Option<&HostFinding>,
 ) -> Option<(Duty, Demand)> {
     if matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit) {
         return Some((Duty::Free, Demand::Nothing));
@@ -205,10 +207,6 @@ fn by_operator(
     if verdict.row != Row::Rule && verdict.reason != Reason::RuleFallback {
         return None;
     }
-    let has_records = |usable: bool| {
-        let records = own.dane.as_ref().map(|dane| &dane.records);
-        records.is_some_and(|set| set.is_usable() || !usable)
-    };
     Some(match &verdict.answer {
         Answer::None | Answer::May => (Duty::Free, Demand::Nothing),
         Answer::Encrypt => (Duty::Encrypt, Demand::Nothing),
@@ -216,14 +214,31 @@ fn by_operator(
         Answer::Secure(names) | Answer::Verify(names) => {
             (Duty::OwnWebPki, Demand::Names(names.clone()))
         }
-        Answer::Dane | Answer::DaneOnly if has_records(true) => (Duty::Dane, Demand::Nothing),
-        Answer::Dane if has_records(false) => (Duty::Encrypt, Demand::Nothing),
         // What the DNS holds was not asked for a pinned level: whoever judges asks it first.
-        Answer::Dane | Answer::DaneOnly if findings.is_none() => return None,
-        Answer::Dane => (Duty::Free, Demand::Nothing),
-        Answer::DaneOnly | Answer::Temp => (Duty::Refuse, Demand::Nothing),
+        Answer::Dane | Answer::DaneOnly => {
+            (by_dane(&verdict.answer, own, finding?), Demand::Nothing)
+        }
+        Answer::Temp => (Duty::Refuse, Demand::Nothing),
         Answer::NotFound => return None,
     })
+}
+
+/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set has not
+/// (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
+fn by_dane(level: &Answer, own: &Owed<'_>, finding: &HostFinding) -> Duty {
+    let is_failed = |addresses: &AddressFinding| matches!(addresses, AddressFinding::Failed(_));
+    let failed = match &finding.dane {
+        DaneFinding::Failed(_) => true,
+        DaneFinding::NotAsked => is_failed(&finding.ipv4) || is_failed(&finding.ipv6),
+        _ => false,
+    };
+    let secure = own.dane.as_ref();
+    match secure.filter(|dane| dane.mx == SecurityStatus::Secure) {
+        Some(dane) if dane.records.is_usable() => Duty::Dane,
+        _ if failed || *level == Answer::DaneOnly => Duty::Refuse,
+        Some(_) => Duty::Encrypt,
+        None => Duty::Free,
+    }
 }
 
 /// The floor `secure` asks for the next hop's own names, as Postfix has it.
