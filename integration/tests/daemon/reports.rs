@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::process::{Daemon, ask};
 
 /// Destinations with rules, since nothing can be looked up here.
-const RULES: &str = "\n[rules.\"tls.test\"]\nanswer = \"encrypt\"\n[rules.\"any.test\"]\nanswer = \"may\"\n";
+const RULES: &str =
+    "\n[rules.\"tls.test\"]\nanswer = \"encrypt\"\n[rules.\"any.test\"]\nanswer = \"may\"\n";
 
 fn start(key: &str) -> (Daemon, PathBuf) {
     let folder = tempfile::tempdir().unwrap().keep();
@@ -127,10 +128,16 @@ fn hostile_reports_harm_only_themselves() {
     let error = reporter.say(br#"{"port":"25"}"#);
     assert!(error["error"].as_str().unwrap().contains("port"), "{error}");
     let error = reporter.say(br#"{"chain":["MAA=","no base64!"]}"#);
-    assert!(error["error"].as_str().unwrap().contains("chain"), "{error}");
+    assert!(
+        error["error"].as_str().unwrap().contains("chain"),
+        "{error}"
+    );
     let long = format!("{{\"chain\":[\"{}\"]}}", "A".repeat(2 * 1024 * 1024));
     let error = reporter.say(long.as_bytes());
-    assert!(error["error"].as_str().unwrap().contains("longer"), "{error}");
+    assert!(
+        error["error"].as_str().unwrap().contains("longer"),
+        "{error}"
+    );
     let error = reporter.say("[".repeat(200_000).as_bytes());
     assert!(error["error"].is_string(), "{error}");
     let verdict = reporter.report(&session("tls.test", "used"));
