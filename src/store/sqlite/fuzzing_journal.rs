@@ -175,7 +175,7 @@ fn entry(bytes: &mut Bytes<'_>) -> JournalEntry {
             depth: bytes.flag().then(|| bytes.long()),
         }),
         warnings: (0..bytes.byte() % 8)
-            .map(|_| bytes.pick(&Warning::ALL, Warning::Reused))
+            .map(|_| bytes.pick(&Warning::ALL, Warning::StaleCache))
             .collect(),
         results: (0..bytes.byte() % 8)
             .map(|_| PolicyResult {
