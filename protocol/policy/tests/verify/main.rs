@@ -9,6 +9,7 @@
 )]
 
 mod agility;
+mod by_rule;
 mod der;
 mod disorder;
 mod end_entity;
@@ -17,6 +18,7 @@ mod forge;
 mod judge;
 mod names;
 mod old;
+mod owed;
 mod path;
 mod policies;
 mod raw_keys;
