@@ -20,11 +20,13 @@ mod names;
 mod old;
 mod owed;
 mod path;
+mod pins;
 mod policies;
 mod raw_keys;
 mod resumed;
 mod scene;
 mod trust_anchor;
+mod web_pki;
 
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
