@@ -1,9 +1,10 @@
 //! `hoplock check`: every host of a destination, spoken to now, and judged by what it owes.
 //!
 //! * `probe`: looks up and connects; `judge`: what a probe comes to.
-//! * `page` and `json`: what is printed; `advice`: what to do about it.
+//! * `page` with `block`, and `json`: what is printed; `advice`: what to do about it.
 
 mod advice;
+mod block;
 mod json;
 mod judge;
 mod page;
@@ -212,7 +213,7 @@ fn parts(checked: &Checked) -> Vec<Part> {
     };
     let hosts = checked.hosts.iter().map(|host| Part {
         host: Some(host.host.to_string()),
-        text: page::host(host),
+        text: block::host(host),
     });
     std::iter::once(head).chain(hosts).collect()
 }
