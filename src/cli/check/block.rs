@@ -23,9 +23,11 @@ pub(super) fn host(host: &CheckedHost) -> String {
         "{}, preference {}: {standing}",
         host.host, host.preference
     ));
-    page.fact("owes", &owes(host));
-    if let Some(tlsa) = &host.tlsa {
-        records(&mut page, tlsa);
+    page.fact("owes", owes(host));
+    match (&host.tlsa, without_records(host)) {
+        (Some(tlsa), _) => records(&mut page, tlsa),
+        (None, Some(words)) => page.fact("TLSA", words),
+        (None, None) => {}
     }
     for note in &host.notes {
         page.fact("note", &safe(note));
@@ -54,8 +56,8 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn owes(host: &CheckedHost) -> String {
-    let words = match (host.duty, &host.demand) {
+fn owes(host: &CheckedHost) -> &'static str {
+    match (host.duty, &host.demand) {
         (None, _) => "nobody knows what",
         (Some(_), Demand::Pins(_)) => "one of the keys that your rule lists",
         (Some(_), Demand::Names(_)) => "a valid certificate for a name that you demand",
@@ -66,14 +68,16 @@ fn owes(host: &CheckedHost) -> String {
         }
         (Some(Duty::Dane), _) => "TLS that its TLSA records authenticate (DANE)",
         (Some(Duty::Refuse), _) => "no session: mail must not go to it",
-    };
-    let state = host.state.map_or("", |state| match state {
-        HostState::NoneSecure => ", and is proved to have no TLSA records",
-        HostState::NoneInsecure => ", and has no TLSA records that are signed",
-        HostState::Failed => ", for its TLSA records cannot be looked up",
-        _ => "",
-    });
-    format!("{words}{state}")
+    }
+}
+
+fn without_records(host: &CheckedHost) -> Option<&'static str> {
+    Some(match host.state? {
+        HostState::NoneSecure => "none, as DNSSEC proves",
+        HostState::NoneInsecure => "none that DNSSEC signs",
+        HostState::Failed => "not known: the lookup failed",
+        _ => return None,
+    })
 }
 
 fn records(page: &mut Page, tlsa: &Tlsa) {
@@ -95,7 +99,7 @@ fn records(page: &mut Page, tlsa: &Tlsa) {
 }
 
 /// Whole certificates and keys only by their beginning.
-pub(in crate::cli) fn short(record: &TlsaRecord) -> String {
+fn short(record: &TlsaRecord) -> String {
     let text = record.to_string();
     if record.data.len() <= LONGEST_DIGEST {
         return text;
@@ -116,6 +120,7 @@ fn without_address(page: &mut Page, host: &CheckedHost) {
     }
 }
 
+/// One address.
 fn session(
     page: &mut Page,
     host: &CheckedHost,
@@ -123,14 +128,16 @@ fn session(
     same: Option<&CheckedAddress>,
 ) {
     let probed = &address.probed;
-    page.fact(
-        "address",
-        &format!(
-            "{}: {}",
-            probed.target.address,
-            safe(&probed.stage.to_string())
-        ),
-    );
+    let at = probed.target.address;
+    // The stage of a connection that failed begins with the address.
+    let stage = probed.stage.to_string().replace(&format!("{at}: "), "");
+    page.fact("address", &format!("{at}: {}", safe(&stage)));
+    if address.standing == Standing::Unreachable {
+        for words in advice(host, Some(address)) {
+            page.fact("do", &words);
+        }
+        return;
+    }
     if let Some(tls) = &probed.tls {
         page.fact("TLS", &tls_words(tls));
     }
@@ -221,7 +228,8 @@ fn judged(verdict: &SessionVerdict) -> String {
 fn matching(matched: &Matched) -> String {
     match matched {
         Matched::Tlsa { record, depth } => {
-            format!("{} matches at depth {depth}", short(record))
+            let digits: String = record.to_string().chars().take(ABBREVIATED).collect();
+            format!("{digits}... matches at depth {depth}")
         }
         Matched::Pin(pin) => format!("pin {} matches", safe(pin)),
         Matched::Name(name) => format!("valid for {}", safe(name)),
@@ -238,7 +246,9 @@ fn by_the_engine(page: &mut Page, address: &CheckedAddress) {
     if let Some(compared) = &address.by_tlsa
         && compared.is_ok() != own.authenticated
     {
-        page.fact("note", "OpenSSL and hoplock do not agree on these records");
+        let words = "hoplock does not agree with OpenSSL on these records; of names, OpenSSL was told the \
+                     host's alone";
+        page.fact("note", words);
     }
 }
 
@@ -249,7 +259,8 @@ fn besides(page: &mut Page, host: &CheckedHost, address: &CheckedAddress) {
         Ok(found) => matching(&found.matched),
         Err(refused) => format!("{}: {}", refused.reason, safe(&refused.detail)),
     };
-    if let (Some(compared), false) = (&address.by_tlsa, duty == Some(Duty::Dane)) {
+    let is_told = duty == Some(Duty::Dane) || address.verdict.matched.is_some();
+    if let (Some(compared), false) = (&address.by_tlsa, is_told) {
         page.fact("by TLSA", &told(compared));
     }
     let by_policy = matches!(duty, Some(Duty::WebPki | Duty::OwnWebPki));
@@ -287,9 +298,83 @@ fn told(warning: Warning) -> &'static str {
 
 /// The longest digest, which is shown whole.
 const LONGEST_DIGEST: usize = 64;
+/// Characters of a record that is listed whole above.
+const ABBREVIATED: usize = 14;
 /// Characters shown of longer data.
 const SHOWN: usize = 40;
 /// Certificates shown of a chain.
 const DEPTHS: usize = 8;
 /// Names shown of a certificate.
 const NAMES: usize = 6;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use hoplock_policy::name::DomainName;
+    use hoplock_policy::reason::Reason;
+
+    use super::*;
+    use crate::world::probe::{Engine, Phase, ProbeTarget, Probed, SmtpReply, Stage};
+
+    const EVIL: &str = "\u{1b}[2J\u{202e}\u{7}evil\r\n";
+
+    fn shown(stage: Stage) -> String {
+        let name = DomainName::parse("mx.e.test").unwrap();
+        let target = ProbeTarget::new("192.0.2.1:25".parse().unwrap(), name.clone());
+        let probed = Probed {
+            stage,
+            trouble: Some(EVIL.to_owned()),
+            chain: vec![Certificate::from_der(EVIL.as_bytes())],
+            tls: Some(TlsSeen {
+                version: None,
+                cipher: EVIL.to_owned(),
+                group: Some(EVIL.to_owned()),
+                signature: crate::world::probe::Signature::Proved,
+            }),
+            ..Probed::nothing(target, Engine::Rustls)
+        };
+        host(&CheckedHost {
+            host: name,
+            preference: 10,
+            state: Some(HostState::NoneSecure),
+            duty: Some(Duty::Free),
+            demand: Demand::Nothing,
+            barred_by: None,
+            tlsa: None,
+            addresses: vec![CheckedAddress {
+                probed,
+                standing: Standing::Inconclusive,
+                verdict: SessionVerdict::unknown(Reason::HostNotReady, EVIL),
+                by_tlsa: None,
+                by_web_pki: None,
+            }],
+            verdict: None,
+            notes: vec![EVIL.to_owned()],
+        })
+    }
+
+    /// ID-04: whatever a peer says reaches the terminal as printable ASCII.
+    #[test]
+    fn peers_do_not_write_to_the_terminal() {
+        let reply = SmtpReply {
+            code: 554,
+            lines: vec![EVIL.to_owned()],
+        };
+        for stage in [
+            Stage::Established,
+            Stage::BadGreeting(reply),
+            Stage::Injected {
+                text: EVIL.to_owned(),
+            },
+            Stage::Lost {
+                phase: Phase::Ehlo,
+                detail: EVIL.to_owned(),
+            },
+        ] {
+            let text = shown(stage);
+            let plain = |c: char| matches!(c, ' '..='~' | '\n');
+            assert!(text.chars().all(plain), "{text:?}");
+            assert!(text.contains("evil") && text.lines().count() > 6, "{text}");
+        }
+    }
+}

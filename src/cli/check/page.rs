@@ -4,6 +4,7 @@ use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{Findings, MxFinding, NoHosts, Selection, StsFinding, Validation};
 use hoplock_policy::law::Answer;
 use hoplock_policy::next_hop::escaped;
+use hoplock_policy::reason::Reason;
 
 use super::judge::Standing;
 use super::probe::Checked;
@@ -12,11 +13,8 @@ use crate::cli::page::Page;
 /// One destination, without its hosts.
 pub(super) fn head(checked: &Checked) -> String {
     let mut page = Page::default();
-    page.line(&format!(
-        "{}: {}.",
-        escaped(&checked.asked),
-        sentence(checked)
-    ));
+    let next_hop = &checked.answered.next_hop;
+    page.line(&format!("{next_hop}: {}.", sentence(checked)));
     if checked.validation != Validation::Validating {
         page.fact(
             "WARNING",
@@ -32,11 +30,16 @@ pub(super) fn head(checked: &Checked) -> String {
             page.fact("note", &safe(warning));
         }
     }
-    let reply = answered.rendered.to_string();
-    page.fact("Postfix", &format!("is told {:?}", reply.trim_end()));
-    let detail = &answered.verdict.detail;
-    if answered.verdict.answer == Answer::Temp && !reply.contains(detail) {
-        page.fact("", &safe(detail));
+    let verdict = &answered.verdict;
+    let lookup_is_told = verdict.reason == Reason::MxLookupFailed;
+    if verdict.answer != Answer::Temp {
+        let reply = answered.rendered.to_string();
+        page.fact("Postfix", &format!("is told {:?}", reply.trim_end()));
+    } else if lookup_is_told || verdict.detail.is_empty() {
+        page.fact("Postfix", &format!("is told to wait ({})", verdict.reason));
+    } else {
+        let (reason, detail) = (verdict.reason, safe(&verdict.detail));
+        page.fact("Postfix", &format!("is told to wait ({reason}): {detail}"));
     }
     if let Some(rule) = &answered.verdict.rule {
         page.fact("rule", &format!("{:?} counts", rule.pattern.to_string()));
@@ -72,8 +75,11 @@ fn sentence(checked: &Checked) -> String {
     part(kept, "keeps its duty", "keep their duty");
     part(unclear, "is inconclusive", "are inconclusive");
     part(gone, "could not be reached", "could not be reached");
-    let hosts = if all == 1 { "host" } else { "hosts" };
-    format!("of {all} {hosts} {}", parts.join(", "))
+    match (all, parts.as_slice()) {
+        (1, [_]) => format!("its host {}", parts.concat().trim_start_matches("1 ")),
+        (_, [_]) => format!("all {}", parts.concat()),
+        _ => format!("of {all} hosts {}", parts.join(", ")),
+    }
 }
 
 fn mx(findings: &Findings) -> String {

@@ -1,6 +1,9 @@
 //! `hoplock check` and `hoplock tlsa` against hosts good and bad, beside the tools that judge too:
 //! Postfix's `posttls-finger` and OpenSSL's `s_client`.
 
+mod others;
+mod records;
+
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -51,8 +54,8 @@ pub(super) fn all(lab: &mut Lab<'_>, mapped: &Mapped) {
     by_openssl(lab);
     statuses(lab);
     watched(lab);
-    let judged = same_as_others(lab, mapped);
-    records(lab);
+    let judged = others::agree(lab, mapped);
+    records::compare(lab);
     println!("check: {judged} hosts judged alike by hoplock, posttls-finger and openssl");
 }
 
@@ -263,149 +266,6 @@ fn watched(lab: &mut Lab<'_>) {
     lab.report.check(right, || {
         format!("check --watch: {results:?}, {}", output.status)
     });
-}
-
-/// CM-04, CM-05, SV-03: other tools come to the same verdicts on the same hosts.
-fn same_as_others(lab: &mut Lab<'_>, mapped: &Mapped) -> usize {
-    let hosts = [
-        ("dane.test", "mx.dane.test", true),
-        ("ee-whole.test", "mx.ee-whole.test", true),
-        ("ee-512.test", "mx.ee-512.test", true),
-        ("ee-expired.test", "mx.ee-expired.test", true),
-        ("ee-wrongname.test", "mx.ee-wrongname.test", true),
-        ("ta-whole.test", "mx.ta-whole.test", true),
-        ("ta-key.test", "mx.ta-key.test", true),
-        ("dane.n3.test", "mx.dane.n3.test", true),
-        ("wildcard.test", "mx.wildcard.test", true),
-        ("cname-host.test", "mx.target.test", true),
-        ("tlsa-cname.test", "mx.tlsa-cname.test", true),
-        ("implicit.test", "implicit.test", true),
-        ("[mx1.check.test]", "mx1.check.test", true),
-        ("[mx2.check.test]", "mx2.check.test", true),
-        ("[mx3.check.test]", "mx3.check.test", false),
-        ("wrong-key.test", "mx.wrong-key.test", false),
-        ("sts-dane.test", "mx.sts-dane.test", false),
-        ("strip.test", "mx.strip.test", false),
-        ("refuse454.test", "mx.refuse454.test", false),
-        ("garbage.test", "mx.garbage.test", false),
-    ];
-    for (next_hop, base, good) in hosts {
-        let checked = Checked::of(lab, &[next_hop]);
-        let ours = checked.value["next_hops"][0]["result"] == "kept";
-        let finger = finger(mapped, next_hop);
-        let openssl = s_client(base);
-        let theirs = (
-            finger.contains(": Verified TLS connection established to "),
-            openssl.contains("Verification: OK") && openssl.contains("\nDANE TLSA "),
-        );
-        let agree = ours == good && theirs == (good, good);
-        lab.report.check(agree, || {
-            format!(
-                "{next_hop}: hoplock {ours}, posttls-finger and openssl {theirs:?}, expected {good}\n\
-                 {}\n{finger}\n{openssl}",
-                checked.value
-            )
-        });
-    }
-    hosts.len()
-}
-
-/// It ends with status 0 whatever it finds: its words count.
-fn finger(mapped: &Mapped, next_hop: &str) -> String {
-    let mut command = Command::new("posttls-finger");
-    command
-        .args(["-c", "-l", "dane", "-t", "10", "-T", "10", next_hop])
-        .env("MAIL_CONFIG", mapped.postfix.folder());
-    both(&command.output().unwrap())
-}
-
-/// With the records that stand in the DNS, asked for by another tool.
-fn s_client(base: &str) -> String {
-    let owner = format!("_25._tcp.{base}");
-    let told = must(Command::new("drill").args([&owner, "TLSA"]));
-    let mut command = Command::new("timeout");
-    command.args(["10", "openssl", "s_client", "-starttls", "smtp", "-connect"]);
-    command.arg(format!("{base}:25"));
-    command.args(["-dane_ee_no_namechecks", "-dane_tlsa_domain", base]);
-    for line in told.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let [_, _, "IN", "TLSA", record @ ..] = words.as_slice() {
-            command.args(["-dane_tlsa_rrdata", &record.join(" ")]);
-        }
-    }
-    command
-        .env("OPENSSL_CONF", "/dev/null")
-        .stdin(Stdio::null());
-    both(&command.output().unwrap())
-}
-
-/// CM-02, CM-03: the records of a file against what is published and served.
-fn records(lab: &mut Lab<'_>) {
-    let file = |name: &str| {
-        let path = lab.folder.join(format!("{name}.pem"));
-        fs::write(&path, &host(lab.plan, name).identity.pem).unwrap();
-        path.display().to_string()
-    };
-    let (good, wrong) = (file("mx1.check.test"), file("mx3.check.test"));
-    let expired = file("mx2.check.test");
-    for (file, host, more, expected, words) in [
-        (
-            &good,
-            "mx1.check.test",
-            &[][..],
-            0,
-            "file, records and host agree.",
-        ),
-        (
-            &expired,
-            "mx2.check.test",
-            &[],
-            0,
-            "file, records and host agree.",
-        ),
-        // The record names a key that nobody has.
-        (
-            &wrong,
-            "mx3.check.test",
-            &[],
-            1,
-            "no usable record is published for this file",
-        ),
-        // A key that is to come.
-        (
-            &good,
-            "mx2.check.test",
-            &[],
-            1,
-            "does not serve what is in the file",
-        ),
-        (
-            &good,
-            "mx1.check.test",
-            &["--selector", "0"],
-            1,
-            "one of the records is not published",
-        ),
-        (
-            &good,
-            "nowhere.test",
-            &[],
-            1,
-            "the host could not be reached",
-        ),
-        (&good, "no host", &[], 2, "is no host"),
-    ] {
-        let arguments = [&["tlsa", file, "--host", host], more].concat();
-        let output = lab.hoplock.tool(&arguments);
-        let said = both(&output);
-        let right = output.status.code() == Some(expected) && said.contains(words);
-        lab.report.check(right, || {
-            format!(
-                "{arguments:?}: {}, expected {expected} {words:?}\n{said}",
-                output.status
-            )
-        });
-    }
 }
 
 /// What `hoplock check --json` says.
