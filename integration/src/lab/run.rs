@@ -20,9 +20,10 @@ use super::report::Report;
 use super::servers::{
     Server, enter, must, nsd, open_to_all, plain_unbound, prepare, unbound, until,
 };
+use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, doctor, memory, package, reports};
+use super::{check, doctor, memory, package, reports, sessions};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -41,8 +42,8 @@ pub fn main() -> ExitCode {
     let deliveries = table(&mut plan);
     check::plan(&mut plan);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
-    let sessions = Sessions::default();
-    let (dns, sites) = start_servers(&runtime, folder, &mut plan, &sessions);
+    let seen = Sessions::default();
+    let (dns, sites) = start_servers(&runtime, folder, &mut plan, &seen);
     let mapped = Mapped::start(folder);
     let mut hoplock = Hoplock::start(folder, mapped.postfix.folder());
     let mut report = Report::default();
@@ -50,7 +51,7 @@ pub fn main() -> ExitCode {
         folder,
         runtime: &runtime,
         hoplock: &mut hoplock,
-        sessions,
+        sessions: seen,
         sites,
         plan: &mut plan,
         nsd: &dns.authoritative,
@@ -165,6 +166,8 @@ impl Lab<'_> {
         let datagrams = self.folder.join("tlsrpt");
         let reports = UnixDatagram::bind(&datagrams).unwrap();
         must(Command::new("chmod").arg("666").arg(&datagrams));
+        let socket = self.folder.join("hoplock-tlsrpt");
+        let relay = Relay::start(reports, &socket);
         let mapped310 = Mapped::start310(self.folder, &trixie, &datagrams);
         let control = Postfix::start(self.folder, &Instance::new("control", 2526, ""));
         self.without_the_map(deliveries, &control);
@@ -172,7 +175,13 @@ impl Lab<'_> {
             self.answers(deliveries, mapped);
             self.deliveries(deliveries, mapped);
         }
-        reports::attributes(self, &mapped310, &reports);
+        sessions::by_log(self, deliveries, mapped);
+        sessions::by_datagrams(self, deliveries, &relay);
+        reports::attributes(self, &mapped310, &relay);
+        sessions::straight(self, &mapped310, &socket);
+        for mapped in [mapped, &mapped310] {
+            sessions::afterwards(self, deliveries, mapped);
+        }
         self.kill_in_mid_flow(mapped);
     }
 

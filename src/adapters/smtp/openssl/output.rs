@@ -51,11 +51,17 @@ pub(super) fn summary(stdout: &[u8]) -> Option<&[u8]> {
     stdout.get(..end)
 }
 
+/// Whether the complaints, which are not complaints only, say that the handshake came to its end.
+pub(super) fn is_finished(stderr: &[u8]) -> bool {
+    lines(stderr).any(|line| line == FINISHED)
+}
+
 impl Reading {
     /// Reads the summary and the complaints.
     pub(super) fn of(stdout: &[u8], stderr: &[u8]) -> Self {
         let summary = summary(stdout).unwrap_or(stdout);
         let mut reading = Self {
+            finished: is_finished(stderr),
             chain: chain(summary),
             ..Self::default()
         };
@@ -150,9 +156,7 @@ impl Reading {
     }
 
     fn complained(&mut self, line: &str) {
-        if line == "SSL_connect:SSLv3/TLS read finished" {
-            self.finished = true;
-        } else if let Some(alert) = line.strip_prefix("SSL3 alert read:fatal:") {
+        if let Some(alert) = line.strip_prefix("SSL3 alert read:fatal:") {
             set(&mut self.alert, Some(alert));
         } else if let Some(reason) = reason(line) {
             self.errors.push(reason);
@@ -221,6 +225,8 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     windows.position(|window| window == needle)
 }
 
+/// The host's Finished was read and is good: in each version of TLS, its key is proved by then.
+const FINISHED: &str = "SSL_connect:SSLv3/TLS read finished";
 /// Between the blocks of the summary.
 const RULE: &[u8] = b"\n---\n";
 /// Labels of the group of the key exchange, of OpenSSL 3.0 and later ones.
@@ -263,8 +269,6 @@ mod tests {
     use super::*;
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
-    const FINISHED: &str = "SSL_connect:SSLv3/TLS read finished\n";
-
     fn printed(details: &str, rest: &str) -> String {
         format!(
             "CONNECTED(00000003)\n---\nCertificate chain\n 0 s:CN=x\n   i:CN=y\n{PEM} 1 s:CN=y\n{PEM}---\n\

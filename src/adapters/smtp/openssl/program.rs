@@ -143,6 +143,11 @@ async fn attend(child: &mut Child, watch: Stopwatch, patience: Patience) -> (End
             }
             (Ended::Output(ears.heard), took)
         }
+        // It may wait for us, not for the host.
+        Some(Err(_)) | None if output::is_finished(&ears.heard.stderr) => {
+            let words = "what the program openssl says of a handshake is not understood";
+            (Ended::Failed(words.to_owned()), took)
+        }
         Some(Err(_)) | None => (Ended::Silent, took),
     }
 }
