@@ -120,9 +120,15 @@ mod exit {
 
 /// Prints to standard output; a reader that went away is no error of ours.
 fn print(text: &str) {
+    let _ = is_read(text);
+}
+
+/// The same, and whether anybody still reads.
+fn is_read(text: &str) -> bool {
     use std::io::Write as _;
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.is_ok()
 }
 
 /// Ends a command: its text and status, or why it failed.
