@@ -2,6 +2,7 @@
 //! closed pipe, and is plain where it does not speak to a terminal.
 
 mod cache;
+mod certificates;
 mod completions;
 mod config;
 mod control;
@@ -13,6 +14,8 @@ mod rule;
 mod serve;
 mod status;
 mod table;
+mod tlsa;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +38,10 @@ enum Command {
     Query(query::Arguments),
     /// The answer with all its evidence, and what the MTA will do.
     Explain(query::Arguments),
+    /// Judge sessions: a chain of certificates, session reports, a log of Postfix.
+    Verify(verify::Arguments),
+    /// The TLSA records for a certificate, ready for a zone file.
+    Tlsa(tlsa::Arguments),
     /// How the running daemon is, and its alarms.
     Status(status::Arguments),
     /// What the running daemon keeps.
@@ -70,6 +77,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Tlsa(arguments) => tlsa::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Cache(command) => cache::run(&command),
         Command::Rule(command) => rule::run(&command),

@@ -69,6 +69,15 @@ const fn later<T>(
     }
 }
 
+fn digest_order(order: &[u8]) -> String {
+    let word = |matching: &u8| {
+        let known = super::sections::DIGESTS.iter();
+        let found = known.clone().find(|(_, own)| own == matching);
+        found.map_or("", |(word, _)| *word)
+    };
+    list(order.iter().map(word))
+}
+
 /// Every key of the sections that have fixed names.
 #[rustfmt::skip]
 pub const KEYS: &[Key<Config>] = &[
@@ -103,7 +112,10 @@ pub const KEYS: &[Key<Config>] = &[
     key("dane", "map_pkix_usages", "false", "read usage 0 as 2 and usage 1 as 3", "TU-02", |c| c.dane.tlsa.map_pkix_usages.to_string()),
     key("dane", "complete_ca_set", "false", "digests of usage 0 count too, when mapped", "TU-03", |c| c.dane.tlsa.complete_ca_set.to_string()),
     key("dane", "trust_anchor_digests", "true", "digests of trust anchors count", "TU-08", |c| c.dane.tlsa.trust_anchor_digests.to_string()),
-    later("dane", "ta_check_dates", "false", "reject expired trust anchors everywhere", "CM-17"),
+    key("dane", "ta_check_dates", "false", "sessions: an expired trust anchor authenticates nothing, also where it is an intermediate", "CM-17", |c| c.dane.verify.ta_check_dates.to_string()),
+    key("dane", "common_name", "true", "sessions: the subject's name counts under DANE-TA where no other name is in the certificate", "CM-28", |c| c.dane.verify.common_name.to_string()),
+    key("dane", "multi_label_wildcards", "false", "sessions: a wildcard covers more than one label under DANE-TA", "CM-29", |c| c.dane.verify.multi_label_wildcards.to_string()),
+    key("dane", "digest_order", "[\"sha512\", \"sha256\"]", "sessions: digests of TLSA records, strongest first", "CM-25", |c| digest_order(&c.dane.verify.digest_order)),
     key("limits", "connections", "10000", "connections of mail servers at once", "FT-03", |c| c.limits.connections.to_string()),
     key("limits", "lookups", "256", "DNS lookups in flight at once", "MX-20", |c| c.limits.lookups.to_string()),
     key("limits", "cache_entries", "100000", "destinations kept", "CA-06", |c| c.limits.cache_entries.to_string()),

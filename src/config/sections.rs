@@ -7,6 +7,7 @@ use std::time::Duration;
 use hoplock_policy::law::FirstContact;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::VerifyOptions;
 
 use super::reader::{Reader, Section};
 use super::types::{DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, StoreConfig, StsConfig};
@@ -128,8 +129,15 @@ pub(super) fn sts(reader: &mut Reader<'_>, section: &Section<'_>) -> StsConfig {
 
 /// DANE.
 pub(super) fn dane(reader: &mut Reader<'_>, section: &Section<'_>) -> DaneConfig {
+    let digest_order = digest_order(reader, section);
     let mut switch = |key, default| reader.boolean(section, key).unwrap_or(default);
     DaneConfig {
+        verify: VerifyOptions {
+            digest_order,
+            ta_check_dates: switch("ta_check_dates", false),
+            common_name: switch("common_name", true),
+            multi_label_wildcards: switch("multi_label_wildcards", false),
+        },
         enabled: switch("enabled", true),
         half_dane: switch("half_dane", true),
         force_insecure_host_tlsa: switch("force_insecure_host_tlsa", false),
@@ -140,6 +148,40 @@ pub(super) fn dane(reader: &mut Reader<'_>, section: &Section<'_>) -> DaneConfig
         },
     }
 }
+
+/// Digests, strongest first (RFC 7671, 9). SHA-256 must be among them (RFC 7671, 9; TU-09).
+fn digest_order(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<u8> {
+    let Some(texts) = reader.texts(section, "digest_order") else {
+        return VerifyOptions::default().digest_order;
+    };
+    let mut order = Vec::new();
+    for (text, at) in texts {
+        let known = DIGESTS.iter().find(|(word, _)| *word == text);
+        match known {
+            Some((_, matching)) if !order.contains(matching) => order.push(*matching),
+            Some(_) => reader.warn(
+                at,
+                format!("[dane] digest_order: {text:?} stands there twice; keep one"),
+            ),
+            None => reader.error(
+                at,
+                format!("[dane] digest_order: {text:?} is no digest of TLSA records; write \"sha512\" or \"sha256\""),
+            ),
+        }
+    }
+    if !order.contains(&SHA_256) {
+        let at = reader.at(section, "digest_order");
+        reader.error(
+            at,
+            "[dane] digest_order: \"sha256\" must be among them, since every record may use it (RFC 7671, 9)",
+        );
+    }
+    order
+}
+
+/// Matching types by name (RFC 6698, 7.4).
+pub(super) const DIGESTS: &[(&str, u8)] = &[("sha256", SHA_256), ("sha512", 2)];
+const SHA_256: u8 = 1;
 
 /// Bounds.
 pub(super) fn limits(reader: &mut Reader<'_>, section: &Section<'_>) -> Limits {

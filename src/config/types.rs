@@ -12,6 +12,7 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::rules::{RulePattern, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::VerifyOptions;
 
 use crate::adapters::dns::Trust;
 
@@ -115,6 +116,8 @@ pub struct DaneConfig {
     pub force_insecure_host_tlsa: bool,
     /// Which records are usable.
     pub tlsa: TlsaOptions,
+    /// How sessions are judged by them.
+    pub verify: VerifyOptions,
 }
 
 /// Bounds.

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dns::{LookupFailure, Reply, SecurityStatus};
+use crate::dns::{LookupFailure, RecordType, Reply, SecurityStatus};
 use crate::moment::Moment;
-use crate::name::{MxHost, TlsaBaseDomain};
+use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
 use crate::sts::StsPolicy;
 
@@ -40,6 +40,18 @@ impl Findings {
     pub fn remaining(&self, now: Moment) -> Duration {
         self.lifetime
             .saturating_sub(now.uptime.saturating_sub(self.gathered.uptime))
+    }
+
+    /// What the next hop's domain is an alias of, where its MX lookup went along aliases
+    /// (RFC 7672, 2.2.1).
+    #[must_use]
+    pub fn expanded_domain(&self) -> Option<&DomainName> {
+        let domain = self.next_hop.name()?;
+        let is_mx = |reply: &&Reply| {
+            reply.question.record_type == RecordType::Mx && reply.question.name == *domain
+        };
+        let reply = self.lookups.iter().find(is_mx)?;
+        reply.answer.aliases().last()
     }
 
     /// True where a lookup that the answer may rest on failed: such findings are kept only briefly.

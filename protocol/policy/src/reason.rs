@@ -80,6 +80,88 @@ reasons! {
     ReplyTooLong => "reply-too-long",
     /// A fault of ours in this one lookup.
     Internal => "internal-error",
+    /// A TLSA record matched what the host showed.
+    TlsaMatch => "tlsa-match",
+    /// The certificate is valid by web PKI for a host that the MTA-STS policy permits.
+    StsMatch => "sts-match",
+    /// The certificate is valid by web PKI for a name that the operator demands.
+    NameMatch => "name-match",
+    /// A pin of the operator matched.
+    PinMatch => "pin-match",
+    /// TLS, and nobody had to be authenticated.
+    OpportunisticTls => "opportunistic-tls",
+    /// TLS was owed and used; authentication was not possible (RFC 7672, 2.2).
+    EncryptedAsOwed => "encrypted-as-owed",
+    /// The session resumed one that was judged under the same policy.
+    Resumed => "resumed",
+    /// The session resumed one that is unknown, or was under another policy.
+    ResumedUnknown => "resumed-unknown",
+    /// The report leaves out what the verdict rests on.
+    ReportIncomplete => "report-incomplete",
+    /// Nobody knows what the host owed.
+    PolicyUnknown => "policy-unknown",
+    /// The host did not offer STARTTLS.
+    StarttlsNotOffered => "starttls-not-offered",
+    /// The host said no to STARTTLS.
+    StarttlsRefused => "starttls-refused",
+    /// The TLS handshake failed.
+    HandshakeFailed => "handshake-failed",
+    /// A protocol version too old to authenticate anything (RFC 8996).
+    TlsVersionTooOld => "tls-version-too-old",
+    /// A cipher that authenticates nobody, or hides nothing (RFC 7672, 8.2).
+    CipherUnauthenticated => "cipher-unauthenticated",
+    /// The host only offers what this program's TLS lacks: no verdict.
+    PeerTooOld => "peer-too-old",
+    /// A session with a host that should have got none.
+    HostRefused => "host-refused",
+    /// The destination has no such host.
+    HostUnknown => "host-unknown",
+    /// No TLSA record matches.
+    TlsaNoMatch => "tlsa-no-match",
+    /// No anchor of the TLSA records is among the certificates shown.
+    AnchorNotInChain => "anchor-not-in-chain",
+    /// The record of a trust anchor matches the leaf itself, which it cannot vouch for.
+    AnchorIsLeaf => "anchor-is-leaf",
+    /// The anchor was shown, and signed nothing on a way to the leaf.
+    AnchorNotIssuer => "anchor-not-issuer",
+    /// An issuer that must not issue: no CA flag, or no right to sign certificates.
+    IssuerNotAuthority => "issuer-not-authority",
+    /// More certificates below an issuer than it permits.
+    PathTooLong => "path-too-long",
+    /// A name outside what an issuer may vouch for.
+    NameNotPermitted => "name-not-permitted",
+    /// A certificate that is not made for servers.
+    PurposeMismatch => "purpose-mismatch",
+    /// A signature that is false.
+    SignatureInvalid => "signature-invalid",
+    /// A signature or a key too weak to prove anything (RFC 9325, 4.5).
+    SignatureWeak => "signature-weak",
+    /// A critical part of a certificate that nobody here knows.
+    ExtensionUnknown => "extension-unknown",
+    /// The ways through the certificates shown are too many to try.
+    PathSearchExhausted => "path-search-exhausted",
+    /// A certificate that cannot be read.
+    CertificateUnreadable => "certificate-unreadable",
+    /// A certificate that has expired.
+    CertificateExpired => "certificate-expired",
+    /// A certificate that is not valid yet.
+    CertificateNotYetValid => "certificate-not-yet-valid",
+    /// The certificate is for other names.
+    CertificateNameMismatch => "certificate-host-mismatch",
+    /// The certificate leads to no authority that is trusted.
+    CertificateNotTrusted => "certificate-not-trusted",
+    /// A bare key, where only a certificate can match.
+    RawKeyNotUsable => "raw-key-not-usable",
+    /// No pin of the operator matches.
+    PinNoMatch => "pin-no-match",
+    /// The MTA-STS policy in force does not permit the host (RFC 8461, 4.1).
+    StsHostNotListed => "sts-host-not-listed",
+    /// The mail server itself says that the session was authenticated; nothing else was reported.
+    MtaVerified => "mta-verified",
+    /// The mail server itself says that the session failed.
+    MtaRefused => "mta-refused",
+    /// The mail server used a weaker policy than was in force.
+    MtaPolicyWeaker => "mta-policy-weaker",
 }
 
 impl fmt::Display for Reason {

@@ -1,10 +1,15 @@
 //! TLSA records: reading, usability, digest agility (RFC 6698, 2.1; RFC 7671, 9; RFC 7672, 3.1).
 //!
-//! Not done here: matching against certificates.
+//! Not done here: matching against certificates, see [`crate::verify`].
 
 use std::fmt;
+use std::str::FromStr;
 
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+
+mod agility;
+
+pub use self::agility::strongest;
 
 /// One TLSA record (RFC 6698, 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,6 +159,53 @@ fn whole<T, E>(parsed: Result<(&[u8], T), E>) -> Option<T> {
         .ok()
         .filter(|(rest, _)| rest.is_empty())
         .map(|(_, value)| value)
+}
+
+/// A text that is no TLSA record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a TLSA record is written as three numbers and hexadecimal data, as in 3 1 1 8cb0...")]
+pub struct MalformedText;
+
+impl FromStr for TlsaRecord {
+    type Err = MalformedText;
+
+    /// Reads the form of zone files (RFC 6698, 2.2): blanks may stand within the data.
+    fn from_str(text: &str) -> Result<Self, MalformedText> {
+        let mut words = text.split_ascii_whitespace();
+        let mut number = || {
+            let word = words.next().ok_or(MalformedText)?;
+            word.parse::<u8>().map_err(|_| MalformedText)
+        };
+        let (usage, selector, matching) = (number()?, number()?, number()?);
+        let digits: String = words.collect();
+        let data = hex(&digits).filter(|data| !data.is_empty());
+        Ok(Self {
+            usage,
+            selector,
+            matching,
+            data: data.ok_or(MalformedText)?,
+        })
+    }
+}
+
+/// Pairs of hexadecimal digits; `None` where there is anything else.
+pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let pair = |pair: &[u8]| match *pair {
+        [high, low] => u8::try_from(value(high)? * 16 + value(low)?).ok(),
+        _ => None,
+    };
+    digits.as_bytes().chunks(2).map(pair).collect()
+}
+
+impl TlsaRecord {
+    /// The record as it stands in a message (RFC 6698, 2.1).
+    #[must_use]
+    pub fn rdata(&self) -> Vec<u8> {
+        let mut rdata = vec![self.usage, self.selector, self.matching];
+        rdata.extend_from_slice(&self.data);
+        rdata
+    }
 }
 
 impl fmt::Display for TlsaRecord {

@@ -36,5 +36,7 @@
 
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod lines;
 pub mod netstring;
+pub mod session;
 pub mod socketmap;

@@ -9,6 +9,9 @@ use nom::number::complete::u8 as octet;
 use nom::sequence::preceded;
 use nom::{IResult, Parser as _};
 
+use super::session::digest;
+use crate::tlsa::TlsaRecord;
+
 /// A certificate as it was shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Certificate {
@@ -46,10 +49,88 @@ impl Certificate {
     }
 }
 
+impl TlsaRecord {
+    /// The record that names this certificate; `None` for a selector or matching type that nobody knows,
+    /// and for a key that cannot be found.
+    #[must_use]
+    pub fn naming(
+        certificate: &Certificate,
+        usage: u8,
+        selector: u8,
+        matching: u8,
+    ) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector,
+            matching,
+            data: digest(matching, certificate.selected(selector)?)?,
+        })
+    }
+
+    /// The record that names a public key, given as SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn of_key(key: &[u8], usage: u8, matching: u8) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector: 1,
+            matching,
+            data: digest(matching, key)?,
+        })
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({} octets)", self.der.len())
     }
+}
+
+/// A certificate as its issuer signed it (RFC 5280, 4.1.1).
+pub(super) struct Signed<'a> {
+    /// What was signed.
+    pub(super) content: &'a [u8],
+    /// The algorithm, without its header.
+    pub(super) algorithm: &'a [u8],
+    /// The signature.
+    pub(super) signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn read(der: &'a [u8]) -> Option<Self> {
+        let (_, fields) = inside(SEQUENCE, der).ok()?;
+        let (rest, content) = whole(SEQUENCE, fields).ok()?;
+        let (rest, algorithm) = inside(SEQUENCE, rest).ok()?;
+        let (rest, signature) = inside(BIT_STRING, rest).ok()?;
+        let signature = signature.strip_prefix(&[NO_UNUSED_BITS])?;
+        rest.is_empty().then_some(Self {
+            content,
+            algorithm,
+            signature,
+        })
+    }
+}
+
+/// The parts of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
+pub(super) struct SubjectKey<'a> {
+    /// The algorithm, without its header.
+    pub(super) algorithm: &'a [u8],
+    /// The key.
+    pub(super) bits: &'a [u8],
+}
+
+impl<'a> SubjectKey<'a> {
+    /// Reads the content of a SubjectPublicKeyInfo, without its header.
+    pub(super) fn read(content: &'a [u8]) -> Option<Self> {
+        let (rest, algorithm) = inside(SEQUENCE, content).ok()?;
+        let (rest, bits) = inside(BIT_STRING, rest).ok()?;
+        let bits = bits.strip_prefix(&[NO_UNUSED_BITS])?;
+        rest.is_empty().then_some(Self { algorithm, bits })
+    }
+}
+
+/// An element without its header; what is no element stays as it is.
+pub(super) fn contents(der: &[u8]) -> &[u8] {
+    inside(SEQUENCE, der).map_or(der, |(_, content)| content)
 }
 
 /// Steps over the fields of a certificate in front of its key, whatever is in them (RFC 5280, 4.1).
@@ -95,5 +176,8 @@ fn length(input: &[u8]) -> IResult<&[u8], usize> {
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+/// Keys and signatures are whole octets.
+const NO_UNUSED_BITS: u8 = 0;
 /// `[0]`, explicit: absent in version 1.
 const VERSION: u8 = 0xa0;

@@ -147,17 +147,19 @@ pub enum Warning {
     /// A record matched behind an insecure MX set: it proves nothing about which host it should have
     /// been (MX-22).
     MxInsecure,
-    /// The same session was counted for a name other than the one it was opened for (SV-06).
-    Reused,
     /// A raw key was accepted, though not every record is one that can match it (CM-08).
     RawKeyUnexpected,
+    /// The verdict rests on the mail server's word: the report holds nothing that could be checked.
+    MtaWord,
+    /// The mail server says otherwise.
+    MtaDisagrees,
     /// The leaf has expired or is not valid yet, which DANE-EE does not look at (CM-05).
     CertificateDates,
 }
 
 impl Warning {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SniMissing,
         Self::SniOther,
         Self::AnchorExpired,
@@ -166,8 +168,9 @@ impl Warning {
         Self::StaleCache,
         Self::DaneDisagrees,
         Self::MxInsecure,
-        Self::Reused,
         Self::RawKeyUnexpected,
+        Self::MtaWord,
+        Self::MtaDisagrees,
         Self::CertificateDates,
     ];
 
@@ -183,8 +186,9 @@ impl Warning {
             Self::StaleCache => "stale-cache",
             Self::DaneDisagrees => "dane-disagrees",
             Self::MxInsecure => "mx-insecure",
-            Self::Reused => "reused",
             Self::RawKeyUnexpected => "raw-key-unexpected",
+            Self::MtaWord => "mta-word",
+            Self::MtaDisagrees => "mta-disagrees",
             Self::CertificateDates => "certificate-dates",
         }
     }

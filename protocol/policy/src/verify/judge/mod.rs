@@ -1,0 +1,366 @@
+//! From a session and what it owed to a verdict (SV-02).
+
+mod cipher;
+mod policies;
+mod word;
+
+use self::cipher::Cipher;
+use self::policies::Found;
+pub use self::word::{MtaWord, verify_by_word};
+use super::dane::{Refused, VerifyOptions};
+use super::owed::{Demand, Owed};
+use super::session::{Session, Sni, Starttls, TlsVersion};
+use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
+use crate::dns::SecurityStatus;
+use crate::law::duty::Duty;
+use crate::moment::Timestamp;
+use crate::name::DomainName;
+use crate::reason::Reason;
+
+/// Judges a session by what it owed. `now` is when the session happened.
+///
+/// What the report leaves out and could have mattered makes the verdict "indeterminate"; a session is
+/// called authenticated only where everything was said and holds (SV-01).
+#[must_use]
+pub fn verify(
+    session: &Session,
+    owed: &Owed<'_>,
+    now: Timestamp,
+    options: &VerifyOptions,
+) -> SessionVerdict {
+    let judging = Judging {
+        session,
+        owed,
+        now,
+        options,
+    };
+    let mut verdict = judging.verdict();
+    verdict.results = judging.results();
+    verdict
+}
+
+/// Takes over the verdict on the session that was resumed, where host and policy are the same (SV-05).
+#[must_use]
+pub fn verify_resumed(
+    session: &Session,
+    owed: &Owed<'_>,
+    now: Timestamp,
+    options: &VerifyOptions,
+    original: Option<&Original>,
+) -> SessionVerdict {
+    let own = verify(session, owed, now, options);
+    let inherits = own.reason == Reason::ResumedUnknown;
+    match original {
+        Some(original)
+            if inherits
+                && session.mx_host.as_ref().map(|host| &host.0) == Some(&original.host)
+                && owed.generation() == original.generation =>
+        {
+            let mut verdict = original.verdict.clone();
+            verdict.detail = "as the session that it resumed".to_owned();
+            if verdict.outcome.is_authenticated() {
+                verdict.reason = Reason::Resumed;
+            }
+            verdict
+        }
+        _ => own,
+    }
+}
+
+/// A judged session that others may resume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// With which host.
+    pub host: DomainName,
+    /// Under which policy, see [`Owed::generation`].
+    pub generation: [u8; 32],
+    /// What was said of it.
+    pub verdict: SessionVerdict,
+}
+
+struct Judging<'a> {
+    session: &'a Session,
+    owed: &'a Owed<'a>,
+    now: Timestamp,
+    options: &'a VerifyOptions,
+}
+
+impl Judging<'_> {
+    fn verdict(&self) -> SessionVerdict {
+        let duty = self.owed.duty;
+        if duty == Duty::Refuse {
+            let words = "mail for this destination must wait rather than go to this host";
+            return failed(Reason::HostRefused, words);
+        }
+        let Some(starttls) = self.session.starttls else {
+            return incomplete("starttls");
+        };
+        if starttls != Starttls::Used {
+            return self.without_tls(starttls);
+        }
+        if let Some(missing) = self.missing_basics() {
+            return incomplete(missing);
+        }
+        match (duty, &self.owed.demand) {
+            (_, Demand::Pins(pins)) => {
+                self.said(SessionOutcome::AuthenticatedPinned, self.pins(pins))
+            }
+            (_, Demand::Names(names)) => {
+                self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
+            }
+            (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
+            (Duty::WebPki | Duty::OwnWebPki, _) => {
+                self.said(SessionOutcome::AuthenticatedSts, self.sts())
+            }
+            (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
+        }
+    }
+
+    /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
+    fn without_tls(&self, starttls: Starttls) -> SessionVerdict {
+        let (reason, words) = match starttls {
+            Starttls::NotOffered => (
+                Reason::StarttlsNotOffered,
+                "the host did not offer STARTTLS",
+            ),
+            Starttls::Refused => (Reason::StarttlsRefused, "the host said no to STARTTLS"),
+            Starttls::Failed | Starttls::Used => {
+                (Reason::HandshakeFailed, "the TLS handshake failed")
+            }
+        };
+        if self.owed.duty == Duty::Free {
+            return plain(SessionOutcome::Cleartext, reason, words);
+        }
+        failed(reason, format!("{words}, and TLS was owed"))
+    }
+
+    /// TLS that authenticates nobody: all that was owed (RFC 7435).
+    fn unauthenticated(&self) -> SessionVerdict {
+        let owed = self.owed.duty == Duty::Encrypt;
+        if self.cipher() == Cipher::Null {
+            // SV-09: a cipher that hides nothing is clear text by another name.
+            let words = "the cipher hides nothing";
+            return if owed {
+                failed(Reason::CipherUnauthenticated, words)
+            } else {
+                plain(
+                    SessionOutcome::Cleartext,
+                    Reason::CipherUnauthenticated,
+                    words,
+                )
+            };
+        }
+        let reason = if owed {
+            Reason::EncryptedAsOwed
+        } else {
+            Reason::OpportunisticTls
+        };
+        let mut verdict = plain(
+            SessionOutcome::Encrypted,
+            reason,
+            "nobody had to be authenticated",
+        );
+        if self
+            .session
+            .tls_version
+            .is_some_and(|version| version < TlsVersion::FLOOR)
+        {
+            verdict.warnings.push(Warning::TlsVersionOld);
+        }
+        let records = self.owed.dane.as_ref();
+        if let Some(evidence) = records.filter(|evidence| evidence.records.is_usable()) {
+            match self.dane() {
+                // MX-22: it matched, and anybody may have chosen the host.
+                Ok(found) if evidence.mx != SecurityStatus::Secure => {
+                    verdict.matched = Some(found.matched);
+                    verdict.warnings.push(Warning::MxInsecure);
+                }
+                Ok(found) => verdict.matched = Some(found.matched),
+                Err(refused) if !is_open(refused.reason) => {
+                    verdict.warnings.push(Warning::DaneDisagrees);
+                }
+                Err(_) => {}
+            }
+        }
+        verdict
+    }
+
+    /// A policy's own result as the verdict.
+    fn said(&self, good: SessionOutcome, found: Result<Found, Refused>) -> SessionVerdict {
+        let found = match found {
+            Ok(found) => found,
+            Err(refused) if is_open(refused.reason) => {
+                return plain(
+                    SessionOutcome::Indeterminate,
+                    refused.reason,
+                    refused.detail,
+                );
+            }
+            Err(refused) => {
+                let mut verdict = failed(refused.reason, refused.detail);
+                verdict.warnings = self.about_sni();
+                return verdict;
+            }
+        };
+        if let Some(missing) = self.missing() {
+            return incomplete(missing);
+        }
+        let mut verdict = plain(good, found.reason, String::new());
+        verdict.matched = Some(found.matched);
+        verdict.warnings = found.warnings;
+        verdict.warnings.extend(self.about_sni());
+        // PD-06: where MTA-STS binds, records that do not match are told.
+        if good == SessionOutcome::AuthenticatedSts
+            && let Some(Err(refused)) = self.owed.dane.as_ref().map(|_| self.dane())
+            && !is_open(refused.reason)
+        {
+            verdict.warnings.push(Warning::DaneDisagrees);
+        }
+        verdict
+    }
+
+    /// SV-08: where DANE and MTA-STS both apply, each has its own result.
+    fn results(&self) -> Vec<PolicyResult> {
+        let has_dane = self.owed.dane.as_ref().is_some_and(|evidence| {
+            evidence.records.is_usable() && evidence.mx == SecurityStatus::Secure
+        });
+        if !has_dane || self.owed.sts.is_none() {
+            return Vec::new();
+        }
+        let of = |policy, good, found: Result<Found, Refused>| {
+            let found = self.with_tls().and(found);
+            let (outcome, reason, detail) = match found {
+                Ok(found) if self.missing().is_none() => (good, found.reason, String::new()),
+                Ok(_) => (
+                    SessionOutcome::Indeterminate,
+                    Reason::ReportIncomplete,
+                    String::new(),
+                ),
+                Err(refused) if is_open(refused.reason) => (
+                    SessionOutcome::Indeterminate,
+                    refused.reason,
+                    refused.detail,
+                ),
+                Err(refused) => (SessionOutcome::Failed, refused.reason, refused.detail),
+            };
+            PolicyResult {
+                policy,
+                outcome,
+                reason,
+                detail,
+            }
+        };
+        vec![
+            of(
+                PolicyKind::Dane,
+                SessionOutcome::AuthenticatedDane,
+                self.dane(),
+            ),
+            of(
+                PolicyKind::Sts,
+                SessionOutcome::AuthenticatedSts,
+                self.sts(),
+            ),
+        ]
+    }
+
+    fn with_tls(&self) -> Result<(), Refused> {
+        match self.session.starttls {
+            None => Err(Refused::new(Reason::ReportIncomplete, "starttls")),
+            Some(Starttls::Used) => Ok(()),
+            Some(Starttls::NotOffered) => Err(Refused::new(Reason::StarttlsNotOffered, "")),
+            Some(Starttls::Refused) => Err(Refused::new(Reason::StarttlsRefused, "")),
+            Some(Starttls::Failed) => Err(Refused::new(Reason::HandshakeFailed, "")),
+        }
+    }
+
+    /// What no verdict on an encrypted session can do without.
+    fn missing_basics(&self) -> Option<&'static str> {
+        let session = self.session;
+        if session.next_hop.is_none() {
+            return Some("next_hop");
+        }
+        session.mx_host.is_none().then_some("mx_host")
+    }
+
+    /// What "authenticated" cannot do without (SV-01).
+    fn missing(&self) -> Option<&'static str> {
+        let session = self.session;
+        let parts = [
+            ("next_hop", session.next_hop.is_none()),
+            ("mx_host", session.mx_host.is_none()),
+            ("address", session.address.is_none()),
+            ("port", session.port.is_none()),
+            ("tls_version", session.tls_version.is_none()),
+            ("cipher", session.cipher.is_none()),
+        ];
+        let missing = parts.into_iter().find(|(_, missing)| *missing);
+        missing.map(|(part, _)| part)
+    }
+
+    fn about_sni(&self) -> Vec<Warning> {
+        let base = self.owed.dane.as_ref().and_then(|dane| dane.base.as_ref());
+        let Some(base) = base.filter(|_| self.owed.duty == Duty::Dane) else {
+            return Vec::new();
+        };
+        // RFC 7672, 8.1: the server name is the TLSA base domain (CM-31).
+        match &self.session.sni {
+            Sni::Sent(name) if *name == base.0 => Vec::new(),
+            Sni::Sent(_) => vec![Warning::SniOther],
+            Sni::NotSent | Sni::Unknown => vec![Warning::SniMissing],
+        }
+    }
+}
+
+/// True for reasons that leave the question open.
+fn is_open(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ReportIncomplete
+            | Reason::ResumedUnknown
+            | Reason::PolicyUnknown
+            | Reason::PeerTooOld
+            | Reason::Internal
+    )
+}
+
+fn plain(outcome: SessionOutcome, reason: Reason, detail: impl Into<String>) -> SessionVerdict {
+    SessionVerdict {
+        outcome,
+        reason,
+        detail: detail.into(),
+        matched: None,
+        warnings: Vec::new(),
+        results: Vec::new(),
+    }
+}
+
+fn failed(reason: Reason, detail: impl Into<String>) -> SessionVerdict {
+    plain(SessionOutcome::Failed, reason, detail)
+}
+
+fn incomplete(part: &str) -> SessionVerdict {
+    plain(
+        SessionOutcome::Indeterminate,
+        Reason::ReportIncomplete,
+        missing_words(part),
+    )
+}
+
+fn missing_words(part: &str) -> String {
+    format!("the report leaves out {part}")
+}
+
+impl SessionVerdict {
+    /// Nobody knows what the session owed.
+    #[must_use]
+    pub fn unknown(reason: Reason, detail: impl Into<String>) -> Self {
+        plain(SessionOutcome::Indeterminate, reason, detail)
+    }
+
+    /// The session had no business with this host.
+    #[must_use]
+    pub fn strange(detail: impl Into<String>) -> Self {
+        failed(Reason::HostUnknown, detail)
+    }
+}

@@ -1,0 +1,273 @@
+//! What a session owes: the duty of its host, with the evidence that it is judged by.
+
+use rustls_pki_types::TrustAnchor;
+use sha2::{Digest as _, Sha256};
+
+use super::names::ReferenceNames;
+use crate::dns::SecurityStatus;
+use crate::findings::{DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding};
+use crate::law::duty::Duty;
+use crate::law::rows::Row;
+use crate::law::{Answer, MatchName, Verdict};
+use crate::moment::Moment;
+use crate::name::{DomainName, TlsaBaseDomain};
+use crate::next_hop::NextHop;
+use crate::reason::Reason;
+use crate::sts::{StsMode, StsPolicy};
+use crate::tlsa::{TlsaOptions, TlsaSet};
+
+/// What a session owes, with the evidence for it.
+#[derive(Clone, Debug)]
+pub struct Owed<'a> {
+    /// The duty of the host (see [`crate::law::duty`]).
+    pub duty: Duty,
+    /// Its TLSA records, where it has any that are secure: they bind where the duty is `dane`, and are
+    /// compared elsewhere.
+    pub dane: Option<DaneEvidence>,
+    /// The policy in force, enforced or tested.
+    pub sts: Option<&'a StsPolicy>,
+    /// What the operator demands in place of all that.
+    pub demand: Demand,
+    /// Who vouches for certificates by web PKI.
+    pub authorities: &'a [TrustAnchor<'static>],
+}
+
+/// The TLSA records of a host, and whom they bind.
+#[derive(Clone, Debug)]
+pub struct DaneEvidence {
+    /// Where the records stand: the server name that must be asked for.
+    pub base: Option<TlsaBaseDomain>,
+    /// The records.
+    pub records: TlsaSet,
+    /// Which names count under DANE-TA.
+    pub names: ReferenceNames,
+    /// Whether what led to the host is secure; if not, the records bind nothing (RFC 7672, 2.2.1).
+    pub mx: SecurityStatus,
+}
+
+/// What the operator demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing beside the duty.
+    Nothing,
+    /// One of these digests, of the certificate or its key, in hexadecimal with colons.
+    Pins(Vec<String>),
+    /// Web PKI under one of these names.
+    Names(Vec<MatchName>),
+}
+
+/// Nothing is known of this host, and the destination's policy binds it to others: whoever it is, mail
+/// for the destination does not belong there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrangeHost;
+
+impl<'a> Owed<'a> {
+    /// What a session with `host` owed under a verdict of this program.
+    ///
+    /// # Errors
+    /// [`StrangeHost`] where the destination binds its hosts, and this is none of them.
+    pub fn under(
+        verdict: &Verdict,
+        findings: Option<&'a Findings>,
+        host: &DomainName,
+        tlsa: &TlsaOptions,
+        authorities: &'a [TrustAnchor<'static>],
+        now: Moment,
+    ) -> Result<Self, StrangeHost> {
+        let sts = findings.and_then(|findings| in_force(findings, now));
+        let finding = findings.and_then(|findings| named(findings, host));
+        let dane = finding
+            .zip(findings)
+            .and_then(|(finding, findings)| evidence(finding, findings, tlsa));
+        let own = Self {
+            duty: Duty::Free,
+            dane,
+            sts,
+            demand: Demand::Nothing,
+            authorities,
+        };
+        if let Some((duty, demand)) = by_operator(verdict, &own, findings) {
+            return Ok(Self {
+                duty,
+                demand,
+                ..own
+            });
+        }
+        let judged = verdict.hosts.iter().find(|judged| {
+            let own = findings.and_then(|findings| findings.hosts.get(judged.index));
+            own.is_some_and(|own| own.host.0 == *host)
+        });
+        match judged {
+            Some(judged) => {
+                let demand = match judged.duty {
+                    Duty::OwnWebPki => own_names(findings),
+                    _ => Demand::Nothing,
+                };
+                Ok(Self {
+                    duty: judged.duty,
+                    demand,
+                    ..own
+                })
+            }
+            None if verdict.hosts.iter().all(|host| host.duty == Duty::Free)
+                && verdict.answer == Answer::NotFound =>
+            {
+                Ok(own)
+            }
+            // DT-01s: no host is known, and the policy's patterns say who may take mail.
+            None if own.sts.is_some_and(|sts| sts.mode == StsMode::Enforce) => Ok(Self {
+                duty: Duty::WebPki,
+                ..own
+            }),
+            None => Err(StrangeHost),
+        }
+    }
+
+    /// What a session owed by evidence that came with its report; `None` where there is none.
+    #[must_use]
+    pub fn by_evidence(
+        records: Option<TlsaSet>,
+        names: ReferenceNames,
+        base: Option<TlsaBaseDomain>,
+        sts: Option<&'a StsPolicy>,
+        authorities: &'a [TrustAnchor<'static>],
+    ) -> Option<Self> {
+        let enforced = sts.is_some_and(|sts| sts.mode == StsMode::Enforce);
+        let duty = match &records {
+            None if sts.is_none() => return None,
+            Some(set) if set.is_usable() => Duty::Dane,
+            // RFC 7672, 2.2: records that cannot be used still oblige TLS.
+            Some(set) if !set.unusable.is_empty() && !enforced => Duty::Encrypt,
+            _ if enforced => Duty::WebPki,
+            _ => Duty::Free,
+        };
+        Some(Self {
+            duty,
+            dane: records.map(|records| DaneEvidence {
+                base,
+                records,
+                names,
+                mx: SecurityStatus::Secure,
+            }),
+            sts,
+            demand: Demand::Nothing,
+            authorities,
+        })
+    }
+
+    /// Tells one policy from another: a resumed session may rest on what was judged under the same
+    /// (SV-05).
+    #[must_use]
+    pub fn generation(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut add = |part: &str| {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part.as_bytes());
+        };
+        add(self.duty.word());
+        if let Some(dane) = &self.dane {
+            for record in &dane.records.usable {
+                add(&record.record.to_string());
+            }
+            dane.names.iter().for_each(|name| add(name.as_str()));
+        }
+        add(self.sts.map_or("", |sts| &sts.text));
+        match &self.demand {
+            Demand::Nothing => {}
+            Demand::Pins(pins) => pins.iter().for_each(|pin| add(pin)),
+            Demand::Names(names) => names.iter().for_each(|name| add(&name.to_string())),
+        }
+        digest.finalize().into()
+    }
+}
+
+/// A rule of the operator stands above what the destination published (PD-01).
+fn by_operator(
+    verdict: &Verdict,
+    own: &Owed<'_>,
+    findings: Option<&Findings>,
+) -> Option<(Duty, Demand)> {
+    if matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit) {
+        return Some((Duty::Free, Demand::Nothing));
+    }
+    if verdict.row != Row::Rule && verdict.reason != Reason::RuleFallback {
+        return None;
+    }
+    let has_records = |usable: bool| {
+        let records = own.dane.as_ref().map(|dane| &dane.records);
+        records.is_some_and(|set| set.is_usable() || !usable)
+    };
+    Some(match &verdict.answer {
+        Answer::None | Answer::May => (Duty::Free, Demand::Nothing),
+        Answer::Encrypt => (Duty::Encrypt, Demand::Nothing),
+        Answer::Fingerprint(pins) => (Duty::OwnWebPki, Demand::Pins(pins.clone())),
+        Answer::Secure(names) | Answer::Verify(names) => {
+            (Duty::OwnWebPki, Demand::Names(names.clone()))
+        }
+        Answer::Dane | Answer::DaneOnly if has_records(true) => (Duty::Dane, Demand::Nothing),
+        Answer::Dane if has_records(false) => (Duty::Encrypt, Demand::Nothing),
+        // What the DNS holds was not asked for a pinned level: whoever judges asks it first.
+        Answer::Dane | Answer::DaneOnly if findings.is_none() => return None,
+        Answer::Dane => (Duty::Free, Demand::Nothing),
+        Answer::DaneOnly | Answer::Temp => (Duty::Refuse, Demand::Nothing),
+        Answer::NotFound => return None,
+    })
+}
+
+/// The floor `secure` asks for the next hop's own names, as Postfix has it.
+fn own_names(findings: Option<&Findings>) -> Demand {
+    let name = findings.and_then(|findings| findings.next_hop.name());
+    let names = name.into_iter().flat_map(|name| {
+        [
+            MatchName::Host(name.clone()),
+            MatchName::Below(name.clone()),
+        ]
+    });
+    Demand::Names(names.collect())
+}
+
+fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFinding> {
+    findings.hosts.iter().find(|own| own.host.0 == *host)
+}
+
+fn in_force(findings: &Findings, now: Moment) -> Option<&StsPolicy> {
+    match &findings.sts {
+        StsFinding::Policy { remembered, .. }
+            if !remembered.remaining(now).is_zero() && remembered.policy.mode != StsMode::None =>
+        {
+            Some(&remembered.policy)
+        }
+        _ => None,
+    }
+}
+
+fn evidence(
+    finding: &HostFinding,
+    findings: &Findings,
+    tlsa: &TlsaOptions,
+) -> Option<DaneEvidence> {
+    let DaneFinding::Records { base, rdata } = &finding.dane else {
+        return None;
+    };
+    let MxFinding::Hosts(selection) = findings.mx else {
+        return None;
+    };
+    let domain = findings.next_hop.name()?;
+    let names = match (selection, &findings.next_hop) {
+        (_, NextHop::Host { host, .. }) => ReferenceNames::without_mx(base, &host.0),
+        (Selection::Mx(SecurityStatus::Secure), _) => {
+            let expanded = findings.expanded_domain();
+            ReferenceNames::behind_secure_mx(base, domain, expanded)
+        }
+        (Selection::Implicit(_) | Selection::Named, _) => {
+            ReferenceNames::without_mx(base, &finding.host.0)
+        }
+        (Selection::Mx(_), _) => ReferenceNames::behind_insecure_mx(base),
+    };
+    Some(DaneEvidence {
+        base: Some(base.clone()),
+        records: TlsaSet::read(rdata.iter().map(Vec::as_slice), tlsa),
+        names,
+        mx: selection.status(),
+    })
+}

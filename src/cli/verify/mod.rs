@@ -1,0 +1,45 @@
+//! `hoplock verify`: sessions judged after the fact, without the daemon.
+
+mod chain;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{ConfigFile, exit};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The certificates that a host showed, its own first, in PEM or DER form.
+    #[arg(long, value_name = "FILE.pem", required_unless_present_any = ["jsonl", "postfix_log"])]
+    chain: Option<PathBuf>,
+    /// A TLSA record of the host; without any the certificate is judged by web PKI, as MTA-STS does.
+    #[arg(long, value_name = "\"U S M HEX\"", requires = "chain")]
+    tlsa: Vec<String>,
+    /// A name that the host may have: for DANE-TA its TLSA base domain and the mail domain, for
+    /// MTA-STS the MX host.
+    #[arg(long, value_name = "N", requires = "chain")]
+    name: Vec<String>,
+    /// The time to judge at, instead of now.
+    #[arg(long, value_name = "RFC3339", requires = "chain")]
+    at: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Sessions, one JSON object on each line; one verdict comes out for each line, in order.
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["chain", "postfix_log"])]
+    jsonl: Option<PathBuf>,
+    /// A log of Postfix, whose sessions are judged.
+    #[arg(long, value_name = "FILE|-", conflicts_with = "chain")]
+    postfix_log: Option<PathBuf>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match &arguments.chain {
+        Some(path) => chain::run(arguments, path),
+        None => exit::bad_input(),
+    }
+}
