@@ -28,7 +28,9 @@
  *   verify TIME NAMES RDATAS CERTIFICATES          leaf first; NAMES are octets too
  *   handshake TIME NAMES RDATAS CERTIFICATES KEY   the same, with the leaf's key as PKCS #8
  *
- *   accepted USABLE DEPTH USAGE SELECTOR MATCHING
+ *   accepted USABLE DEPTH USAGE SELECTOR MATCHING  DEPTH is the anchor's: where a key that was not
+ *                                                  shown has signed the topmost certificate, OpenSSL
+ *                                                  tells that one's depth, and here it is one more
  *   refused USABLE DEPTH ERROR TEXT...
  *   unusable USABLE                                no record can be used
  *   unparsable USABLE INDEX                        OpenSSL cannot read that certificate
@@ -219,6 +221,8 @@ static STACK_OF(X509) *read_chain(const List *certificates, int *bad) {
 
 static void answer(SSL *ssl, const Kept *kept, const char *usable) {
     uint8_t usage = 0, selector = 0, matching = 0;
+    EVP_PKEY *bare_key = NULL;
+    int depth = SSL_get0_dane_authority(ssl, NULL, &bare_key);
     long result = SSL_get_verify_result(ssl);
 
     if (result != X509_V_OK) {
@@ -227,8 +231,7 @@ static void answer(SSL *ssl, const Kept *kept, const char *usable) {
         return;
     }
     SSL_get0_dane_tlsa(ssl, &usage, &selector, &matching, NULL, NULL);
-    printf("accepted %s %d %d %d %d\n", usable, SSL_get0_dane_authority(ssl, NULL, NULL), usage,
-           selector, matching);
+    printf("accepted %s %d %d %d %d\n", usable, depth + (bare_key != NULL), usage, selector, matching);
 }
 
 static void one_case(const char *kind, char *line) {

@@ -41,7 +41,7 @@ fn both_say_the_same() {
         println!("{count:6} {}: {}", difference.requirement, difference.reason);
     }
     println!("{} unexplained", tally.unexplained.len());
-    for dump in tally.unexplained.iter().take(20) {
+    for dump in tally.unexplained.iter().take(400) {
         println!("{dump}");
     }
     assert_eq!(tally.shortcomings(), Vec::<String>::new());

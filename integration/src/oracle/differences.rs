@@ -1,6 +1,9 @@
 //! Where our verifier means to differ from OpenSSL: every reason, and by which facts of a case it is
 //! known. A difference that none of them explains is a fault.
 
+use super::certificate::{Certificate, Damage, Version};
+use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
+use super::keys::{Algorithm, Digest};
 use super::plan::Plan;
 
 /// A reason to differ.
@@ -24,10 +27,208 @@ pub enum Side {
 }
 
 /// At most ten.
-pub const ALL: &[Difference] = &[];
+pub const ALL: &[Difference] = &[
+    Difference {
+        requirement: "CM-07",
+        reason: "a leaf that OpenSSL cannot read, or its key, is still matched octet for octet",
+        side: Side::We,
+        applies: |plan| plan.shown_certificates().next().is_some_and(is_odd_leaf),
+    },
+    Difference {
+        requirement: "CM-07",
+        reason: "other octets that OpenSSL takes for no certificate end its handshake, or its record",
+        side: Side::We,
+        applies: |plan| plan.at_hand().skip(1).any(is_unreadable),
+    },
+    Difference {
+        requirement: "CM-20",
+        reason: "OpenSSL takes the first issuer that looks right, and turns back nowhere; we try all",
+        side: Side::We,
+        applies: |plan| is_anchored(plan) && has_rivals(plan),
+    },
+    Difference {
+        requirement: "CM-20",
+        reason: "a path of more issuers than rustls-webpki follows",
+        side: Side::OpenSsl,
+        applies: |plan| is_anchored(plan) && plan.story.depth > LONGEST_PATH,
+    },
+    Difference {
+        requirement: "CM-10",
+        reason: "a signature that aws-lc does not verify: RSA below 2048 bits, secp256k1, Ed448",
+        side: Side::OpenSsl,
+        applies: |plan| is_anchored(plan) && plan.near().any(is_signed_unusually),
+    },
+    Difference {
+        requirement: "CM-10",
+        reason: "the names of issuers are compared octet for octet",
+        side: Side::OpenSsl,
+        applies: |plan| is_anchored(plan) && has_names_in_other_octets(plan),
+    },
+    Difference {
+        requirement: "CM-18",
+        reason: "a path with a certificate outside of RFC 5280's profile, which OpenSSL lets pass",
+        side: Side::OpenSsl,
+        applies: |plan| is_anchored(plan) && has_outsiders(plan),
+    },
+    Difference {
+        requirement: "CM-18",
+        reason: "name constraints that rustls-webpki does not weigh: not of hosts, or on a wildcard",
+        side: Side::OpenSsl,
+        applies: |plan| is_anchored(plan) && plan.near().any(|one| is_constrained_oddly(plan, one)),
+    },
+    Difference {
+        requirement: "CM-16",
+        reason: "the last second of a certificate belongs to its validity (RFC 5280, 4.1.2.5)",
+        side: Side::We,
+        applies: |plan| is_anchored(plan) && plan.near().any(|one| one.not_after == plan.now),
+    },
+    Difference {
+        requirement: "CM-19",
+        reason: "an old digest right below a bare key; OpenSSL does not look at that one",
+        side: Side::OpenSsl,
+        applies: |plan| has_bare_key(plan) && plan.near().any(is_signed_weakly),
+    },
+];
 
 /// The first reason that explains why one side alone accepts.
 pub fn explain(plan: &Plan, who_accepts: Side) -> Option<&'static Difference> {
     ALL.iter()
         .find(|difference| difference.side == who_accepts && (difference.applies)(plan))
 }
+
+/// A path may be what decides.
+fn is_anchored(plan: &Plan) -> bool {
+    plan.records.iter().any(|record| record.usage == 2)
+}
+
+/// OpenSSL's parser stops at it, and with it the handshake.
+fn is_unreadable(certificate: &Certificate) -> bool {
+    // X.690, 8.3.2: no zeros or ones in front that change nothing.
+    let is_padded = matches!(certificate.serial[..], [0, ..=0x7f, ..] | [0xff, 0x80..=0xff, ..]);
+    let is_damaged = matches!(
+        certificate.damage,
+        Some(Damage::Truncated | Damage::Trailing | Damage::Noise)
+    );
+    is_padded || is_damaged
+}
+
+/// OpenSSL reads it not at all, or without its key, or other octets than stand there.
+fn is_odd_leaf(certificate: &Certificate) -> bool {
+    is_unreadable(certificate)
+        || matches!(
+            certificate.damage,
+            Some(Damage::UnknownKey | Damage::OtherKeyAlgorithm | Damage::LongLength)
+        )
+}
+
+/// Not of version 3, not DER, a leaf that calls itself an authority, an issuer that does not, a critical
+/// extension that cannot be read, or Netscape's server-gated crypto in the place of server
+/// authentication (CM-19).
+fn has_outsiders(plan: &Plan) -> bool {
+    let is_gated = |one: &Certificate| match one.extension(Known::ExtendedKeyUsage) {
+        Some(Content::ExtendedKeyUsage(purposes)) => {
+            purposes.contains(&Purpose::Gated) && !purposes.contains(&Purpose::Server)
+        }
+        _ => false,
+    };
+    let is_obscure = |extension: &Extension| {
+        extension.critical && matches!(extension.content, Content::Broken(_))
+    };
+    let is_authority = |one: &Certificate| {
+        matches!(
+            one.extension(Known::BasicConstraints),
+            Some(Content::BasicConstraints { authority: true, .. })
+        )
+    };
+    let is_outside = |one: &Certificate| {
+        one.version != Version::Three
+            || one.damage == Some(Damage::LongLength)
+            || is_gated(one)
+            || one.extensions.iter().any(is_obscure)
+    };
+    let leaf = &plan.certificates[plan.shown[0]];
+    is_authority(leaf)
+        || plan.near().any(is_outside)
+        || plan.near().any(|one| one != leaf && !is_authority(one))
+}
+
+/// rustls-webpki compares hosts and addresses. It refuses where another form of name is constrained and
+/// present, and takes a wildcard for all that it covers.
+fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
+    let Some(Content::NameConstraints {
+        permitted,
+        excluded,
+    }) = certificate.extension(Known::NameConstraints)
+    else {
+        return false;
+    };
+    let has_wildcard = match plan.leaf().extension(Known::AlternativeNames) {
+        Some(Content::AlternativeNames(names)) => names
+            .iter()
+            .any(|name| matches!(name, AlternativeName::Dns(text) if text.starts_with(b"*"))),
+        _ => false,
+    };
+    let excludes_host = excluded
+        .iter()
+        .any(|name| matches!(name, AlternativeName::Dns(_)));
+    let is_other_form = |name: &AlternativeName| {
+        !matches!(name, AlternativeName::Dns(_) | AlternativeName::Address(_))
+    };
+    has_wildcard && excludes_host || permitted.iter().chain(excluded).any(is_other_form)
+}
+
+fn is_signed_unusually(certificate: &Certificate) -> bool {
+    matches!(
+        certificate.signed_by.algorithm,
+        Algorithm::Rsa1024 | Algorithm::Secp256k1 | Algorithm::Ed448
+    )
+}
+
+fn is_signed_weakly(certificate: &Certificate) -> bool {
+    matches!(certificate.digest, Digest::Md5 | Digest::Sha1)
+}
+
+fn has_bare_key(plan: &Plan) -> bool {
+    plan.records
+        .iter()
+        .any(|record| (record.usage, record.selector, record.matching) == (2, 1, 0))
+}
+
+fn has_names_in_other_octets(plan: &Plan) -> bool {
+    let all: Vec<&Certificate> = plan.at_hand().collect();
+    all.iter().any(|one| {
+        all.iter()
+            .any(|other| one.issuer.is_same_but_for_octets(&other.subject))
+    })
+}
+
+/// There is a choice between issuers of one name, or a key identifier speaks against the only one.
+fn has_rivals(plan: &Plan) -> bool {
+    let all: Vec<&Certificate> = plan.near().collect();
+    all.iter().any(|one| {
+        let issuers: Vec<&&Certificate> = all
+            .iter()
+            .filter(|other| other.subject == one.issuer && other != &one)
+            .collect();
+        let is_choice = issuers.iter().any(|issuer| **issuer != *issuers[0]);
+        let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer));
+        is_choice || is_warned
+    })
+}
+
+fn identifiers_differ(one: &Certificate, issuer: &Certificate) -> bool {
+    match (
+        one.extension(Known::AuthorityKeyIdentifier),
+        issuer.extension(Known::SubjectKeyIdentifier),
+    ) {
+        (
+            Some(Content::AuthorityKeyIdentifier(wanted)),
+            Some(Content::SubjectKeyIdentifier(own)),
+        ) => wanted != own,
+        (Some(Content::Broken(_)), _) | (_, Some(Content::Broken(_))) => true,
+        _ => false,
+    }
+}
+
+/// Issuers between leaf and anchor, and the anchor.
+const LONGEST_PATH: usize = 7;

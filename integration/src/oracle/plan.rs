@@ -1,5 +1,7 @@
 //! A case as it is meant: certificates, what of them is shown, what is published, and who is asked for.
 
+use std::ops::Range;
+
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::certificate::Certificate;
@@ -28,7 +30,7 @@ pub struct Story {
     /// The place in `records` of the one that is to match.
     pub record: usize,
     pub form: Form,
-    /// Where OpenSSL should find the match.
+    /// That of the certificate or key which the record is of.
     pub depth: usize,
 }
 
@@ -168,11 +170,11 @@ impl Plan {
     }
 
     /// Depths of the issuers up to and including the anchor, where that is a certificate.
-    pub fn issuers(&self) -> std::ops::RangeInclusive<usize> {
-        1..=if self.is_by_anchor() {
-            self.story.depth
-        } else {
-            self.story.path.len() - 1
+    pub fn issuers(&self) -> Range<usize> {
+        1..match self.story.form {
+            Form::EndEntity => self.story.path.len(),
+            Form::Shown | Form::FullRecord => self.story.depth + 1,
+            Form::BareKey => self.story.depth,
         }
     }
 
@@ -205,6 +207,18 @@ impl Plan {
             _ => None,
         });
         self.shown_certificates().chain(held)
+    }
+
+    /// Of those the ones that may be part of a path: they have the name of somebody on it. The others are
+    /// strays.
+    pub fn near(&self) -> impl Iterator<Item = &Certificate> {
+        let path = &self.story.path;
+        let is_near = move |one: &&Certificate| {
+            path.iter()
+                .map(|place| &self.certificates[*place])
+                .any(|other| other.subject == one.subject || other.issuer == one.subject)
+        };
+        self.at_hand().filter(is_near)
     }
 
     /// How many facts are different. A certificate that is shown in the place of another counts by what

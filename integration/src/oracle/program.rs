@@ -103,7 +103,7 @@ pub struct Judgement {
 pub enum Verdict {
     /// The peer is who it should be.
     Accepted {
-        /// Where the record matched, or for a bare key what it signed.
+        /// That of the certificate or the bare key that the record is of.
         depth: usize,
         /// Usage, selector and matching type of the record.
         record: [u8; 3],

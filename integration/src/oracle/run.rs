@@ -8,7 +8,7 @@ use super::case::{Case, Press};
 use super::differences::{self, Side};
 use super::dump;
 use super::keys::{KeyPool, Signatory};
-use super::mutate::{break_one, change_one};
+use super::mutate::{break_one, change_one, change_several};
 use super::ours::Ours;
 use super::plan::Plan;
 use super::program::{Judgement, Oracle, Programs, Verdict};
@@ -121,9 +121,7 @@ impl Bench {
         }
         if has_wild(group) {
             let mut wild = first.plan.clone();
-            for _ in 0..rng.usize(2..5) {
-                change_one(&mut rng, &mut wild);
-            }
+            change_several(&mut rng, &mut wild);
             let wild = self.trial(group, Made::Wild, wild);
             self.tally.count(&wild);
         }
@@ -146,6 +144,17 @@ impl Bench {
     }
 
     fn compare(&mut self, trial: &Trial) {
+        let usable = trial.theirs.usable.iter().zip(&trial.ours.usable);
+        for (theirs, ours) in usable {
+            match (theirs, ours) {
+                (true, false) => {
+                    let dump = dump::text(trial, "a record is usable for OpenSSL alone");
+                    self.tally.unexplained.push(dump);
+                }
+                (false, true) => self.tally.usable_for_us += 1,
+                _ => {}
+            }
+        }
         let (theirs, ours) = (trial.theirs.accepted(), trial.ours.accepted());
         let who = match (theirs, ours) {
             (Some(depth), Some(own)) if depth != own => {

@@ -18,6 +18,9 @@ pub struct Tally {
     pub bad: BTreeMap<Cell, u64>,
     /// Cases that were judged by a real handshake too, and alike.
     pub handshakes: u64,
+    /// Records that we would use and OpenSSL would not. That asks more of a host, never less: where
+    /// Postfix is left with no record it goes on without authentication.
+    pub usable_for_us: u64,
     /// Differences by their reason.
     pub explained: BTreeMap<&'static str, u64>,
     /// By mutation: how often it was made, and how often it ended in a refusal.
@@ -33,6 +36,7 @@ impl Tally {
         self.cases += other.cases;
         self.accepted += other.accepted;
         self.handshakes += other.handshakes;
+        self.usable_for_us += other.usable_for_us;
         for (cell, count) in other.good {
             *self.good.entry(cell).or_default() += count;
         }

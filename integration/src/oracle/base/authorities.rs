@@ -9,7 +9,7 @@ use crate::oracle::extension::{
 };
 use crate::oracle::keys::Key;
 use crate::oracle::plan::Plan;
-use crate::oracle::subject::{Encoding, Subject};
+use crate::oracle::subject::{Attribute, Encoding, Kind, Subject};
 
 /// Puts issuers above the leaf, the topmost mostly self-signed.
 pub(super) fn add(rng: &mut Rng, plan: &mut Plan, count: usize) {
@@ -61,8 +61,10 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
     let algorithm = algorithm(rng);
     let key = key(rng, algorithm, &plan.certificates);
     let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {}", word(rng)));
-    if chance(rng, 20) {
-        subject.0.iter_mut().for_each(|one| one.encoding = Encoding::Printable);
+    match rng.u8(..20) {
+        0..4 => subject.0.iter_mut().for_each(|one| one.encoding = Encoding::Printable),
+        4 => subject = odd_name(rng),
+        _ => {}
     }
     let mut authority = Certificate {
         version: Version::Three,
@@ -117,6 +119,30 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
         authority.put(Extension::plain(Content::Policies));
     }
     authority
+}
+
+/// As some authorities are called, whatever the rules for strings say (X.680, 41.4).
+fn odd_name(rng: &mut Rng) -> Subject {
+    let texts: [&[u8]; 5] = [
+        b"Autorit\xe9 de certification",
+        "Autorit\u{e9} de certification".as_bytes(),
+        b"*.example",
+        b"ca@example_1",
+        b"",
+    ];
+    let text = one_of(rng, &texts);
+    let encoding = match std::str::from_utf8(text) {
+        Ok(_) => one_of(rng, &[Encoding::Utf8, Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
+        // What calls itself UTF-8 and is not, OpenSSL does not read.
+        Err(_) => one_of(rng, &[Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
+    };
+    let mut subject = Subject::authority("Oddities", &word(rng));
+    subject.0.push(Attribute {
+        kind: Kind::Organization,
+        encoding,
+        text: text.to_vec(),
+    });
+    subject
 }
 
 /// Permits what the leaf is called, or excludes what it is not.

@@ -42,10 +42,15 @@ pub(super) fn leaf(rng: &mut Rng, plan: &Plan) -> Certificate {
             Maker::Ourselves
         },
     };
-    leaf.put(Extension {
-        critical: leaf.subject.0.is_empty(),
-        content: Content::AlternativeNames(names(rng, &name)),
-    });
+    if chance(rng, 92) {
+        leaf.put(Extension {
+            critical: leaf.subject.0.is_empty(),
+            content: Content::AlternativeNames(names(rng, &name)),
+        });
+    } else {
+        // RFC 7672, 3.2.3: the subject counts where there is nothing else.
+        leaf.subject = Subject::common(&name);
+    }
     if chance(rng, 40) {
         leaf.put(Extension {
             critical: chance(rng, 50),
@@ -88,8 +93,12 @@ pub(super) fn leaf(rng: &mut Rng, plan: &Plan) -> Certificate {
 /// Alternative names of which one fits, at any place among others.
 fn names(rng: &mut Rng, name: &str) -> Vec<AlternativeName> {
     let fitting = match name.split_once('.') {
-        // OpenSSL wants two labels behind the star.
-        Some((_, parent)) if parent.contains('.') && chance(rng, 20) => format!("*.{parent}"),
+        // OpenSSL wants two labels behind the star, and no underscore in its place.
+        Some((label, parent))
+            if parent.contains('.') && !label.contains('_') && chance(rng, 20) =>
+        {
+            format!("*.{parent}")
+        }
         _ => name.to_owned(),
     };
     let mut names = vec![AlternativeName::dns(fitting)];

@@ -8,7 +8,7 @@ pub mod neighbours;
 use fastrand::Rng;
 
 use super::draw::{between, chance, one_of, word};
-use super::plan::{Form, Of, Plan, Record, Story};
+use super::plan::{Form, Plan, Record, Story};
 
 /// What a case shows: usage, selector, matching type, and the depth of the match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,22 +39,14 @@ impl Cell {
         all
     }
 
-    /// The depths that no cell of the table has, up to where OpenSSL gives up; and a bare key whose
-    /// signature the leaf itself bears.
+    /// The depths that no cell of the table has, up to where OpenSSL gives up.
     pub fn beyond(rng: &mut Rng) -> Self {
-        let deep = Self {
+        Self {
             usage: 2,
             selector: rng.u8(..2),
             matching: rng.u8(..3),
             depth: rng.usize(4..=10),
-        };
-        let bare = Self {
-            selector: 1,
-            matching: 0,
-            depth: 0,
-            ..deep
-        };
-        if chance(rng, 70) { deep } else { bare }
+        }
     }
 }
 
@@ -67,8 +59,9 @@ struct Hosts {
 impl Hosts {
     fn draw(rng: &mut Rng) -> Self {
         let domain = format!("{}.example", word(rng));
-        let base = match rng.u8(..4) {
+        let base = match rng.u8(..5) {
             0 => domain.clone(),
+            4 => format!("{}.{domain}", one_of(rng, &["mx_1", "xn--bcher-kva", "25", "a-b--c"])),
             1 => format!("mx{}.{domain}", rng.u8(1..9)),
             2 => format!("mx.{}.{domain}", word(rng)),
             _ => format!("mail.{}.test", word(rng)),
@@ -111,8 +104,7 @@ pub fn base(rng: &mut Rng, cell: Cell) -> Plan {
     let above = match form {
         Form::EndEntity => rng.usize(..4),
         Form::Shown => cell.depth + one_of(rng, &[0, 0, 0, 1, 1, 2]),
-        Form::FullRecord => cell.depth + one_of(rng, &[0, 0, 1]),
-        Form::BareKey => cell.depth + 1,
+        Form::FullRecord | Form::BareKey => cell.depth + one_of(rng, &[0, 0, 1]),
     };
     let leaf = leaf::leaf(rng, &plan);
     plan.certificates.push(leaf);
@@ -135,7 +127,6 @@ pub fn base(rng: &mut Rng, cell: Cell) -> Plan {
 fn form(rng: &mut Rng, cell: Cell) -> Form {
     match (cell.usage, cell.selector, cell.matching) {
         (3, ..) => Form::EndEntity,
-        _ if cell.depth == 0 => Form::BareKey,
         (_, 0, 0) if chance(rng, 50) => Form::FullRecord,
         (_, 1, 0) if chance(rng, 50) => Form::BareKey,
         _ => Form::Shown,
@@ -148,8 +139,7 @@ fn show(rng: &mut Rng, plan: &mut Plan, above: usize) {
     let last = match plan.story.form {
         Form::EndEntity => rng.usize(..=above),
         Form::Shown => rng.usize(depth..=above),
-        Form::FullRecord => depth - 1,
-        Form::BareKey => depth,
+        Form::FullRecord | Form::BareKey => depth - 1,
     };
     plan.shown = plan.story.path[..=last].to_vec();
 }
@@ -161,9 +151,6 @@ fn publish(plan: &mut Plan, cell: Cell) {
         matching,
         depth,
     } = cell;
-    let of = match plan.story.form {
-        Form::BareKey => plan.story.path[depth + 1],
-        _ => plan.story.path[depth],
-    };
-    plan.records = vec![Record::made(usage, selector, matching, Of::Certificate(of))];
+    let of = plan.story.path[depth];
+    plan.records = vec![Record::of(of, usage, selector, matching)];
 }

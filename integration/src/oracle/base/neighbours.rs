@@ -59,7 +59,7 @@ pub fn unusable(rng: &mut Rng, plan: &Plan) -> Record {
         // The right data under usage 0 or 1.
         5 => {
             bad = good;
-            bad.usage -= 2;
+            bad.usage = bad.usage.saturating_sub(2);
         }
         _ => {
             let how = [Spoiled::Short, Spoiled::Long, Spoiled::Empty];

@@ -31,8 +31,23 @@ pub(super) fn broken(rng: &mut Rng, certificate: &mut Certificate) -> bool {
 
 /// RFC 5280, 4.1.2.2 wants a positive number of at most twenty octets; others are about.
 pub(super) fn serial_form(rng: &mut Rng, certificate: &mut Certificate) -> bool {
-    let forms = [vec![0], vec![0xff], vec![0x80, 1], vec![0x7f; 40], vec![0, 1]];
+    let forms = [vec![0], vec![0xff], vec![0x80, 1], vec![0x7f; 40]];
     certificate.serial = one_of(rng, &forms);
+    true
+}
+
+/// A number with more octets than it needs (X.690, 8.3.2).
+pub(super) fn serial_padded(certificate: &mut Certificate) -> bool {
+    certificate.serial = vec![0, 1];
+    true
+}
+
+/// The same extension twice, which RFC 5280, 4.2 forbids.
+pub(super) fn repeated(rng: &mut Rng, certificate: &mut Certificate) -> bool {
+    let Some(again) = rng.choice(&certificate.extensions).cloned() else {
+        return false;
+    };
+    certificate.extensions.push(again);
     true
 }
 
@@ -96,7 +111,7 @@ pub(super) fn reissue(
     let old = plan.story.path[depth];
     let mut renewed = plan.certificates[old].clone();
     change(&mut renewed, plan.now);
-    let differs = renewed != plan.certificates[old];
+    let differs = renewed != plan.certificates[old] && plan.shown.contains(&old);
     let place = plan.add(renewed);
     for shown in plan.shown.iter_mut().filter(|shown| **shown == old) {
         *shown = place;

@@ -4,8 +4,8 @@ use fastrand::Rng;
 
 use super::Breaks::{Anchor, Neither};
 use super::fields::{
-    broken, foreign_signature, other_issuer, reissue, same_issuer_in_other_octets,
-    serial_form, unknown_critical, usage, weak_digest,
+    broken, foreign_signature, other_issuer, reissue, repeated, same_issuer_in_other_octets,
+    serial_form, serial_padded, unknown_critical, usage, weak_digest,
 };
 use super::{Mutation, Mutations};
 use crate::oracle::certificate::{Certificate, Damage, Version};
@@ -156,6 +156,19 @@ pub(super) const ALL: Mutations = Mutations(&[
         },
     },
     Mutation {
+        name: "issuer: a padded serial number",
+        breaks: Neither,
+        apply: |rng, plan| any_if(rng, plan, serial_padded),
+    },
+    Mutation {
+        name: "issuer: an extension twice",
+        breaks: Neither,
+        apply: |rng, plan| {
+            let mut other = rng.fork();
+            any_if(rng, plan, |one| repeated(&mut other, one))
+        },
+    },
+    Mutation {
         name: "issuer: signed with an old digest",
         breaks: Neither,
         apply: |rng, plan| {
@@ -278,13 +291,13 @@ fn below_anchor(rng: &mut Rng, plan: &mut Plan, change: impl FnOnce(&mut Certifi
         return false;
     };
     change(plan.at_mut(depth));
-    depth < plan.story.depth || plan.story.form == Form::BareKey
+    depth < plan.story.depth
 }
 
 fn anchor(plan: &mut Plan, change: impl FnOnce(&mut Certificate)) -> bool {
     let depth = plan.story.depth;
     change(plan.at_mut(depth));
-    plan.is_by_anchor()
+    matches!(plan.story.form, Form::Shown | Form::FullRecord)
 }
 
 /// Fewer issuers may be below than there are.

@@ -4,7 +4,8 @@ use fastrand::Rng;
 
 use super::Breaks::{Anchor, Both, EndEntity, Neither};
 use super::fields::{
-    broken, foreign_signature, other_issuer, reissue, serial_form, unknown_critical, usage, weak_digest,
+    broken, foreign_signature, other_issuer, reissue, repeated, serial_form, serial_padded,
+    unknown_critical, usage, weak_digest,
 };
 use super::{Mutation, Mutations};
 use crate::oracle::certificate::{Damage, Version};
@@ -132,6 +133,11 @@ pub const ODD: Mutations = Mutations(&[
         apply: |rng, plan| serial_form(rng, plan.leaf_mut()),
     },
     Mutation {
+        name: "leaf: an extension twice",
+        breaks: Neither,
+        apply: |rng, plan| repeated(rng, plan.leaf_mut()),
+    },
+    Mutation {
         name: "leaf: signed with an old digest",
         breaks: Anchor,
         apply: |rng, plan| weak_digest(rng, plan.leaf_mut()),
@@ -175,7 +181,7 @@ pub const ODD: Mutations = Mutations(&[
 
 /// The same, and what DANE-EE minds.
 pub(super) const ALL: Mutations = Mutations(&{
-    const MORE: [Mutation; 10] = [
+    const MORE: [Mutation; 11] = [
         Mutation {
             name: "leaf: issued anew, with the same key",
             breaks: Neither,
@@ -220,6 +226,11 @@ pub(super) const ALL: Mutations = Mutations(&{
             name: "leaf: no certificate at all",
             breaks: Both,
             apply: |_, plan| damage(plan, Damage::Noise),
+        },
+        Mutation {
+            name: "leaf: a padded serial number",
+            breaks: Both,
+            apply: |_, plan| serial_padded(plan.leaf_mut()),
         },
         Mutation {
             name: "leaf: BER",

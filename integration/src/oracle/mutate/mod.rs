@@ -9,6 +9,7 @@ mod records;
 
 use fastrand::Rng;
 
+use super::draw::chance;
 use super::keys::Digest;
 use super::plan::Plan;
 
@@ -83,6 +84,20 @@ pub fn break_one(rng: &mut Rng, plan: &mut Plan) -> &'static str {
 /// Changes one fact, whatever comes of it.
 pub fn change_one(rng: &mut Rng, plan: &mut Plan) -> &'static str {
     change(rng, plan, |_| true)
+}
+
+/// Changes two to four facts, or all that an attacker would.
+pub fn change_several(rng: &mut Rng, plan: &mut Plan) {
+    if chance(rng, 10) {
+        chain::attacker(rng, plan);
+        return;
+    }
+    for _ in 0..rng.usize(2..5) {
+        // Without any record there is nothing left to change the outcome.
+        if !plan.records.is_empty() {
+            change_one(rng, plan);
+        }
+    }
 }
 
 fn change(rng: &mut Rng, plan: &mut Plan, wanted: impl Fn(&Mutation) -> bool) -> &'static str {
