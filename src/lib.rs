@@ -11,6 +11,7 @@
 //! * [`cache`]: findings by next hop.
 //! * [`adapters`]: the real world: DNS, policy hosts, time.
 //! * [`discover`]: from a next hop to findings; the only reasoning that waits.
+//! * [`report`]: sessions that were judged.
 //! * [`store`]: what outlives one answer.
 //! * [`world`]: the questions to the outside, as traits.
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod discover;
 pub mod metrics;
+pub mod report;
 pub mod serve;
 pub mod store;
 pub mod world;

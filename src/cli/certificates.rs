@@ -4,7 +4,7 @@
     reason = "commands read the files that they are told of"
 )]
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use hoplock_policy::verify::Certificate;
@@ -25,16 +25,21 @@ pub(super) fn read(path: &Path) -> Result<Contents, String> {
     contents(&octets).map_err(|why| format!("{}: {why}", path.display()))
 }
 
-/// Reads any file, `-` being standard input.
-pub(super) fn octets(path: &Path) -> Result<Vec<u8>, String> {
-    let broken = |error: std::io::Error| format!("{}: {error}", path.display());
+/// Opens any file, `-` being standard input.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, String> {
     if path.as_os_str() == "-" {
-        let mut octets = Vec::new();
-        let mut input = std::io::stdin().lock();
-        input.read_to_end(&mut octets).map_err(broken)?;
-        return Ok(octets);
+        return Ok(Box::new(std::io::stdin()));
     }
-    std::fs::read(path).map_err(broken)
+    let file = std::fs::File::open(path);
+    let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Box::new(file))
+}
+
+fn octets(path: &Path) -> Result<Vec<u8>, String> {
+    let mut octets = Vec::new();
+    let read = open(path)?.read_to_end(&mut octets);
+    read.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(octets)
 }
 
 fn contents(octets: &[u8]) -> Result<Contents, String> {

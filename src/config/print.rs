@@ -209,6 +209,16 @@ mod tests {
                 r#"["systemd:http", "inet:0.0.0.0:0"]"#,
             ],
         ),
+        (
+            "listen",
+            "sessions",
+            &["[]", r#"["unix:/s", "systemd:sessions"]"#],
+        ),
+        (
+            "listen",
+            "tlsrpt",
+            &["[]", r#"["unix:/t"]"#, r#"["systemd:tlsrpt"]"#],
+        ),
         ("listen", "control", &[r#""""#, r#""unix:/c.sock""#]),
         ("listen", "mode", &[r#""0660""#, r#""600""#, r#""0000""#]),
         ("listen", "owner", &[r#""""#, r#""hoplock""#]),
@@ -247,9 +257,16 @@ mod tests {
         ("limits", "lookups", &["256", "1"]),
         ("limits", "cache_entries", &["100000", "1"]),
         ("limits", "mx_hosts", &["32", "1"]),
+        ("limits", "journal_days", &["14", "1"]),
+        ("limits", "journal_entries", &["100000", "0", "1"]),
         ("log", "level", &[r#""info""#, r#""trace""#]),
         ("log", "format", &[r#""auto""#, r#""json""#]),
         ("store", "path", &[r#""""#, r#""/var/lib/a\u0009b""#]),
+        (
+            "sources",
+            "postfix_log",
+            &[r#""""#, r#""journal""#, r#""/var/log/mail.log""#],
+        ),
         ("", "rules_directory", &[r#""""#, r#""/etc/rules""#]),
     ];
 

@@ -10,9 +10,12 @@ use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::VerifyOptions;
 
 use super::reader::{Reader, Section};
-use super::types::{DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, StoreConfig, StsConfig};
+use super::types::{
+    DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, LogSource, Sources, StoreConfig, StsConfig,
+};
 use super::words;
 use crate::adapters::dns::Trust;
+use crate::world::JournalBounds;
 
 /// The resolver.
 pub(super) fn dns(reader: &mut Reader<'_>, section: &Section<'_>) -> DnsConfig {
@@ -186,25 +189,43 @@ const SHA_256: u8 = 1;
 /// Bounds.
 pub(super) fn limits(reader: &mut Reader<'_>, section: &Section<'_>) -> Limits {
     let mut bound = |key: &str, default: usize| {
-        let Some(number) = reader.number(section, key) else {
-            return default;
-        };
-        let at = reader.at(section, key);
-        if number == 0 {
-            let words = format!("[limits] {key} = 0 would stop the service; write 1 or more");
-            reader.error(at, words);
-        } else if number > MOST {
-            let words = format!("[limits] {key} = {number} is no limit; write {MOST} or less");
-            reader.error(at, words);
-        }
-        number
+        let zero = "would stop the service; write 1 or more";
+        bounded(reader, section, key, zero, MOST).unwrap_or(default)
     };
     Limits {
         connections: bound("connections", CONNECTIONS),
         lookups: bound("lookups", LOOKUPS),
         cache_entries: bound("cache_entries", CACHE_ENTRIES),
         mx_hosts: bound("mx_hosts", MX_HOSTS),
+        journal_days: {
+            let zero = "would keep nothing; write 1 or more, or journal_entries = 0";
+            let days = bounded(reader, section, "journal_days", zero, LONGEST_JOURNAL);
+            days.unwrap_or(JournalBounds::DAYS)
+        },
+        journal_entries: {
+            let entries = bounded(reader, section, "journal_entries", "", LARGEST_JOURNAL);
+            entries.unwrap_or(JournalBounds::ENTRIES)
+        },
     }
+}
+
+/// A number up to `most`; with words against it, not nought.
+fn bounded(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    zero: &str,
+    most: usize,
+) -> Option<usize> {
+    let number = reader.number(section, key)?;
+    let at = reader.at(section, key);
+    if number == 0 && !zero.is_empty() {
+        reader.error(at, format!("[limits] {key} = 0 {zero}"));
+    } else if number > most {
+        let words = format!("[limits] {key} = {number} is no limit; write {most} or less");
+        reader.error(at, words);
+    }
+    Some(number)
 }
 
 /// The log.
@@ -222,6 +243,30 @@ pub(super) fn store(reader: &mut Reader<'_>, section: &Section<'_>) -> StoreConf
     StoreConfig {
         path: path(reader, section, "path"),
     }
+}
+
+/// Where sessions are reported, beside the sockets.
+pub(super) fn sources(reader: &mut Reader<'_>, section: &Section<'_>) -> Sources {
+    const KEY: &str = "postfix_log";
+    let Some((text, at)) = reader
+        .text(section, KEY)
+        .filter(|(text, _)| !text.is_empty())
+    else {
+        return Sources { postfix_log: None };
+    };
+    let postfix_log = match text.as_str() {
+        "journal" => Some(LogSource::Journal),
+        path if path.starts_with('/') && !path.contains('\0') => Some(LogSource::File(path.into())),
+        _ => {
+            let words = format!(
+                "[sources] {KEY} = {text:?} is no log; write \"journal\" for that of systemd, or the \
+                 path of a file from the root on"
+            );
+            reader.error(at, words);
+            None
+        }
+    };
+    Sources { postfix_log }
 }
 
 /// A path; the empty text stands for none.
@@ -247,4 +292,8 @@ const CACHE_ENTRIES: usize = 100_000;
 const MX_HOSTS: usize = 32;
 /// Above this the bounds bound nothing.
 const MOST: usize = 10_000_000;
+/// Ten years.
+const LONGEST_JOURNAL: usize = 3_650;
+/// Some 400 MB, which stand in a file that is checked whole at each start: less than a second then.
+const LARGEST_JOURNAL: usize = 1_000_000;
 const LOG_LEVEL: &str = "info";

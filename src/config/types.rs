@@ -37,6 +37,8 @@ pub struct Config {
     pub log: LogConfig,
     /// State.
     pub store: StoreConfig,
+    /// Where sessions are reported.
+    pub sources: Sources,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
     /// The file of each rule that came from the rules directory.
@@ -50,6 +52,10 @@ pub struct Listen {
     pub socketmap: Vec<Endpoint>,
     /// HTTP.
     pub http: Vec<Endpoint>,
+    /// Session reports as JSON lines.
+    pub sessions: Vec<Endpoint>,
+    /// Datagrams of libtlsrpt: unix ones.
+    pub tlsrpt: Vec<Endpoint>,
     /// Control; none: beside the store.
     pub control: Option<Endpoint>,
     /// Mode of unix sockets.
@@ -131,6 +137,26 @@ pub struct Limits {
     pub cache_entries: usize,
     /// Hosts examined for one destination.
     pub mx_hosts: usize,
+    /// Days that judged sessions are kept.
+    pub journal_days: usize,
+    /// How many of them at most; 0: none.
+    pub journal_entries: usize,
+}
+
+/// Where sessions are reported, beside the sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// The log of Postfix; none: it is not read.
+    pub postfix_log: Option<LogSource>,
+}
+
+/// Where a log is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// The journal of systemd.
+    Journal,
+    /// A file, also after it was rotated.
+    File(PathBuf),
 }
 
 /// Log.
@@ -221,6 +247,15 @@ impl Endpoint {
                         .parse::<std::net::IpAddr>()
                         .is_ok_and(|address| address.is_loopback())
             }
+        }
+    }
+}
+
+impl fmt::Display for LogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal => f.write_str("journal"),
+            Self::File(path) => write!(f, "{}", path.display()),
         }
     }
 }

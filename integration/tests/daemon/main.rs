@@ -2,6 +2,7 @@
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`orders`]: rules at run time, and looking at the daemon.
+//! * [`sessions`]: what is seen of judged sessions.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 
 mod orders;
 mod process;
+mod sessions;
 mod sockets;
 mod state_file;
 

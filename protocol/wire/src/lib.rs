@@ -1,7 +1,8 @@
 //! Sans-I/O codecs of the sockets that mail servers speak: bytes in, messages out, and back.
 //!
 //! [`netstring`] finds the frames, [`socketmap`] reads and writes what is inside (socketmap_table(5)
-//! of Postfix, and the socket map of Sendmail). Every function is pure: the caller owns sockets,
+//! of Postfix, and the socket map of Sendmail). [`smtp_reply`] reads what mail servers say to a client.
+//! Every function is pure: the caller owns sockets,
 //! buffers, deadlines and limits. Framing that is broken closes a connection; content that is bad is
 //! answered with `TEMP`, which makes the mail server wait and never deliver with less protection.
 //! Not done here: what a key means, and which answer it deserves.
@@ -38,5 +39,8 @@
 pub mod fuzzing;
 pub mod lines;
 pub mod netstring;
+pub mod postfix_log;
 pub mod session;
+pub mod smtp_reply;
 pub mod socketmap;
+pub mod tlsrpt;

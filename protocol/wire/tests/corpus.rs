@@ -1,5 +1,5 @@
-//! Replays the corpus of the fuzz targets `netstring` and `socketmap`, so that what a fuzzer once
-//! found is checked in every run, without a fuzzer.
+//! Replays the corpus of the fuzz targets `netstring`, `smtp_reply` and `socketmap`, so that what a
+//! fuzzer once found is checked in every run, without a fuzzer.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,6 +16,12 @@ use hoplock_wire::fuzzing;
 #[test]
 fn netstring() {
     replay("netstring", fuzzing::netstring);
+}
+
+/// The seeds and all that the fuzzer found.
+#[test]
+fn smtp_reply() {
+    replay("smtp_reply", fuzzing::smtp_reply);
 }
 
 /// PF-01: the seeds and all that the fuzzer found.

@@ -22,6 +22,7 @@ use super::Arguments;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::https::authorities;
 use crate::config::Config;
+use crate::report::reported::time;
 use crate::world::Clock as _;
 
 pub(super) fn run(arguments: &Arguments, path: &Path) -> ExitCode {
@@ -104,16 +105,6 @@ fn question(arguments: &Arguments, path: &Path) -> Result<Question, String> {
         config,
         authorities,
     })
-}
-
-/// A time as RFC 3339 writes it.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
-    let words = |_| format!("{text:?} is no time as in 2026-11-22T10:00:00Z");
-    let time: jiff::Timestamp = text.parse().map_err(words)?;
-    let millis = u64::try_from(time.as_millisecond());
-    millis
-        .map(Timestamp)
-        .map_err(|_| format!("{text:?} is before 1970"))
 }
 
 impl Question {

@@ -1,6 +1,8 @@
 //! `hoplock verify`: sessions judged after the fact, without the daemon.
 
 mod chain;
+mod jsonl;
+mod postfix_log;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,8 +40,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match &arguments.chain {
-        Some(path) => chain::run(arguments, path),
-        None => exit::bad_input(),
+    let inputs = (&arguments.chain, &arguments.jsonl, &arguments.postfix_log);
+    match inputs {
+        (Some(path), _, _) => chain::run(arguments, path),
+        (_, Some(path), _) => jsonl::run(arguments, path),
+        (_, _, Some(path)) => postfix_log::run(arguments, path),
+        (None, None, None) => exit::bad_input(),
     }
 }

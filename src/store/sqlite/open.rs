@@ -290,4 +290,15 @@ pub(super) const SCHEMAS: &[&str] = &[
          pattern TEXT PRIMARY KEY, text TEXT NOT NULL, by TEXT NOT NULL,
          added INTEGER NOT NULL, sum BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // The journal. Nothing is strict here: see `journal`.
+    "CREATE TABLE alarms (
+         id INTEGER PRIMARY KEY, kept, time, source, timing, next_hop, mx_host, address, port,
+         starttls, tls_version, cipher, outcome, reason, detail, matched, matched_text, depth,
+         warnings, results, second_look, sum
+     );
+     CREATE TABLE sessions (
+         id INTEGER PRIMARY KEY, kept, time, source, timing, next_hop, mx_host, address, port,
+         starttls, tls_version, cipher, outcome, reason, detail, matched, matched_text, depth,
+         warnings, results, second_look, sum
+     );",
 ];

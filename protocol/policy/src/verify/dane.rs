@@ -91,8 +91,11 @@ pub fn authenticate(
         Presented::RawKey(key) => raw_key(key, &end_entity, &records.usable),
         Presented::Digests(digests) => by_digests(digests, &end_entity, anchors.is_empty()),
         Presented::Chain(chain) => {
-            let leaf = chain.first();
-            if let Some(matched) = leaf.and_then(|leaf| find(leaf, &end_entity)) {
+            let Some(leaf) = chain.first() else {
+                let words = "no certificate was shown";
+                return Err(Refused::new(Reason::ReportIncomplete, words));
+            };
+            if let Some(matched) = find(leaf, &end_entity) {
                 return Ok(Authenticated {
                     matched,
                     warnings: dates(leaf, now),
@@ -209,10 +212,8 @@ fn no_match(records: usize) -> Refused {
 }
 
 /// CM-05: DANE-EE does not look at dates; people may want to.
-fn dates(leaf: Option<&Certificate>, now: Timestamp) -> Vec<Warning> {
-    let out_of_date = leaf
-        .and_then(Read::of)
-        .is_some_and(|leaf| leaf.dates(now).is_err());
+fn dates(leaf: &Certificate, now: Timestamp) -> Vec<Warning> {
+    let out_of_date = Read::of(leaf).is_some_and(|leaf| leaf.dates(now).is_err());
     if out_of_date {
         vec![Warning::CertificateDates]
     } else {

@@ -8,9 +8,12 @@ use std::time::Duration;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage};
 
+use super::certificate::Certificate;
+use super::names::NameMatch;
 use super::odd_leaf;
-use super::read::Read;
+use super::read::{Read, permits};
 use crate::moment::Timestamp;
+use crate::name::DomainName;
 use crate::reason::Reason;
 
 /// Somebody whose signature counts.
@@ -29,7 +32,21 @@ pub(super) struct Path<'a, 'b> {
     pub(super) anchor: usize,
 }
 
-/// Looks for a path from the leaf to one of the anchors; the shortest way to each certificate first.
+/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11).
+pub(super) fn unique<'a>(leaf: &Certificate, others: &'a [Certificate]) -> Vec<&'a Certificate> {
+    let mut unique: Vec<&Certificate> = Vec::new();
+    for other in others.iter().take(LONGEST_CHAIN) {
+        if other != leaf && !unique.contains(&other) {
+            unique.push(other);
+        }
+    }
+    unique
+}
+
+/// What else is asked of a path that holds: its issuers, and its anchor.
+pub(super) type Accept<'b> = dyn Fn(&[&Read<'_>], &Anchor<'_>) -> Result<(), Reason> + 'b;
+
+/// Looks for a path from the leaf to one of the anchors that is acceptable too.
 ///
 /// # Errors
 /// The reason of the path that came nearest; [`Reason::AnchorNotIssuer`] where none reached an anchor.
@@ -38,12 +55,14 @@ pub(super) fn search<'a, 'b>(
     others: &'b [Read<'a>],
     anchors: &'b [Anchor<'a>],
     now: Timestamp,
+    accept: &'b Accept<'b>,
 ) -> Result<Path<'a, 'b>, Reason> {
     let mut search = Search {
         leaf,
         others,
         anchors,
         now,
+        accept,
         nodes: MOST_NODES,
         paths: MOST_PATHS,
         nearest: Reason::AnchorNotIssuer,
@@ -57,6 +76,7 @@ struct Search<'a, 'b> {
     others: &'b [Read<'a>],
     anchors: &'b [Anchor<'a>],
     now: Timestamp,
+    accept: &'b Accept<'b>,
     nodes: usize,
     paths: usize,
     nearest: Reason,
@@ -148,10 +168,11 @@ impl<'a, 'b> Search<'a, 'b> {
             .map(drop)
         });
         match verified {
-            Ok(()) => Ok(()),
+            Ok(()) => (self.accept)(path, anchor),
             // Private authorities issue such leaves: `openssl x509 -req` did so until version 3.2.
             Err(Error::UnsupportedCertVersion | Error::CaUsedAsEndEntity) if path.is_empty() => {
-                odd_leaf::verify(self.leaf, anchor, self.now)
+                odd_leaf::verify(self.leaf, anchor, self.now)?;
+                (self.accept)(path, anchor)
             }
             Err(error) => Err(reason(&error)),
         }
@@ -189,6 +210,27 @@ fn is_fit(anchor: &Read<'_>, path: &[&Read<'_>]) -> Result<(), Reason> {
     match anchor.path_length() {
         Some(length) if below > length => Err(Reason::PathTooLong),
         _ => Ok(()),
+    }
+}
+
+/// RFC 5280, 4.2.1.10: a name that stands in the subject alone is under the constraints of the issuers
+/// too, and webpki does not look at it.
+pub(super) fn may_vouch(
+    issuers: &[&Read<'_>],
+    anchor: &Anchor<'_>,
+    name: Option<&NameMatch>,
+) -> Result<(), Reason> {
+    let Some(name) = name.filter(|name| name.is_common_name) else {
+        return Ok(());
+    };
+    let name = DomainName::parse(&name.presented);
+    let own = issuers.iter().copied().chain(&anchor.certificate);
+    let mut constraints = own.filter_map(Read::constraints);
+    let is_open = anchor.certificate.is_some() || anchor.trust.name_constraints.is_none();
+    if is_open && constraints.all(|own| name.as_ref().is_ok_and(|name| permits(own, name))) {
+        Ok(())
+    } else {
+        Err(Reason::NameNotPermitted)
     }
 }
 
@@ -232,6 +274,8 @@ fn nearness(reason: Reason) -> usize {
     place.unwrap_or(NEAREST_LAST.len())
 }
 
+/// Certificates that are looked at: nobody needs more, and whoever sends them pays nothing.
+const LONGEST_CHAIN: usize = 100;
 /// Issuers between leaf and anchor, at most: what webpki verifies.
 const LONGEST_PATH: usize = 6;
 /// Steps of the search: a hundred certificates in honest disorder need a few hundred.

@@ -5,12 +5,11 @@ use webpki::anchor_from_trusted_cert;
 
 use super::certificate::{Certificate, contents};
 use super::dane::{Authenticated, Refused, VerifyOptions, is_match};
-use super::names::{NameMatch, NameRules, ReferenceNames, matching, told};
-use super::path::{Anchor, Path, search};
-use super::read::{Read, permits};
+use super::names::{NameRules, ReferenceNames, matching, told};
+use super::path::{Anchor, may_vouch, search, unique};
+use super::read::Read;
 use super::verdict::{Matched, Warning};
 use crate::moment::Timestamp;
-use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::tlsa::TlsaRecord;
 
@@ -29,7 +28,7 @@ pub(super) fn authenticate(
         ));
     };
     let others = unique(leaf, others);
-    if nothing_to_trust(&others, records) {
+    if nothing_to_trust(leaf, &others, records) {
         return Err(without_anchor(leaf, records));
     }
     let Some(leaf) = Read::of(leaf) else {
@@ -37,26 +36,50 @@ pub(super) fn authenticate(
         return Err(Refused::new(Reason::CertificateUnreadable, words));
     };
     let others: Vec<Read<'_>> = others.into_iter().filter_map(Read::of).collect();
-    let (anchors, sources) = anchors(&leaf, &others, records);
-    let path = search(&leaf, &others, &anchors, now).map_err(|reason| {
+    let mut anchors = anchors(&leaf, &others, records);
+    let is_out_of_date = |anchor: &Anchor<'_>| {
+        let certificate = anchor.certificate.as_ref();
+        certificate.and_then(|certificate| certificate.dates(now).err())
+    };
+    // Of two certificates for one anchor the one that is in date is taken, whichever was shown first.
+    anchors.sort_by_key(|(anchor, _)| is_out_of_date(anchor).is_some());
+    let (anchors, sources): (Vec<_>, Vec<_>) = anchors.into_iter().unzip();
+    let rules = NameRules {
+        common_name: options.common_name,
+        multi_label_wildcards: options.multi_label_wildcards,
+    };
+    let name = matching(&leaf.parsed, names, rules);
+    let accept = |issuers: &[&Read<'_>], anchor: &Anchor<'_>| {
+        // CM-17: OpenSSL looks at the dates of a self-issued anchor, and not at those of one that
+        // somebody else has issued.
+        match (is_out_of_date(anchor), &anchor.certificate) {
+            (Some(reason), Some(own)) if own.is_self_issued() || options.ta_check_dates => {
+                return Err(reason);
+            }
+            _ => {}
+        }
+        may_vouch(issuers, anchor, name.as_ref())
+    };
+    let path = search(&leaf, &others, &anchors, now, &accept).map_err(|reason| {
         let words = "no path from an anchor of the TLSA records to the leaf holds";
         Refused::new(reason, words)
     })?;
     let (Some(anchor), Some(record)) = (anchors.get(path.anchor), sources.get(path.anchor)) else {
         return Err(Refused::new(Reason::Internal, "a path without its anchor"));
     };
+    let Some(name) = &name else {
+        let wanted: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let words = format!(
+            "the certificate has {}, and none of {}",
+            told(&leaf.parsed),
+            wanted.join(" ")
+        );
+        return Err(Refused::new(Reason::CertificateNameMismatch, words));
+    };
     let mut warnings = Vec::new();
-    if let Some(certificate) = &anchor.certificate
-        && let Err(reason) = certificate.dates(now)
-    {
-        // CM-17: OpenSSL looks at the dates of a self-issued anchor, and not at those of one that
-        // somebody else has issued.
-        if certificate.is_self_issued() || options.ta_check_dates {
-            return Err(Refused::new(reason, "the anchor itself is out of date"));
-        }
+    if is_out_of_date(anchor).is_some() {
         warnings.push(Warning::AnchorExpired);
     }
-    let name = named(&leaf, &path, anchor, names, options)?;
     if name.is_common_name {
         warnings.push(Warning::CommonName);
     }
@@ -69,21 +92,12 @@ pub(super) fn authenticate(
     })
 }
 
-/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11).
-fn unique<'a>(leaf: &Certificate, others: &'a [Certificate]) -> Vec<&'a Certificate> {
-    let mut unique: Vec<&Certificate> = Vec::new();
-    for other in others.iter().take(LONGEST_CHAIN) {
-        if other != leaf && !unique.contains(&other) {
-            unique.push(other);
-        }
-    }
-    unique
-}
-
 /// True where no record names anybody who was shown, and none supplies its anchor itself.
-fn nothing_to_trust(others: &[&Certificate], records: &[&TlsaRecord]) -> bool {
+fn nothing_to_trust(leaf: &Certificate, others: &[&Certificate], records: &[&TlsaRecord]) -> bool {
     records.iter().all(|record| {
-        record.matching != FULL && !others.iter().any(|other| is_match(record, other))
+        let is_leaf = record.selector == 0 && is_match(record, leaf);
+        let supplies = record.matching == FULL && !is_leaf;
+        !supplies && !others.iter().any(|other| is_match(record, other))
     })
 }
 
@@ -98,14 +112,14 @@ fn without_anchor(leaf: &Certificate, records: &[&TlsaRecord]) -> Refused {
     Refused::new(Reason::AnchorNotInChain, words)
 }
 
-/// Everybody whom the records name, as far as he was shown or can be made from the record; beside each
-/// the record that names him.
+/// Everybody whom the records name, as far as he was shown or can be made from the record, each with the
+/// record that names him.
 fn anchors<'a>(
     leaf: &Read<'a>,
     others: &[Read<'a>],
     records: &[&'a TlsaRecord],
-) -> (Vec<Anchor<'a>>, Vec<&'a TlsaRecord>) {
-    let (mut anchors, mut sources) = (Vec::new(), Vec::new());
+) -> Vec<(Anchor<'a>, &'a TlsaRecord)> {
+    let mut anchors = Vec::new();
     for record in records {
         let shown = others.iter().filter(|other| {
             let key = other.parsed.public_key().raw;
@@ -116,16 +130,17 @@ fn anchors<'a>(
             .collect();
         if found.is_empty() && record.matching == FULL {
             found = match record.selector {
+                // CM-11: the leaf supplies nobody but itself.
+                0 if record.data == leaf.der => Vec::new(),
                 // RFC 7671, 5.2.1: the record supplies the anchor itself (CM-14).
                 0 => from_certificate(&record.data).into_iter().collect(),
                 // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15).
                 _ => bare(&record.data, leaf, others),
             };
         }
-        sources.extend(found.iter().map(|_| *record));
-        anchors.extend(found);
+        anchors.extend(found.into_iter().map(|anchor| (anchor, *record)));
     }
-    (anchors, sources)
+    anchors
 }
 
 fn from_certificate(der: &[u8]) -> Option<Anchor<'_>> {
@@ -159,44 +174,5 @@ fn bare<'a>(key: &[u8], leaf: &Read<'a>, others: &[Read<'a>]) -> Vec<Anchor<'a>>
     anchors
 }
 
-/// RFC 7672, 3.2.2 and 3.2.3: the leaf has one of the reference names.
-fn named(
-    leaf: &Read<'_>,
-    path: &Path<'_, '_>,
-    anchor: &Anchor<'_>,
-    names: &ReferenceNames,
-    options: &VerifyOptions,
-) -> Result<NameMatch, Refused> {
-    let rules = NameRules {
-        common_name: options.common_name,
-        multi_label_wildcards: options.multi_label_wildcards,
-    };
-    let Some(found) = matching(&leaf.parsed, names, rules) else {
-        let wanted: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let words = format!(
-            "the certificate has {}, and none of {}",
-            told(&leaf.parsed),
-            wanted.join(" ")
-        );
-        return Err(Refused::new(Reason::CertificateNameMismatch, words));
-    };
-    if found.is_common_name {
-        let issuers = path.intermediates.iter().copied();
-        let constraints = issuers
-            .chain(anchor.certificate.as_ref())
-            .filter_map(Read::constraints);
-        let name = DomainName::parse(&found.presented);
-        for constraints in constraints {
-            if !name.as_ref().is_ok_and(|name| permits(constraints, name)) {
-                let words = "an issuer may not vouch for the name in the subject";
-                return Err(Refused::new(Reason::NameNotPermitted, words));
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// Matching type 0 (RFC 6698, 2.1.3).
 const FULL: u8 = 0;
-/// Certificates that are looked at: nobody needs more, and whoever sends them pays nothing.
-const LONGEST_CHAIN: usize = 100;

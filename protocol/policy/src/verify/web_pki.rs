@@ -7,7 +7,7 @@ use x509_parser::prelude::X509Certificate;
 use super::certificate::Certificate;
 use super::dane::{Authenticated, Refused};
 use super::names::{NameMatch, NameRules, ReferenceNames, matching, told};
-use super::path::{Anchor, search};
+use super::path::{Anchor, may_vouch, search, unique};
 use super::read::Read;
 use super::verdict::Matched;
 use crate::moment::Timestamp;
@@ -46,15 +46,12 @@ pub(super) fn authenticate(
         let words = "no certificate was shown";
         return Err(Refused::new(Reason::ReportIncomplete, words));
     };
+    let others = unique(leaf, others);
     let Some(leaf) = Read::of(leaf) else {
         let words = "the leaf cannot be read";
         return Err(Refused::new(Reason::CertificateUnreadable, words));
     };
-    let others: Vec<Read<'_>> = others
-        .iter()
-        .take(LONGEST_CHAIN)
-        .filter_map(Read::of)
-        .collect();
+    let others: Vec<Read<'_>> = others.into_iter().filter_map(Read::of).collect();
     // Of some hundred authorities few have issued anybody here.
     let issued = |authority: &&TrustAnchor<'static>| {
         let subject = authority.subject.as_ref();
@@ -70,18 +67,18 @@ pub(super) fn authenticate(
             certificate: None,
         })
         .collect();
-    search(&leaf, &others, &anchors, now).map_err(|reason| match reason {
+    let name = find(&leaf.parsed);
+    let accept =
+        |issuers: &[&Read<'_>], anchor: &Anchor<'_>| may_vouch(issuers, anchor, name.as_ref());
+    search(&leaf, &others, &anchors, now, &accept).map_err(|reason| match reason {
         Reason::AnchorNotIssuer => {
             let words = "the certificate leads to no authority that is trusted here";
             Refused::new(Reason::CertificateNotTrusted, words)
         }
         reason => Refused::new(reason, "no path from a trusted authority to the leaf holds"),
     })?;
-    find(&leaf.parsed).ok_or_else(|| {
+    name.ok_or_else(|| {
         let words = format!("the certificate has {}", told(&leaf.parsed));
         Refused::new(Reason::CertificateNameMismatch, words)
     })
 }
-
-/// Certificates that are looked at.
-const LONGEST_CHAIN: usize = 100;

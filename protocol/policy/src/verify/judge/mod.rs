@@ -307,7 +307,9 @@ impl Judging<'_> {
         match &self.session.sni {
             Sni::Sent(name) if *name == base.0 => Vec::new(),
             Sni::Sent(_) => vec![Warning::SniOther],
-            Sni::NotSent | Sni::Unknown => vec![Warning::SniMissing],
+            Sni::NotSent => vec![Warning::SniMissing],
+            // Some sources never say.
+            Sni::Unknown => Vec::new(),
         }
     }
 }
