@@ -67,16 +67,7 @@ impl Press {
         let records = plan
             .records
             .iter()
-            .map(|record| {
-                let pool = self.signatory.pool.clone();
-                record.rdata(
-                    |place| {
-                        let made = self.certificate(&plan.certificates[place]);
-                        [made.der.clone(), made.key.clone()]
-                    },
-                    |key| pool.public(key).to_vec(),
-                )
-            })
+            .map(|record| record.rdata(|place| self.certificate(&plan.certificates[place])))
             .collect();
         Case {
             chain,

@@ -1,6 +1,7 @@
 //! Where our verifier means to differ from OpenSSL: every reason, and by which facts of a case it is
 //! known. A difference that none of them explains is a fault.
 
+use super::cures;
 use super::certificate::{Certificate, Damage, Version};
 use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Digest};
@@ -17,6 +18,8 @@ pub struct Difference {
     pub side: Side,
     /// Whether the facts of a case are such. The verdicts are not looked at.
     pub applies: fn(&Plan) -> bool,
+    /// The case without those facts: then both must accept.
+    pub cures: fn(&Plan) -> Vec<Plan>,
 }
 
 /// Who accepts where the other refuses.
@@ -33,67 +36,81 @@ pub const ALL: &[Difference] = &[
         reason: "a leaf that OpenSSL cannot read, or its key, is still matched octet for octet",
         side: Side::We,
         applies: |plan| plan.shown_certificates().next().is_some_and(is_odd_leaf),
+        cures: cures::readable_leaf,
     },
     Difference {
         requirement: "CM-07",
         reason: "other octets that OpenSSL takes for no certificate end its handshake, or its record",
         side: Side::We,
         applies: |plan| plan.at_hand().skip(1).any(is_unreadable),
+        cures: cures::readable_others,
     },
     Difference {
         requirement: "CM-20",
         reason: "OpenSSL takes the first issuer that looks right, and turns back nowhere; we try all",
         side: Side::We,
         applies: |plan| is_anchored(plan) && has_rivals(plan),
+        cures: cures::no_choice,
     },
     Difference {
         requirement: "CM-20",
         reason: "a path of more issuers than rustls-webpki follows",
         side: Side::OpenSsl,
         applies: |plan| is_anchored(plan) && plan.story.depth > LONGEST_PATH,
+        cures: cures::nearer_anchor,
     },
     Difference {
         requirement: "CM-10",
         reason: "a signature that aws-lc does not verify: RSA below 2048 bits, secp256k1, Ed448",
         side: Side::OpenSsl,
-        applies: |plan| is_anchored(plan) && plan.near().any(is_signed_unusually),
+        applies: |plan| {
+            let mut near = plan.near();
+            is_anchored(plan) && near.any(|one| is_signed_unusually(one.signed_by.algorithm))
+        },
+        cures: cures::usual_keys,
     },
     Difference {
         requirement: "CM-10",
         reason: "the names of issuers are compared octet for octet",
         side: Side::OpenSsl,
         applies: |plan| is_anchored(plan) && has_names_in_other_octets(plan),
+        cures: cures::same_octets,
     },
     Difference {
         requirement: "CM-18",
         reason: "a path with a certificate outside of RFC 5280's profile, which OpenSSL lets pass",
         side: Side::OpenSsl,
         applies: |plan| is_anchored(plan) && has_outsiders(plan),
+        cures: cures::in_profile,
     },
     Difference {
         requirement: "CM-18",
         reason: "name constraints that rustls-webpki does not weigh: not of hosts, or on a wildcard",
         side: Side::OpenSsl,
         applies: |plan| is_anchored(plan) && plan.near().any(|one| is_constrained_oddly(plan, one)),
+        cures: cures::no_constraints,
     },
     Difference {
         requirement: "CM-16",
         reason: "the last second of a certificate belongs to its validity (RFC 5280, 4.1.2.5)",
         side: Side::We,
         applies: |plan| is_anchored(plan) && plan.near().any(|one| one.not_after == plan.now),
+        cures: cures::a_second_earlier,
     },
     Difference {
         requirement: "CM-19",
         reason: "an old digest right below a bare key; OpenSSL does not look at that one",
         side: Side::OpenSsl,
         applies: |plan| has_bare_key(plan) && plan.near().any(is_signed_weakly),
+        cures: cures::usual_digests,
     },
 ];
 
-/// The first reason that explains why one side alone accepts.
-pub fn explain(plan: &Plan, who_accepts: Side) -> Option<&'static Difference> {
-    ALL.iter()
-        .find(|difference| difference.side == who_accepts && (difference.applies)(plan))
+/// The reasons that may explain why one side alone accepts.
+pub fn applying(plan: &Plan, who_accepts: Side) -> Vec<&'static Difference> {
+    let all = ALL.iter();
+    all.filter(|difference| difference.side == who_accepts && (difference.applies)(plan))
+        .collect()
 }
 
 /// A path may be what decides.
@@ -102,7 +119,7 @@ fn is_anchored(plan: &Plan) -> bool {
 }
 
 /// OpenSSL's parser stops at it, and with it the handshake.
-fn is_unreadable(certificate: &Certificate) -> bool {
+pub(super) fn is_unreadable(certificate: &Certificate) -> bool {
     // X.690, 8.3.2: no zeros or ones in front that change nothing.
     let is_padded = matches!(certificate.serial[..], [0, ..=0x7f, ..] | [0xff, 0x80..=0xff, ..]);
     let is_damaged = matches!(
@@ -121,11 +138,17 @@ fn is_odd_leaf(certificate: &Certificate) -> bool {
         )
 }
 
+fn has_outsiders(plan: &Plan) -> bool {
+    let leaf = &plan.certificates[plan.shown[0]];
+    is_outside_of_profile(leaf, true)
+        || plan.near().any(|one| is_outside_of_profile(one, one == leaf))
+}
+
 /// Not of version 3, not DER, a leaf that calls itself an authority, an issuer that does not, a critical
 /// extension that cannot be read, or Netscape's server-gated crypto in the place of server
 /// authentication (CM-19).
-fn has_outsiders(plan: &Plan) -> bool {
-    let is_gated = |one: &Certificate| match one.extension(Known::ExtendedKeyUsage) {
+pub(super) fn is_outside_of_profile(certificate: &Certificate, is_leaf: bool) -> bool {
+    let is_gated = match certificate.extension(Known::ExtendedKeyUsage) {
         Some(Content::ExtendedKeyUsage(purposes)) => {
             purposes.contains(&Purpose::Gated) && !purposes.contains(&Purpose::Server)
         }
@@ -134,22 +157,15 @@ fn has_outsiders(plan: &Plan) -> bool {
     let is_obscure = |extension: &Extension| {
         extension.critical && matches!(extension.content, Content::Broken(_))
     };
-    let is_authority = |one: &Certificate| {
-        matches!(
-            one.extension(Known::BasicConstraints),
-            Some(Content::BasicConstraints { authority: true, .. })
-        )
-    };
-    let is_outside = |one: &Certificate| {
-        one.version != Version::Three
-            || one.damage == Some(Damage::LongLength)
-            || is_gated(one)
-            || one.extensions.iter().any(is_obscure)
-    };
-    let leaf = &plan.certificates[plan.shown[0]];
-    is_authority(leaf)
-        || plan.near().any(is_outside)
-        || plan.near().any(|one| one != leaf && !is_authority(one))
+    let is_authority = matches!(
+        certificate.extension(Known::BasicConstraints),
+        Some(Content::BasicConstraints { authority: true, .. })
+    );
+    certificate.version != Version::Three
+        || certificate.damage == Some(Damage::LongLength)
+        || is_gated
+        || certificate.extensions.iter().any(is_obscure)
+        || is_authority == is_leaf
 }
 
 /// rustls-webpki compares hosts and addresses. It refuses where another form of name is constrained and
@@ -177,11 +193,8 @@ fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
     has_wildcard && excludes_host || permitted.iter().chain(excluded).any(is_other_form)
 }
 
-fn is_signed_unusually(certificate: &Certificate) -> bool {
-    matches!(
-        certificate.signed_by.algorithm,
-        Algorithm::Rsa1024 | Algorithm::Secp256k1 | Algorithm::Ed448
-    )
+pub(super) fn is_signed_unusually(by: Algorithm) -> bool {
+    matches!(by, Algorithm::Rsa1024 | Algorithm::Secp256k1 | Algorithm::Ed448)
 }
 
 fn is_signed_weakly(certificate: &Certificate) -> bool {
@@ -231,4 +244,4 @@ fn identifiers_differ(one: &Certificate, issuer: &Certificate) -> bool {
 }
 
 /// Issuers between leaf and anchor, and the anchor.
-const LONGEST_PATH: usize = 7;
+pub(super) const LONGEST_PATH: usize = 7;

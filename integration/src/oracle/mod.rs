@@ -15,6 +15,8 @@
 pub mod base;
 pub mod case;
 pub mod certificate;
+mod compare;
+mod cures;
 pub mod der;
 pub mod differences;
 mod draw;

@@ -1,11 +1,12 @@
 //! A case as it is meant: certificates, what of them is shown, what is published, and who is asked for.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::case::Octets;
 use super::certificate::Certificate;
-use super::keys::Key;
 
 /// Everything that a case consists of.
 #[derive(Clone, Debug)]
@@ -71,15 +72,13 @@ pub struct Data {
 pub enum Of {
     /// The certificate at this place.
     Certificate(usize),
-    /// A key of the pool.
-    Key(Key),
     /// Octets of no meaning, cut to the length that the matching type wants.
     Noise(u8),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Spoiled {
-    /// One bit is another, counted from the front and around.
+    /// One bit is another, counted from the end.
     Bit(usize),
     /// The last octet is missing.
     Short,
@@ -114,14 +113,17 @@ impl Record {
         }
     }
 
-    /// RDATA, given what the data are made of.
-    pub fn rdata(&self, certificate: impl FnOnce(usize) -> [Vec<u8>; 2], key: impl FnOnce(Key) -> Vec<u8>) -> Vec<u8> {
+    /// RDATA, given the certificates in octets.
+    pub fn rdata(&self, certificate: impl FnOnce(usize) -> Rc<Octets>) -> Vec<u8> {
         let whole = match &self.data.of {
             Of::Certificate(place) => {
-                let [whole, key] = certificate(*place);
-                if self.data.selector == 0 { whole } else { key }
+                let of = certificate(*place);
+                if self.data.selector == 0 {
+                    of.der.clone()
+                } else {
+                    of.key.clone()
+                }
             }
-            Of::Key(of) => key(*of),
             Of::Noise(seed) => (0..60).map(|octet: u8| octet.wrapping_mul(37) ^ seed).collect(),
         };
         let mut data = match self.data.matching {
@@ -131,8 +133,12 @@ impl Record {
         };
         match self.data.spoiled {
             Some(Spoiled::Bit(bit)) if !data.is_empty() => {
-                let bit = bit % (data.len() * 8);
-                data[bit / 8] ^= 0x80 >> (bit % 8);
+                // Of a whole certificate only the signature: elsewhere it would be another one, of which
+                // nobody knows what it says.
+                let is_whole = (self.data.selector, self.data.matching) == (0, 0);
+                let reach = if is_whole { 16.min(data.len()) } else { data.len() };
+                let place = data.len() - 1 - bit / 8 % reach;
+                data[place] ^= 1 << (bit % 8);
             }
             Some(Spoiled::Short) => {
                 data.pop();

@@ -5,7 +5,6 @@ use fastrand::Rng;
 
 use super::base::{Cell, base, crowd};
 use super::case::{Case, Press};
-use super::differences::{self, Side};
 use super::dump;
 use super::keys::{KeyPool, Signatory};
 use super::mutate::{break_one, change_one, change_several};
@@ -76,10 +75,10 @@ fn has_wild(group: u64) -> bool {
 }
 
 /// Where one worker works.
-struct Bench {
-    press: Press,
-    oracle: Oracle,
-    tally: Tally,
+pub(super) struct Bench {
+    pub(super) press: Press,
+    pub(super) oracle: Oracle,
+    pub(super) tally: Tally,
 }
 
 impl Bench {
@@ -141,33 +140,6 @@ impl Bench {
         };
         self.compare(&trial);
         trial
-    }
-
-    fn compare(&mut self, trial: &Trial) {
-        let usable = trial.theirs.usable.iter().zip(&trial.ours.usable);
-        for (theirs, ours) in usable {
-            match (theirs, ours) {
-                (true, false) => {
-                    let dump = dump::text(trial, "a record is usable for OpenSSL alone");
-                    self.tally.unexplained.push(dump);
-                }
-                (false, true) => self.tally.usable_for_us += 1,
-                _ => {}
-            }
-        }
-        let (theirs, ours) = (trial.theirs.accepted(), trial.ours.accepted());
-        let who = match (theirs, ours) {
-            (Some(depth), Some(own)) if depth != own => {
-                return self.tally.unexplained.push(dump::text(trial, "another depth"));
-            }
-            (Some(_), None) => Side::OpenSsl,
-            (None, Some(_)) => Side::We,
-            _ => return,
-        };
-        match differences::explain(&trial.plan, who) {
-            Some(difference) => *self.tally.explained.entry(difference.reason).or_default() += 1,
-            None => self.tally.unexplained.push(dump::text(trial, "another verdict")),
-        }
     }
 
     /// The same once more with a real handshake, where the two sides find one.

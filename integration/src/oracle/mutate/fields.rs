@@ -96,7 +96,8 @@ pub(super) fn same_issuer_in_other_octets(rng: &mut Rng, certificate: &mut Certi
             0 => attribute.text.make_ascii_uppercase(),
             1 => attribute.text.push(b' '),
             2 => attribute.encoding = Encoding::Printable,
-            _ => attribute.encoding = Encoding::Utf8,
+            _ if attribute.text.is_ascii() => attribute.encoding = Encoding::Utf8,
+            _ => {}
         }
     }
     certificate.issuer.is_same_but_for_octets(&before)

@@ -86,15 +86,19 @@ pub fn change_one(rng: &mut Rng, plan: &mut Plan) -> &'static str {
     change(rng, plan, |_| true)
 }
 
-/// Changes two to four facts, or all that an attacker would.
+/// Changes two to four facts, or all that an attacker would. Half of the time all are about issuers:
+/// there one hides the other.
 pub fn change_several(rng: &mut Rng, plan: &mut Plan) {
     if chance(rng, 10) {
         chain::attacker(rng, plan);
         return;
     }
+    let about_issuers = rng.bool() && plan.story.path.len() > 1;
     for _ in 0..rng.usize(2..5) {
-        // Without any record there is nothing left to change the outcome.
-        if !plan.records.is_empty() {
+        if about_issuers {
+            issuers::ALL.apply_any(rng, plan);
+        } else if !plan.records.is_empty() {
+            // Without any record there is nothing left to change the outcome.
             change_one(rng, plan);
         }
     }

@@ -1,0 +1,180 @@
+//! What a case would be without the fact that is said to make the difference. A reason to differ is
+//! believed only where both verifiers accept then: whatever else was wrong would still be wrong.
+
+use super::certificate::{Certificate, Damage, Version};
+use super::differences::{LONGEST_PATH, is_outside_of_profile, is_signed_unusually, is_unreadable};
+use super::extension::{Content, Extension, Known, Purpose};
+use super::keys::{Algorithm, Key};
+use super::plan::{Of, Plan};
+
+/// Every certificate, changed in one way.
+fn each(plan: &Plan, mut change: impl FnMut(&mut Certificate)) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    cured.certificates.iter_mut().for_each(&mut change);
+    vec![cured]
+}
+
+/// A leaf that everybody reads.
+pub(super) fn readable_leaf(plan: &Plan) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    let leaf = &mut cured.certificates[plan.shown[0]];
+    make_readable(leaf);
+    leaf.damage = None;
+    vec![cured]
+}
+
+/// Certificates that everybody reads.
+pub(super) fn readable_others(plan: &Plan) -> Vec<Plan> {
+    each(plan, make_readable)
+}
+
+fn make_readable(certificate: &mut Certificate) {
+    if is_unreadable(certificate) {
+        certificate.damage = None;
+        certificate.serial = vec![1];
+    }
+}
+
+/// No key identifiers, and whatever part of the issuers leaves no choice.
+pub(super) fn no_choice(plan: &Plan) -> Vec<Plan> {
+    let mut plain = each(plan, |one| {
+        one.take(Known::AuthorityKeyIdentifier);
+        one.take(Known::SubjectKeyIdentifier);
+    });
+    let plain = plain.remove(0);
+    let mut issuers: Vec<usize> = plain.shown[1..].to_vec();
+    issuers.sort_unstable();
+    issuers.dedup();
+    issuers.retain(|place| plain.near().any(|one| *one == plain.certificates[*place]));
+    issuers.truncate(MOST_ISSUERS);
+    let all = 1_usize << issuers.len();
+    let with = |chosen: usize| {
+        let mut some = plain.clone();
+        let left: Vec<usize> = issuers
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| chosen >> bit & 1 == 1)
+            .map(|(_, place)| *place)
+            .collect();
+        some.shown.truncate(1);
+        some.shown.extend(left);
+        some
+    };
+    // All of them first: mostly the key identifiers alone were in the way.
+    (0..all).rev().map(with).collect()
+}
+
+/// The record of an issuer that is not as far.
+pub(super) fn nearer_anchor(plan: &Plan) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    let nearer = cured.story.path[LONGEST_PATH];
+    let record = cured.record_mut();
+    record.usage = 2;
+    record.data.of = Of::Certificate(nearer);
+    vec![cured]
+}
+
+/// Keys of P-256 in the place of those that our library does not verify with.
+pub(super) fn usual_keys(plan: &Plan) -> Vec<Plan> {
+    let mut known: Vec<(Key, Key)> = Vec::new();
+    let mut usual = |key: Key| {
+        if !is_signed_unusually(key.algorithm) {
+            return key;
+        }
+        if let Some((_, usual)) = known.iter().find(|(unusual, _)| *unusual == key) {
+            return *usual;
+        }
+        let is_free = |number: &u8| {
+            let key = Key {
+                algorithm: Algorithm::P256,
+                number: *number,
+            };
+            let in_plan = plan.certificates.iter();
+            !known.iter().any(|(_, usual)| *usual == key)
+                && !in_plan.clone().any(|one| one.key == key || one.signed_by == key)
+        };
+        let number = (0..Algorithm::P256.count()).find(is_free).unwrap();
+        let usual = Key {
+            algorithm: Algorithm::P256,
+            number,
+        };
+        known.push((key, usual));
+        usual
+    };
+    each(plan, |one| {
+        one.key = usual(one.key);
+        let by = usual(one.signed_by);
+        if by != one.signed_by {
+            one.signed_by = by;
+            one.digest = by.algorithm.usual_digest();
+        }
+    })
+}
+
+/// Issuers named in the octets of their subjects.
+pub(super) fn same_octets(plan: &Plan) -> Vec<Plan> {
+    let subjects: Vec<_> = plan.at_hand().map(|one| one.subject.clone()).collect();
+    each(plan, |one| {
+        let subject = subjects
+            .iter()
+            .find(|subject| one.issuer.is_same_but_for_octets(subject));
+        if let Some(subject) = subject {
+            one.issuer = subject.clone();
+        }
+    })
+}
+
+/// Leaf and issuers as RFC 5280 wants them.
+pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    let leaf = plan.shown[0];
+    let places: Vec<usize> = (0..plan.certificates.len())
+        .filter(|place| plan.near().any(|one| *one == plan.certificates[*place]))
+        .chain([leaf])
+        .collect();
+    for place in places {
+        let one = &mut cured.certificates[place];
+        one.version = Version::Three;
+        if one.damage == Some(Damage::LongLength) {
+            one.damage = None;
+        }
+        one.extensions
+            .retain(|extension| !(extension.critical && matches!(extension.content, Content::Broken(_))));
+        if let Some(Content::ExtendedKeyUsage(purposes)) = one.extension(Known::ExtendedKeyUsage)
+            && purposes.contains(&Purpose::Gated)
+        {
+            one.put(Extension::plain(Content::ExtendedKeyUsage(vec![
+                Purpose::Server,
+            ])));
+        }
+        if is_outside_of_profile(one, place == leaf) {
+            one.put(Extension::critical(Content::BasicConstraints {
+                authority: place != leaf,
+                path_length: None,
+            }));
+        }
+    }
+    vec![cured]
+}
+
+/// No constraints that are hard to weigh.
+pub(super) fn no_constraints(plan: &Plan) -> Vec<Plan> {
+    each(plan, |one| {
+        one.take(Known::NameConstraints);
+    })
+}
+
+/// A second earlier.
+pub(super) fn a_second_earlier(plan: &Plan) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    cured.now -= 1;
+    vec![cured]
+}
+
+/// Digests of today.
+pub(super) fn usual_digests(plan: &Plan) -> Vec<Plan> {
+    each(plan, |one| one.digest = one.signed_by.algorithm.usual_digest())
+}
+
+/// Of so many issuers every choice is tried.
+const MOST_ISSUERS: usize = 8;
