@@ -78,7 +78,10 @@ impl Press {
     }
 
     fn certificate(&mut self, certificate: &Certificate) -> Rc<Octets> {
-        let known = self.lasting.get(certificate).or_else(|| self.fresh.get(certificate));
+        let known = self
+            .lasting
+            .get(certificate)
+            .or_else(|| self.fresh.get(certificate));
         if let Some(made) = known {
             return Rc::clone(made);
         }

@@ -131,7 +131,7 @@ impl Certificate {
             return self.serial.repeat(40);
         }
         let identifier = self.digest.identifier(self.signed_by.algorithm);
-        let body = self.body(&identifier, &signatory.pool.public(self.key).to_vec());
+        let body = self.body(&identifier, signatory.pool.public(self.key));
         let mut signature = signatory.sign(self.signed_by, self.digest, &body);
         if self.damage == Some(Damage::Signature) {
             *signature.last_mut().unwrap() ^= 1;

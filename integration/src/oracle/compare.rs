@@ -47,7 +47,10 @@ impl Bench {
     fn reason(&mut self, plan: &Plan, who_accepts: Side) -> Option<&'static Difference> {
         let applying = applying(plan, who_accepts);
         for difference in &applying {
-            if (difference.cures)(plan).iter().any(|cured| self.accept(cured)) {
+            if (difference.cures)(plan)
+                .iter()
+                .any(|cured| self.accept(cured))
+            {
                 return Some(difference);
             }
         }

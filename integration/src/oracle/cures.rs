@@ -2,7 +2,9 @@
 //! believed only where both verifiers accept then: whatever else was wrong would still be wrong.
 
 use super::certificate::{Certificate, Damage, Version};
-use super::differences::{LONGEST_PATH, is_outside_of_profile, is_signed_unusually, is_unreadable};
+use super::differences::{
+    LONGEST_PATH, is_odd_leaf, is_outside_of_profile, is_signed_unusually, is_unreadable,
+};
 use super::extension::{Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Key};
 use super::plan::{Of, Plan};
@@ -14,13 +16,14 @@ fn each(plan: &Plan, mut change: impl FnMut(&mut Certificate)) -> Vec<Plan> {
     vec![cured]
 }
 
-/// A leaf that everybody reads.
+/// A leaf that everybody reads, and so the one whose record is published.
 pub(super) fn readable_leaf(plan: &Plan) -> Vec<Plan> {
-    let mut cured = plan.clone();
-    let leaf = &mut cured.certificates[plan.shown[0]];
-    make_readable(leaf);
-    leaf.damage = None;
-    vec![cured]
+    each(plan, |one| {
+        make_readable(one);
+        if is_odd_leaf(one) {
+            one.damage = None;
+        }
+    })
 }
 
 /// Certificates that everybody reads.
@@ -91,7 +94,9 @@ pub(super) fn usual_keys(plan: &Plan) -> Vec<Plan> {
             };
             let in_plan = plan.certificates.iter();
             !known.iter().any(|(_, usual)| *usual == key)
-                && !in_plan.clone().any(|one| one.key == key || one.signed_by == key)
+                && !in_plan
+                    .clone()
+                    .any(|one| one.key == key || one.signed_by == key)
         };
         let number = (0..Algorithm::P256.count()).find(is_free).unwrap();
         let usual = Key {
@@ -101,14 +106,17 @@ pub(super) fn usual_keys(plan: &Plan) -> Vec<Plan> {
         known.push((key, usual));
         usual
     };
-    each(plan, |one| {
+    let cured = each(plan, |one| {
         one.key = usual(one.key);
         let by = usual(one.signed_by);
         if by != one.signed_by {
             one.signed_by = by;
             one.digest = by.algorithm.usual_digest();
         }
-    })
+    });
+    // OpenSSL may have known the right issuer by the kind of its key.
+    let without_choice = no_choice(&cured[0]);
+    [cured, without_choice].concat()
 }
 
 /// Issuers named in the octets of their subjects.
@@ -138,8 +146,9 @@ pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
         if one.damage == Some(Damage::LongLength) {
             one.damage = None;
         }
-        one.extensions
-            .retain(|extension| !(extension.critical && matches!(extension.content, Content::Broken(_))));
+        one.extensions.retain(|extension| {
+            !(extension.critical && matches!(extension.content, Content::Broken(_)))
+        });
         if let Some(Content::ExtendedKeyUsage(purposes)) = one.extension(Known::ExtendedKeyUsage)
             && purposes.contains(&Purpose::Gated)
         {
@@ -173,7 +182,9 @@ pub(super) fn a_second_earlier(plan: &Plan) -> Vec<Plan> {
 
 /// Digests of today.
 pub(super) fn usual_digests(plan: &Plan) -> Vec<Plan> {
-    each(plan, |one| one.digest = one.signed_by.algorithm.usual_digest())
+    each(plan, |one| {
+        one.digest = one.signed_by.algorithm.usual_digest()
+    })
 }
 
 /// Of so many issuers every choice is tried.

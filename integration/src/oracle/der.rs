@@ -4,14 +4,14 @@
 pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     match content.len() {
-        short @ 0..=0x7f => out.push(short as u8),
+        short @ 0..=0x7f => out.push(small(short)),
         long => {
             let octets: Vec<u8> = long
                 .to_be_bytes()
                 .into_iter()
                 .skip_while(|octet| *octet == 0)
                 .collect();
-            out.push(0x80 | octets.len() as u8);
+            out.push(0x80 | small(octets.len()));
             out.extend(octets);
         }
     }
@@ -39,12 +39,12 @@ pub fn integer(content: &[u8]) -> Vec<u8> {
 
 /// An object identifier from its numbers.
 pub fn object(numbers: &[u64]) -> Vec<u8> {
-    let mut content = vec![(numbers[0] * 40 + numbers[1]) as u8];
+    let mut content = vec![small(numbers[0] * 40 + numbers[1])];
     for number in &numbers[2..] {
-        let mut groups = vec![(number & 0x7f) as u8];
+        let mut groups = vec![small(number & 0x7f)];
         let mut left = number >> 7;
         while left > 0 {
-            groups.push(0x80 | (left & 0x7f) as u8);
+            groups.push(0x80 | small(left & 0x7f));
             left >>= 7;
         }
         content.extend(groups.iter().rev());
@@ -76,7 +76,7 @@ pub fn named_bits(bits: u16) -> Vec<u8> {
     } else {
         vec![first, second]
     };
-    let unused = octets.last().unwrap().trailing_zeros() as u8;
+    let unused = small(octets.last().unwrap().trailing_zeros());
     element(0x03, &[&[unused], &octets[..]].concat())
 }
 
@@ -114,6 +114,10 @@ fn date(days: i64) -> (i64, i64, i64) {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year + i64::from(month <= 2);
     (year, month, day)
+}
+
+fn small<T: TryInto<u8, Error: std::fmt::Debug>>(number: T) -> u8 {
+    number.try_into().unwrap()
 }
 
 pub const SEQUENCE: u8 = 0x30;

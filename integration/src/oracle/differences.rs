@@ -1,8 +1,8 @@
 //! Where our verifier means to differ from OpenSSL: every reason, and by which facts of a case it is
 //! known. A difference that none of them explains is a fault.
 
-use super::cures;
 use super::certificate::{Certificate, Damage, Version};
+use super::cures;
 use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Digest};
 use super::plan::Plan;
@@ -121,7 +121,10 @@ fn is_anchored(plan: &Plan) -> bool {
 /// OpenSSL's parser stops at it, and with it the handshake.
 pub(super) fn is_unreadable(certificate: &Certificate) -> bool {
     // X.690, 8.3.2: no zeros or ones in front that change nothing.
-    let is_padded = matches!(certificate.serial[..], [0, ..=0x7f, ..] | [0xff, 0x80..=0xff, ..]);
+    let is_padded = matches!(
+        certificate.serial[..],
+        [0, ..=0x7f, ..] | [0xff, 0x80..=0xff, ..]
+    );
     let is_damaged = matches!(
         certificate.damage,
         Some(Damage::Truncated | Damage::Trailing | Damage::Noise)
@@ -130,7 +133,7 @@ pub(super) fn is_unreadable(certificate: &Certificate) -> bool {
 }
 
 /// OpenSSL reads it not at all, or without its key, or other octets than stand there.
-fn is_odd_leaf(certificate: &Certificate) -> bool {
+pub(super) fn is_odd_leaf(certificate: &Certificate) -> bool {
     is_unreadable(certificate)
         || matches!(
             certificate.damage,
@@ -141,7 +144,9 @@ fn is_odd_leaf(certificate: &Certificate) -> bool {
 fn has_outsiders(plan: &Plan) -> bool {
     let leaf = &plan.certificates[plan.shown[0]];
     is_outside_of_profile(leaf, true)
-        || plan.near().any(|one| is_outside_of_profile(one, one == leaf))
+        || plan
+            .near()
+            .any(|one| is_outside_of_profile(one, one == leaf))
 }
 
 /// Not of version 3, not DER, a leaf that calls itself an authority, an issuer that does not, a critical
@@ -159,7 +164,10 @@ pub(super) fn is_outside_of_profile(certificate: &Certificate, is_leaf: bool) ->
     };
     let is_authority = matches!(
         certificate.extension(Known::BasicConstraints),
-        Some(Content::BasicConstraints { authority: true, .. })
+        Some(Content::BasicConstraints {
+            authority: true,
+            ..
+        })
     );
     certificate.version != Version::Three
         || certificate.damage == Some(Damage::LongLength)
@@ -194,7 +202,10 @@ fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
 }
 
 pub(super) fn is_signed_unusually(by: Algorithm) -> bool {
-    matches!(by, Algorithm::Rsa1024 | Algorithm::Secp256k1 | Algorithm::Ed448)
+    matches!(
+        by,
+        Algorithm::Rsa1024 | Algorithm::Secp256k1 | Algorithm::Ed448
+    )
 }
 
 fn is_signed_weakly(certificate: &Certificate) -> bool {

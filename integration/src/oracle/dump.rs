@@ -62,7 +62,9 @@ fn base64(octets: &[u8]) -> String {
         let bits = three
             .iter()
             .enumerate()
-            .fold(0_u32, |bits, (place, octet)| bits | u32::from(*octet) << (16 - 8 * place));
+            .fold(0_u32, |bits, (place, octet)| {
+                bits | u32::from(*octet) << (16 - 8 * place)
+            });
         for place in 0..4 {
             if place <= three.len() {
                 text.push(char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]));

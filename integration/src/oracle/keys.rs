@@ -105,7 +105,8 @@ impl Algorithm {
 impl Digest {
     /// AlgorithmIdentifier of a signature.
     pub fn identifier(self, by: Algorithm) -> Vec<u8> {
-        let rsa = |last| der::sequence(&[der::object(&[1, 2, 840, 113_549, 1, 1, last]), der::null()]);
+        let rsa =
+            |last| der::sequence(&[der::object(&[1, 2, 840, 113_549, 1, 1, last]), der::null()]);
         let ecdsa = |last: &[u64]| {
             let numbers = [&[1, 2, 840, 10_045, 4], last].concat();
             der::sequence(&[der::object(&numbers)])

@@ -1,10 +1,10 @@
 //! Our own verifier, asked the same.
 
+use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsa::{TlsaOptions, TlsaSet};
 use hoplock_policy::verify::dane::authenticate;
 use hoplock_policy::verify::{Certificate, Matched, Presented, ReferenceNames, VerifyOptions};
-use hoplock_policy::moment::Timestamp;
 
 use super::case::Case;
 
@@ -19,16 +19,28 @@ pub struct Ours {
 
 impl Ours {
     pub fn judge(case: &Case) -> Self {
-        let chain = case.chain.iter().map(|one| Certificate::from_der(one.der.clone()));
+        let chain = case
+            .chain
+            .iter()
+            .map(|one| Certificate::from_der(one.der.clone()));
         let presented = Presented::Chain(chain.collect());
         let set = TlsaSet::read(
             case.records.iter().map(Vec::as_slice),
             &TlsaOptions::default(),
         );
-        let names = case.names.iter().map(|name| DomainName::parse(name).unwrap());
+        let names = case
+            .names
+            .iter()
+            .map(|name| DomainName::parse(name).unwrap());
         let now = Timestamp(case.now.unsigned_abs() * 1000);
         let options = VerifyOptions::default();
-        let said = authenticate(&presented, &set, &ReferenceNames::exactly(names), now, &options);
+        let said = authenticate(
+            &presented,
+            &set,
+            &ReferenceNames::exactly(names),
+            now,
+            &options,
+        );
         let verdict = match said {
             Ok(authenticated) => match authenticated.matched {
                 Matched::Tlsa { depth, .. } => Ok(depth),

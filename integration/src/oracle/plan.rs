@@ -124,7 +124,9 @@ impl Record {
                     of.key.clone()
                 }
             }
-            Of::Noise(seed) => (0..60).map(|octet: u8| octet.wrapping_mul(37) ^ seed).collect(),
+            Of::Noise(seed) => (0..60)
+                .map(|octet: u8| octet.wrapping_mul(37) ^ seed)
+                .collect(),
         };
         let mut data = match self.data.matching {
             1 => Sha256::digest(&whole).to_vec(),
@@ -136,7 +138,11 @@ impl Record {
                 // Of a whole certificate only the signature: elsewhere it would be another one, of which
                 // nobody knows what it says.
                 let is_whole = (self.data.selector, self.data.matching) == (0, 0);
-                let reach = if is_whole { 16.min(data.len()) } else { data.len() };
+                let reach = if is_whole {
+                    16.min(data.len())
+                } else {
+                    data.len()
+                };
                 let place = data.len() - 1 - bit / 8 % reach;
                 data[place] ^= 1 << (bit % 8);
             }
@@ -206,12 +212,17 @@ impl Plan {
 
     /// What a verifier may build a path from: what is shown, and what records hold in full.
     pub fn at_hand(&self) -> impl Iterator<Item = &Certificate> {
-        let held = self.records.iter().filter_map(|record| match record.data.of {
-            Of::Certificate(place) if (record.usage, record.selector, record.matching) == (2, 0, 0) => {
-                Some(&self.certificates[place])
-            }
-            _ => None,
-        });
+        let held = self
+            .records
+            .iter()
+            .filter_map(|record| match record.data.of {
+                Of::Certificate(place)
+                    if (record.usage, record.selector, record.matching) == (2, 0, 0) =>
+                {
+                    Some(&self.certificates[place])
+                }
+                _ => None,
+            });
         self.shown_certificates().chain(held)
     }
 

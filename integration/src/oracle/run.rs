@@ -51,7 +51,7 @@ pub fn run(programs: &Programs, seed: u64, cases: u64) -> Tally {
                 scope.spawn(move || {
                     let mut bench = Bench::new(programs, pool);
                     (worker..groups)
-                        .step_by(WORKERS as usize)
+                        .step_by(usize::try_from(WORKERS).unwrap())
                         .for_each(|group| bench.group(seed, group));
                     bench.tally
                 })
@@ -98,7 +98,7 @@ impl Bench {
         let mut rng = Rng::with_seed(seed ^ group.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         self.press.forget();
         let cells = Cell::all();
-        let cell = match cells.get(group as usize % (cells.len() + 1)) {
+        let cell = match cells.get(usize::try_from(group).unwrap() % (cells.len() + 1)) {
             Some(cell) => *cell,
             None => Cell::beyond(&mut rng),
         };

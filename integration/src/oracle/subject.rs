@@ -64,9 +64,11 @@ impl Subject {
     pub fn is_same_but_for_octets(&self, other: &Self) -> bool {
         self != other
             && self.0.len() == other.0.len()
-            && self.0.iter().zip(&other.0).all(|(one, another)| {
-                one.kind == another.kind && one.folded() == another.folded()
-            })
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|(one, another)| one.kind == another.kind && one.folded() == another.folded())
     }
 }
 
@@ -89,7 +91,10 @@ impl Attribute {
             Encoding::Utf8 => (0x0c, self.text.clone()),
             Encoding::Printable => (0x13, self.text.clone()),
             Encoding::Ia5 => (0x16, self.text.clone()),
-            Encoding::Bmp => (0x1e, self.text.iter().flat_map(|octet| [0, *octet]).collect()),
+            Encoding::Bmp => (
+                0x1e,
+                self.text.iter().flat_map(|octet| [0, *octet]).collect(),
+            ),
         };
         der::sequence(&[der::object(&[2, 5, 4, number]), der::element(tag, &text)])
     }

@@ -66,8 +66,10 @@ impl Tally {
     pub fn count_base(&mut self, trial: &Trial, meant: Cell) {
         self.count(trial);
         if cell(trial) != Some(meant) {
-            self.unexplained
-                .push(dump::text(trial, &format!("a base that should show {meant:?}")));
+            self.unexplained.push(dump::text(
+                trial,
+                &format!("a base that should show {meant:?}"),
+            ));
         }
     }
 
@@ -76,8 +78,10 @@ impl Tally {
         self.count(trial);
         let apart = base.plan.facts_apart(&trial.plan);
         if apart != 1 {
-            self.unexplained
-                .push(dump::text(trial, &format!("a mutant with {apart} facts changed")));
+            self.unexplained.push(dump::text(
+                trial,
+                &format!("a mutant with {apart} facts changed"),
+            ));
         }
         let refused = trial.theirs.accepted().is_none();
         if let (Some(cell), true) = (cell(base), refused) {
@@ -87,6 +91,27 @@ impl Tally {
             let entry = self.mutations.entry(name).or_default();
             *entry = (entry.0 + 1, entry.1 + u64::from(refused));
         }
+    }
+
+    /// The cells, as `usage selector matching @depth accepted/refused`.
+    pub fn cells(&self) -> String {
+        let count = |counts: &BTreeMap<Cell, u64>, cell: &Cell| {
+            counts.get(cell).copied().unwrap_or_default()
+        };
+        let cells: Vec<String> = Cell::all()
+            .iter()
+            .map(|cell| {
+                let (good, bad) = (count(&self.good, cell), count(&self.bad, cell));
+                let Cell {
+                    usage,
+                    selector,
+                    matching,
+                    depth,
+                } = cell;
+                format!("{usage} {selector} {matching} @{depth} {good}/{bad}")
+            })
+            .collect();
+        cells.join(", ")
     }
 
     /// What is missing for this run to count.

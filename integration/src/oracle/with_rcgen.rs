@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData,
-    SanType, SerialNumber, SignatureAlgorithm, SigningKey, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType,
+    SerialNumber, SignatureAlgorithm, SigningKey, date_time_ymd,
 };
 
 use super::certificate::{Certificate, Maker, Version, key_bits};
@@ -43,9 +43,7 @@ fn params(certificate: &Certificate) -> Option<CertificateParams> {
     if !plain {
         return None;
     }
-    let at = |seconds: i64| {
-        date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.unsigned_abs())
-    };
+    let at = |seconds: i64| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.unsigned_abs());
     let mut params = CertificateParams::default();
     params.not_before = at(certificate.not_before);
     params.not_after = at(certificate.not_after);
@@ -79,8 +77,10 @@ fn add(params: &mut CertificateParams, extension: &Extension, whole: &Certificat
             !params.key_usages.is_empty()
         }
         (Content::ExtendedKeyUsage(purposes), false) => {
-            let purposes: Option<Vec<ExtendedKeyUsagePurpose>> =
-                purposes.iter().map(|purpose| purpose_of(*purpose)).collect();
+            let purposes: Option<Vec<ExtendedKeyUsagePurpose>> = purposes
+                .iter()
+                .map(|purpose| purpose_of(*purpose))
+                .collect();
             params.extended_key_usages = purposes.unwrap_or_default();
             !params.extended_key_usages.is_empty()
         }
@@ -111,10 +111,8 @@ fn add(params: &mut CertificateParams, extension: &Extension, whole: &Certificat
 }
 
 fn custom(extension: &Extension) -> CustomExtension {
-    let mut custom = CustomExtension::from_oid_content(
-        extension.known().numbers(),
-        extension.content.der(),
-    );
+    let mut custom =
+        CustomExtension::from_oid_content(extension.known().numbers(), extension.content.der());
     custom.set_criticality(extension.critical);
     custom
 }
@@ -124,23 +122,34 @@ fn is_plain_authority(certificate: &Certificate) -> bool {
         extension.critical
             && matches!(
                 extension.content,
-                Content::BasicConstraints { authority: true, .. }
+                Content::BasicConstraints {
+                    authority: true,
+                    ..
+                }
             )
     })
 }
 
 fn subject_identifier(certificate: &Certificate) -> Option<&[u8]> {
-    certificate.extensions.iter().find_map(|extension| match &extension.content {
-        Content::SubjectKeyIdentifier(identifier) if !extension.critical => Some(&identifier[..]),
-        _ => None,
-    })
+    certificate
+        .extensions
+        .iter()
+        .find_map(|extension| match &extension.content {
+            Content::SubjectKeyIdentifier(identifier) if !extension.critical => {
+                Some(&identifier[..])
+            }
+            _ => None,
+        })
 }
 
 fn authority_identifier(certificate: &Certificate) -> Vec<u8> {
-    let found = certificate.extensions.iter().find_map(|extension| match &extension.content {
-        Content::AuthorityKeyIdentifier(identifier) => Some(identifier.clone()),
-        _ => None,
-    });
+    let found = certificate
+        .extensions
+        .iter()
+        .find_map(|extension| match &extension.content {
+            Content::AuthorityKeyIdentifier(identifier) => Some(identifier.clone()),
+            _ => None,
+        });
     found.unwrap_or_default()
 }
 
@@ -214,7 +223,11 @@ impl Half {
         };
         // Without the header and the number of unused bits.
         let bits = key_bits(signatory.pool.public(key));
-        let header = if bits[1] < 0x80 { 2 } else { 2 + usize::from(bits[1] & 0x7f) };
+        let header = if bits[1] < 0x80 {
+            2
+        } else {
+            2 + usize::from(bits[1] & 0x7f)
+        };
         Some(Self {
             bits: bits[header + 1..].to_vec(),
             algorithm,

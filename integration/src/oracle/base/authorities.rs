@@ -62,7 +62,10 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
     let key = key(rng, algorithm, &plan.certificates);
     let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {}", word(rng)));
     match rng.u8(..20) {
-        0..4 => subject.0.iter_mut().for_each(|one| one.encoding = Encoding::Printable),
+        0..4 => subject
+            .0
+            .iter_mut()
+            .for_each(|one| one.encoding = Encoding::Printable),
         4 => subject = odd_name(rng),
         _ => {}
     }
@@ -88,7 +91,7 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
         None
     } else {
         // One more than needed, or exactly what is needed.
-        Some((depth - 1 + rng.usize(..2)) as u8)
+        u8::try_from(depth - 1 + rng.usize(..2)).ok()
     };
     authority.put(Extension {
         critical: chance(rng, 85),
@@ -132,7 +135,15 @@ fn odd_name(rng: &mut Rng) -> Subject {
     ];
     let text = one_of(rng, &texts);
     let encoding = match std::str::from_utf8(text) {
-        Ok(_) => one_of(rng, &[Encoding::Utf8, Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
+        Ok(_) => one_of(
+            rng,
+            &[
+                Encoding::Utf8,
+                Encoding::Printable,
+                Encoding::Ia5,
+                Encoding::Bmp,
+            ],
+        ),
         // What calls itself UTF-8 and is not, OpenSSL does not read.
         Err(_) => one_of(rng, &[Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
     };
@@ -149,14 +160,15 @@ fn odd_name(rng: &mut Rng) -> Subject {
 fn constrain(rng: &mut Rng, plan: &Plan, authority: &mut Certificate) {
     let fits = match plan.certificates[0].extension(Known::AlternativeNames) {
         Some(Content::AlternativeNames(names)) => names.iter().all(|name| match name {
-            AlternativeName::Dns(text) => {
-                text.ends_with(b".example") || text.ends_with(b".test")
-            }
+            AlternativeName::Dns(text) => text.ends_with(b".example") || text.ends_with(b".test"),
             _ => false,
         }),
         _ => false,
     };
-    let roots = vec![AlternativeName::dns("example"), AlternativeName::dns("test")];
+    let roots = vec![
+        AlternativeName::dns("example"),
+        AlternativeName::dns("test"),
+    ];
     let elsewhere = vec![AlternativeName::dns(format!("{}.invalid", word(rng)))];
     let content = if fits && chance(rng, 60) {
         Content::NameConstraints {

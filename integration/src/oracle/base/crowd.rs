@@ -62,7 +62,7 @@ pub fn stray(number: usize) -> Certificate {
     let name = |number: usize| Subject::authority("Strays", &format!("Stray {number}"));
     let key = |number: usize| Key {
         algorithm: Algorithm::Ed25519,
-        number: Algorithm::Ed25519.drawn() + (number % usize::from(STRAY_KEYS)) as u8,
+        number: Algorithm::Ed25519.drawn() + small(number % usize::from(STRAY_KEYS)),
     };
     let issuer = (number + 1) % STRAYS;
     let mut rng = Rng::with_seed(number as u64);
@@ -92,6 +92,10 @@ pub fn stray(number: usize) -> Certificate {
         ])));
     }
     stray
+}
+
+fn small(number: usize) -> u8 {
+    u8::try_from(number).unwrap()
 }
 
 /// How many strays there are.

@@ -5,7 +5,8 @@ use fastrand::Rng;
 use crate::oracle::certificate::{Certificate, Maker, Version};
 use crate::oracle::draw::{algorithm, between, chance, key, one_of, serial, word};
 use crate::oracle::extension::{
-    AlternativeName, Content, DIGITAL_SIGNATURE, Extension, KEY_AGREEMENT, KEY_ENCIPHERMENT, Purpose,
+    AlternativeName, Content, DIGITAL_SIGNATURE, Extension, KEY_AGREEMENT, KEY_ENCIPHERMENT,
+    Purpose,
 };
 use crate::oracle::mutate;
 use crate::oracle::plan::Plan;

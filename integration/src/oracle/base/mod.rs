@@ -61,7 +61,10 @@ impl Hosts {
         let domain = format!("{}.example", word(rng));
         let base = match rng.u8(..5) {
             0 => domain.clone(),
-            4 => format!("{}.{domain}", one_of(rng, &["mx_1", "xn--bcher-kva", "25", "a-b--c"])),
+            4 => format!(
+                "{}.{domain}",
+                one_of(rng, &["mx_1", "xn--bcher-kva", "25", "a-b--c"])
+            ),
             1 => format!("mx{}.{domain}", rng.u8(1..9)),
             2 => format!("mx.{}.{domain}", word(rng)),
             _ => format!("mail.{}.test", word(rng)),

@@ -76,7 +76,10 @@ pub(super) const ALL: Mutations = Mutations(&[
         name: "issuer: a key that must not sign certificates",
         breaks: Anchor,
         apply: |rng, plan| {
-            let bits = one_of(rng, &[DIGITAL_SIGNATURE, CRL_SIGN, DIGITAL_SIGNATURE | CRL_SIGN]);
+            let bits = one_of(
+                rng,
+                &[DIGITAL_SIGNATURE, CRL_SIGN, DIGITAL_SIGNATURE | CRL_SIGN],
+            );
             any_if(rng, plan, |one| usage(one, bits))
         },
     },
@@ -110,7 +113,10 @@ pub(super) const ALL: Mutations = Mutations(&[
         name: "issuer: excludes the name of the leaf",
         breaks: Anchor,
         apply: |rng, plan| {
-            let roots = vec![AlternativeName::dns("example"), AlternativeName::dns("test")];
+            let roots = vec![
+                AlternativeName::dns("example"),
+                AlternativeName::dns("test"),
+            ];
             constrain(rng, plan, Vec::new(), roots)
         },
     },
@@ -118,7 +124,12 @@ pub(super) const ALL: Mutations = Mutations(&[
         name: "issuer: permits other names only",
         breaks: Anchor,
         apply: |rng, plan| {
-            constrain(rng, plan, vec![AlternativeName::dns("elsewhere.invalid")], Vec::new())
+            constrain(
+                rng,
+                plan,
+                vec![AlternativeName::dns("elsewhere.invalid")],
+                Vec::new(),
+            )
         },
     },
     Mutation {
@@ -224,9 +235,11 @@ pub(super) const ALL: Mutations = Mutations(&[
         breaks: Neither,
         apply: |rng, plan| {
             let depth = rng.usize(..plan.story.path.len());
-            plan.at_mut(depth).put(Extension::plain(
-                Content::AuthorityKeyIdentifier(vec![9; 20]),
-            ));
+            plan.at_mut(depth)
+                .put(Extension::plain(Content::AuthorityKeyIdentifier(vec![
+                    9;
+                    20
+                ])));
             true
         },
     },
@@ -244,8 +257,7 @@ pub(super) const ALL: Mutations = Mutations(&[
         breaks: Neither,
         apply: |rng, plan| {
             let serial = crate::oracle::draw::serial(rng);
-            depth(rng, plan)
-                .is_some_and(|depth| reissue(plan, depth, |one, _| one.serial = serial))
+            depth(rng, plan).is_some_and(|depth| reissue(plan, depth, |one, _| one.serial = serial))
         },
     },
     Mutation {
@@ -263,7 +275,9 @@ pub(super) const ALL: Mutations = Mutations(&[
         breaks: Neither,
         apply: |rng, plan| {
             let bits = one_of(rng, &[0x04, 0x40, 0x02]);
-            any(rng, plan, |one| one.put(Extension::plain(Content::NetscapeType(bits))))
+            any(rng, plan, |one| {
+                one.put(Extension::plain(Content::NetscapeType(bits)))
+            })
         },
     },
 ]);
@@ -305,11 +319,12 @@ fn too_long(rng: &mut Rng, plan: &mut Plan) -> bool {
     let Some(depth) = depth(rng, plan).filter(|depth| *depth > 1) else {
         return false;
     };
-    let short = rng.usize(..depth - 1) as u8;
-    plan.at_mut(depth).put(Extension::critical(Content::BasicConstraints {
-        authority: true,
-        path_length: Some(short),
-    }));
+    let short = u8::try_from(rng.usize(..depth - 1)).unwrap();
+    plan.at_mut(depth)
+        .put(Extension::critical(Content::BasicConstraints {
+            authority: true,
+            path_length: Some(short),
+        }));
     true
 }
 

@@ -40,8 +40,16 @@ pub const ODD: Mutations = Mutations(&[
         name: "leaf: for purposes other than a server's",
         breaks: Anchor,
         apply: |rng, plan| {
-            let purposes = [Purpose::Client, Purpose::Email, Purpose::Unknown, Purpose::Any];
-            put(plan, Content::ExtendedKeyUsage(vec![one_of(rng, &purposes)]))
+            let purposes = [
+                Purpose::Client,
+                Purpose::Email,
+                Purpose::Unknown,
+                Purpose::Any,
+            ];
+            put(
+                plan,
+                Content::ExtendedKeyUsage(vec![one_of(rng, &purposes)]),
+            )
         },
     },
     Mutation {
@@ -104,7 +112,12 @@ pub const ODD: Mutations = Mutations(&[
     Mutation {
         name: "leaf: Netscape's type",
         breaks: Neither,
-        apply: |rng, plan| put(plan, Content::NetscapeType(one_of(rng, &[0x40, 0x80, 0x20]))),
+        apply: |rng, plan| {
+            put(
+                plan,
+                Content::NetscapeType(one_of(rng, &[0x40, 0x80, 0x20])),
+            )
+        },
     },
     Mutation {
         name: "leaf: name constraints, which only an authority may have",
@@ -185,7 +198,11 @@ pub(super) const ALL: Mutations = Mutations(&{
         Mutation {
             name: "leaf: issued anew, with the same key",
             breaks: Neither,
-            apply: |rng, plan| reissue(plan, 0, |leaf, _| leaf.serial = crate::oracle::draw::serial(rng)),
+            apply: |rng, plan| {
+                reissue(plan, 0, |leaf, _| {
+                    leaf.serial = crate::oracle::draw::serial(rng)
+                })
+            },
         },
         Mutation {
             name: "leaf: issued anew, with another key",
@@ -204,7 +221,9 @@ pub(super) const ALL: Mutations = Mutations(&{
             name: "leaf: the same key under another algorithm",
             breaks: EndEntity,
             apply: |_, plan| {
-                reissue(plan, 0, |leaf, _| leaf.damage = Some(Damage::OtherKeyAlgorithm))
+                reissue(plan, 0, |leaf, _| {
+                    leaf.damage = Some(Damage::OtherKeyAlgorithm)
+                })
             },
         },
         Mutation {
@@ -242,7 +261,10 @@ pub(super) const ALL: Mutations = Mutations(&{
             breaks: Anchor,
             apply: |rng, plan| {
                 let other = format!("{}.elsewhere.invalid", crate::oracle::draw::word(rng));
-                put(plan, Content::AlternativeNames(vec![AlternativeName::dns(other)]))
+                put(
+                    plan,
+                    Content::AlternativeNames(vec![AlternativeName::dns(other)]),
+                )
             },
         },
     ];
@@ -352,7 +374,12 @@ fn odd_common_name(rng: &mut Rng, plan: &mut Plan) -> bool {
     for attribute in &mut subject.0 {
         attribute.encoding = one_of(
             rng,
-            &[Encoding::Utf8, Encoding::Printable, Encoding::Ia5, Encoding::Bmp],
+            &[
+                Encoding::Utf8,
+                Encoding::Printable,
+                Encoding::Ia5,
+                Encoding::Bmp,
+            ],
         );
     }
     let leaf = plan.leaf_mut();

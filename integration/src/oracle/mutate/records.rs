@@ -39,13 +39,19 @@ pub(super) const ALL: Mutations = Mutations(&[
         breaks: Both,
         apply: |rng, plan| {
             let add = rng.u8(1..3);
-            claim(plan, |record| record.matching = (record.matching % 3 + add) % 3)
+            claim(plan, |record| {
+                record.matching = (record.matching % 3 + add) % 3
+            })
         },
     },
     Mutation {
         name: "record: claims the other usage",
         breaks: Both,
-        apply: |_, plan| claim(plan, |record| record.usage = if record.usage == 3 { 2 } else { 3 }),
+        apply: |_, plan| {
+            claim(plan, |record| {
+                record.usage = if record.usage == 3 { 2 } else { 3 }
+            })
+        },
     },
     Mutation {
         name: "record: claims a usage that is not for SMTP",
