@@ -35,6 +35,7 @@ pub mod fuzzing {
     pub use crate::adapters::dns::fuzzing::{dns_message, resolv_conf};
     pub use crate::adapters::https::fuzzing::policy_response;
     pub use crate::adapters::postfix::fuzzing::postconf;
+    pub use crate::adapters::smtp::openssl::fuzzing::openssl_output;
     pub use crate::config::fuzzing::config;
     pub use crate::serve::fuzzing::{host_field, stored_rule};
     pub use crate::store::sqlite::fuzzing::state;

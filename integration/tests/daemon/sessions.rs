@@ -267,14 +267,15 @@ fn a_failed_session_is_an_alarm() {
     let before = code;
     for _ in 0..3 {
         let failed = SessionOutcome::Failed;
-        inside.note(entry(&inside, "b.test", failed, Reason::HalfDane));
+        inside.note(entry(&inside, "b.test", failed, Reason::TlsaNoMatch));
     }
     let (code, page) = inside.command(&["status"]);
     assert_eq!((code, before), (Some(1), before), "{page}");
     for words in [
         "session-failed: sessions below their policy: b.test: 3 in the last hour, last at 20",
         "with mx1.b.test (judged afterwards: the mail may have gone out)",
-        "half-dane: the certificate is another one",
+        "tlsa-no-match: the certificate is another one",
+        "certificate and TLSA records do not fit",
         "hoplock explain 'b.test'",
         "1 authenticated-sts, 3 failed",
     ] {
@@ -282,7 +283,7 @@ fn a_failed_session_is_an_alarm() {
     }
     let (_, metrics) = inside.get("/metrics");
     for line in [
-        "hoplock_sessions_total{outcome=\"failed\",reason=\"half-dane\"} 3",
+        "hoplock_sessions_total{outcome=\"failed\",reason=\"tlsa-no-match\"} 3",
         "hoplock_session_alarms 1",
         "hoplock_sessions_dropped_total{why=\"journal-full\"} 0",
     ] {

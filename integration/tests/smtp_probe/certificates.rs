@@ -174,8 +174,14 @@ fn after(der: &[u8]) -> &[u8] {
 }
 
 fn sequence(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-    [&[tag, 0x82], &length[..], content].concat()
+    let length = u16::try_from(content.len()).unwrap();
+    let [high, low] = length.to_be_bytes();
+    let header = match length {
+        0..0x80 => vec![tag, low],
+        0x80..0x100 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [&header[..], content].concat()
 }
 
 /// A folder with `key.pem` and a self-signed `certificate.pem`, by the program `openssl`.

@@ -11,6 +11,7 @@
 
 mod certificates;
 mod dialogue;
+mod openssl;
 mod server;
 mod tls;
 

@@ -120,11 +120,19 @@ async fn another_key_is_noticed() {
             assert_eq!(session.presented, Presented::Unknown);
         }
     }
-    // A key of another kind, too.
-    let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
-    let identity = Identity::new(Oddity::None);
-    let probed = against(Tls::Rustls(identity.signed_by(&rsa, &[&TLS13]))).await;
-    assert_eq!(failure(&probed), HandshakeFailure::BadSignature);
+    // Another RSA key, and a key of another kind.
+    let rsa = || KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    for version in [&TLS13, &TLS12] {
+        for identity in [
+            Identity::with_key(Oddity::None, rsa()),
+            Identity::new(Oddity::None),
+        ] {
+            let probed = against(Tls::Rustls(identity.signed_by(&rsa(), &[version]))).await;
+            assert!(!probed.chain.is_empty());
+            let session = probed.session().unwrap();
+            assert_eq!(session.starttls, Some(Starttls::Failed), "{probed:?}");
+        }
+    }
 }
 
 /// Short RSA keys: checked where the library can, and said to be unverifiable where it cannot.

@@ -9,6 +9,7 @@
 mod approach;
 mod dialogue;
 mod handshake;
+pub mod openssl;
 mod recorder;
 mod signature;
 mod turns;

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::{NextHop, NotADomain, escaped};
+use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{PolicyResult, SessionOutcome, Starttls, TlsVersion, Warning};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -231,13 +232,47 @@ fn alarm(alarm: &SessionAlarm) -> Alarm {
         cause: format!("{}: {}", last.reason, last.detail),
         cure: match name {
             Some(name) => format!(
-                "hoplock explain '{name}' says what is owed and why; its operator can mend it, and a \
-                 rule can let it go; ends by itself an hour after the last such session"
+                "{}; hoplock explain '{name}' says what is owed and why; ends by itself an hour after \
+                 the last such session",
+                cure(last.reason)
             ),
-            None => "/api/v1/sessions?outcome=failed lists them; ends by itself an hour after the \
-                     last such session"
-                .to_owned(),
+            None => format!(
+                "{}; /api/v1/sessions?outcome=failed lists them; ends by itself an hour after the last \
+                 such session",
+                cure(last.reason)
+            ),
         },
+    }
+}
+
+/// What helps, by what went wrong.
+fn cure(reason: Reason) -> &'static str {
+    match reason {
+        Reason::StarttlsNotOffered | Reason::StarttlsRefused | Reason::HandshakeFailed => {
+            "try from another network: either its host does not do the TLS that it promises, which its \
+             operator can mend, or somebody between takes it away"
+        }
+        Reason::TlsaNoMatch
+        | Reason::AnchorNotInChain
+        | Reason::AnchorNotIssuer
+        | Reason::RawKeyNotUsable => {
+            "tell its operator that certificate and TLSA records do not fit: most often a certificate \
+             was renewed with another key, and the records were not"
+        }
+        Reason::CertificateExpired
+        | Reason::CertificateNotYetValid
+        | Reason::CertificateNameMismatch
+        | Reason::CertificateNotTrusted => "tell its operator that the certificate is no good",
+        Reason::PinNoMatch => {
+            "ask its operator whether the key was changed, and change the rule if it was"
+        }
+        Reason::MtaPolicyWeaker
+        | Reason::HostRefused
+        | Reason::HostUnknown
+        | Reason::StsHostNotListed => {
+            "hoplock doctor shows what goes around hoplock: the mail server did what it was not told to"
+        }
+        _ => "its operator can mend it; until then a rule can let it go",
     }
 }
 

@@ -38,7 +38,7 @@ impl Table {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Alarms => "alarms",
             Self::Others => "sessions",
@@ -175,7 +175,7 @@ pub(super) fn page(
 }
 
 /// The columns of both tables, in the order of [`fields`].
-const COLUMNS: &str = "id, kept, time, source, timing, next_hop, mx_host, address, port, starttls, \
+pub(super) const COLUMNS: &str = "id, kept, time, source, timing, next_hop, mx_host, address, port, starttls, \
      tls_version, cipher, outcome, reason, detail, matched, matched_text, depth, warnings, results, \
      second_look, sum";
 /// Those between the number and the checksum.
@@ -183,7 +183,7 @@ const FIELDS: usize = 20;
 /// Some thousandths of a second.
 const PAGE: usize = 1_000;
 
-fn fields(kept: i64, entry: JournalEntry) -> Vec<Value> {
+pub(super) fn fields(kept: i64, entry: JournalEntry) -> Vec<Value> {
     let (matched, matched_text, depth) = match entry.matched {
         None => (None, None, None),
         Some(matched) => (
@@ -254,7 +254,7 @@ fn results_text(results: &[PolicyResult]) -> String {
 }
 
 /// Values are told apart by their kind, too.
-fn sum_of(id: i64, fields: &[Value]) -> Vec<u8> {
+pub(super) fn sum_of(id: i64, fields: &[Value]) -> Vec<u8> {
     let texts: Vec<String> = fields
         .iter()
         .map(|value| match value {

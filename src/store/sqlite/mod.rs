@@ -6,9 +6,11 @@
 
 #[doc(hidden)]
 pub mod fuzzing;
+mod fuzzing_journal;
 mod journal;
 mod keeper;
 mod open;
+mod rescue;
 mod rows;
 mod writer;
 
@@ -301,6 +303,8 @@ const DAY: u64 = 86_400;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests")]
+
     use hoplock_policy::name::{DomainName, MxHost};
     use hoplock_policy::reason::Reason;
     use hoplock_policy::tlsa::TlsaRecord;
@@ -595,5 +599,70 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         let alarms = connection.prepare("SELECT * FROM alarms");
         assert!(alarms.is_err(), "no half of a step");
+    }
+
+    /// ST-28: a damaged page of the journal is not the end of what is remembered: that is taken over
+    /// into a new file, and the damaged one is kept. A damaged page of anything else is refused as ever.
+    #[tokio::test]
+    async fn a_damaged_journal_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let damaged = folder.path().join("state.db.damaged");
+        for round in 0..2 {
+            let store = opened(&path, JournalBounds::default());
+            let seen = DaneMemory {
+                seen: NOW,
+                gone: None,
+            };
+            store.remember_dane(NextHop::parse(&format!("d{round}.test")), seen);
+            for number in 0..MOST_IN_A_SECOND {
+                let name = format!("mark{number}.test");
+                store.note(entry(&name, SessionOutcome::Encrypted, 0), NOW);
+            }
+            drop(store);
+            spoil(&path, "mark250.test");
+            let before = std::fs::read(&path).unwrap();
+            assert!(matches!(
+                inspect(&path),
+                Err(OpenError::JournalDamaged { .. })
+            ));
+            assert_eq!(std::fs::read(&path).unwrap(), before, "only looked at");
+            let store = opened(&path, JournalBounds::default());
+            for past in 0..=round {
+                let name = NextHop::parse(&format!("d{past}.test"));
+                assert!(store.dane(name).await.unwrap().is_some(), "{past}");
+            }
+            assert!(all(&store).await.is_empty());
+            store.note(entry("a.test", SessionOutcome::Failed, 0), NOW);
+            assert_eq!(all(&store).await.len(), 1);
+            drop(store);
+            assert_eq!(all(&opened(&path, JournalBounds::default())).await.len(), 1);
+            assert!(inspect(&path).is_ok());
+            let kept = std::fs::read(&damaged).unwrap();
+            assert!(
+                find(&kept, "mark250.test").is_some(),
+                "for people to look at"
+            );
+            let files = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(files, 2, "nothing else is left behind");
+        }
+        spoil(&path, "d1.test");
+        let before = std::fs::read(&path).unwrap();
+        let refused = SqliteStore::open(&path, 8, NOW);
+        assert!(matches!(refused, Err(OpenError::Damaged { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    /// Spoils the head of the page in which this stands.
+    fn spoil(path: &Path, mark: &str) {
+        let mut bytes = std::fs::read(path).unwrap();
+        let page = find(&bytes, mark).unwrap() / 4096 * 4096;
+        bytes[page..page + 8].fill(0xff);
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn find(bytes: &[u8], mark: &str) -> Option<usize> {
+        let mut windows = bytes.windows(mark.len());
+        windows.position(|window| window == mark.as_bytes())
     }
 }

@@ -10,6 +10,7 @@
 //! 6. [`judge`]: from both to a [`verdict`].
 
 pub mod certificate;
+mod cipher;
 pub mod dane;
 mod facts;
 pub mod judge;

@@ -192,8 +192,8 @@ pub(super) fn told(certificate: &X509Certificate<'_>) -> String {
 /// RFC 9525, 6.3: labels are compared as A-labels, whatever their case; a wildcard stands for the
 /// whole leftmost label and covers exactly one (CM-29).
 fn matches(presented: &str, reference: &DomainName, multi_label: bool) -> bool {
-    // CM-30: what is no ASCII is no A-label; an embedded NUL makes it no name.
-    if !presented.is_ascii() {
+    // CM-30: what is no ASCII is no A-label; an embedded NUL makes it no name; an address is none.
+    if !presented.is_ascii() || reference.is_address() {
         return false;
     }
     let Some(parent) = presented.strip_prefix("*.") else {

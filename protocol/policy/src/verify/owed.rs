@@ -5,9 +5,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::names::ReferenceNames;
 use crate::dns::SecurityStatus;
-use crate::findings::{DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding};
+use crate::findings::{
+    AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding,
+};
 use crate::law::duty::Duty;
 use crate::law::rows::Row;
+use crate::law::situation::HostState;
 use crate::law::{Answer, MatchName, Verdict};
 use crate::moment::Moment;
 use crate::name::{DomainName, TlsaBaseDomain};
@@ -74,7 +77,10 @@ impl<'a> Owed<'a> {
         authorities: &'a [TrustAnchor<'static>],
         now: Moment,
     ) -> Result<Self, StrangeHost> {
-        let sts = findings.and_then(|findings| in_force(findings, now));
+        let sts_counts = verdict.rule.as_ref().is_none_or(|rule| rule.sts);
+        let sts = findings
+            .filter(|_| sts_counts)
+            .and_then(|findings| in_force(findings, now));
         let finding = findings.and_then(|findings| named(findings, host));
         let dane = finding
             .zip(findings)
@@ -86,18 +92,19 @@ impl<'a> Owed<'a> {
             demand: Demand::Nothing,
             authorities,
         };
-        if let Some((duty, demand)) = by_operator(verdict, &own, findings) {
+        if let Some((duty, demand)) = by_operator(verdict, &own, finding) {
             return Ok(Self {
                 duty,
                 demand,
                 ..own
             });
         }
-        let judged = verdict.hosts.iter().find(|judged| {
+        // A host that seemed to have no address was given no duty, and is like one that nobody knows.
+        let mut judged = verdict.hosts.iter().filter(|judged| {
             let own = findings.and_then(|findings| findings.hosts.get(judged.index));
-            own.is_some_and(|own| own.host.0 == *host)
+            own.is_some_and(|own| own.host.0 == *host) && judged.state != HostState::Unreachable
         });
-        match judged {
+        match judged.next() {
             Some(judged) => {
                 let demand = match judged.duty {
                     Duty::OwnWebPki => own_names(findings),
@@ -114,13 +121,18 @@ impl<'a> Owed<'a> {
             {
                 Ok(own)
             }
-            // DT-01s: no host is known, and the policy's patterns say who may take mail.
-            None if own.sts.is_some_and(|sts| sts.mode == StsMode::Enforce) => Ok(Self {
+            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail. Where
+            // the MX set is secure, a host outside it may have TLSA records that bind first (PD-02).
+            None if !has_secure_set(findings) && own.is_enforced() => Ok(Self {
                 duty: Duty::WebPki,
                 ..own
             }),
             None => Err(StrangeHost),
         }
+    }
+
+    fn is_enforced(&self) -> bool {
+        self.sts.is_some_and(|sts| sts.mode == StsMode::Enforce)
     }
 
     /// What a session owed by evidence that came with its report; `None` where there is none.
@@ -132,6 +144,8 @@ impl<'a> Owed<'a> {
         sts: Option<&'a StsPolicy>,
         authorities: &'a [TrustAnchor<'static>],
     ) -> Option<Self> {
+        // RFC 8461, 5: such a policy is as good as none.
+        let sts = sts.filter(|sts| sts.mode != StsMode::None);
         let enforced = sts.is_some_and(|sts| sts.mode == StsMode::Enforce);
         let duty = match &records {
             None if sts.is_none() => return None,
@@ -185,7 +199,7 @@ impl<'a> Owed<'a> {
 fn by_operator(
     verdict: &Verdict,
     own: &Owed<'_>,
-    findings: Option<&Findings>,
+    finding: Option<&HostFinding>,
 ) -> Option<(Duty, Demand)> {
     if matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit) {
         return Some((Duty::Free, Demand::Nothing));
@@ -193,10 +207,6 @@ fn by_operator(
     if verdict.row != Row::Rule && verdict.reason != Reason::RuleFallback {
         return None;
     }
-    let has_records = |usable: bool| {
-        let records = own.dane.as_ref().map(|dane| &dane.records);
-        records.is_some_and(|set| set.is_usable() || !usable)
-    };
     Some(match &verdict.answer {
         Answer::None | Answer::May => (Duty::Free, Demand::Nothing),
         Answer::Encrypt => (Duty::Encrypt, Demand::Nothing),
@@ -204,14 +214,31 @@ fn by_operator(
         Answer::Secure(names) | Answer::Verify(names) => {
             (Duty::OwnWebPki, Demand::Names(names.clone()))
         }
-        Answer::Dane | Answer::DaneOnly if has_records(true) => (Duty::Dane, Demand::Nothing),
-        Answer::Dane if has_records(false) => (Duty::Encrypt, Demand::Nothing),
         // What the DNS holds was not asked for a pinned level: whoever judges asks it first.
-        Answer::Dane | Answer::DaneOnly if findings.is_none() => return None,
-        Answer::Dane => (Duty::Free, Demand::Nothing),
-        Answer::DaneOnly | Answer::Temp => (Duty::Refuse, Demand::Nothing),
+        Answer::Dane | Answer::DaneOnly => {
+            (by_dane(&verdict.answer, own, finding?), Demand::Nothing)
+        }
+        Answer::Temp => (Duty::Refuse, Demand::Nothing),
         Answer::NotFound => return None,
     })
+}
+
+/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set has not
+/// (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
+fn by_dane(level: &Answer, own: &Owed<'_>, finding: &HostFinding) -> Duty {
+    let is_failed = |addresses: &AddressFinding| matches!(addresses, AddressFinding::Failed(_));
+    let failed = match &finding.dane {
+        DaneFinding::Failed(_) => true,
+        DaneFinding::NotAsked => is_failed(&finding.ipv4) || is_failed(&finding.ipv6),
+        _ => false,
+    };
+    let secure = own.dane.as_ref();
+    match secure.filter(|dane| dane.mx == SecurityStatus::Secure) {
+        Some(dane) if dane.records.is_usable() => Duty::Dane,
+        _ if failed || *level == Answer::DaneOnly => Duty::Refuse,
+        Some(_) => Duty::Encrypt,
+        None => Duty::Free,
+    }
 }
 
 /// The floor `secure` asks for the next hop's own names, as Postfix has it.
@@ -228,6 +255,13 @@ fn own_names(findings: Option<&Findings>) -> Demand {
 
 fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFinding> {
     findings.hosts.iter().find(|own| own.host.0 == *host)
+}
+
+fn has_secure_set(findings: Option<&Findings>) -> bool {
+    findings.is_some_and(|findings| match findings.mx {
+        MxFinding::Hosts(selection) => selection.status() == SecurityStatus::Secure,
+        MxFinding::NoHosts { .. } | MxFinding::Failed(_) => false,
+    })
 }
 
 fn in_force(findings: &Findings, now: Moment) -> Option<&StsPolicy> {

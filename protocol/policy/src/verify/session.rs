@@ -51,6 +51,20 @@ impl Session {
             resumed: false,
         }
     }
+
+    /// The first part that is missing, and without which nobody is called authenticated (SV-01).
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        let parts = [
+            ("next_hop", self.next_hop.is_none()),
+            ("mx_host", self.mx_host.is_none()),
+            ("address", self.address.is_none()),
+            ("port", self.port.is_none()),
+            ("tls_version", self.tls_version.is_none()),
+            ("cipher", self.cipher.is_none()),
+        ];
+        let missing = parts.into_iter().find(|(_, missing)| *missing);
+        missing.map(|(part, _)| part)
+    }
 }
 
 /// What became of STARTTLS (RFC 3207).

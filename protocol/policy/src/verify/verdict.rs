@@ -16,7 +16,8 @@ pub struct SessionVerdict {
     pub matched: Option<Matched>,
     /// Worth a word, and no failure.
     pub warnings: Vec<Warning>,
-    /// One for each policy that applies, where both DANE and MTA-STS do (SV-08).
+    /// One for each policy that applies, where both DANE and MTA-STS do (SV-08); one for a policy that
+    /// is only tested (ST-23).
     pub results: Vec<PolicyResult>,
 }
 

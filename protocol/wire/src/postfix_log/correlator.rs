@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::belongs::Belongs;
+use super::clues::{passed_starttls, taken};
 use super::event::{DeliveryLine, Event, Peer};
 use super::line::LogLine;
 use super::logged::{LoggedSession, Origin};
-use super::open::{Belongs, Open, passed_starttls, taken};
+use super::open::Open;
 use super::reading::Reading;
 use super::recent::Recent;
 
@@ -333,6 +335,9 @@ const BACKWARDS: i64 = 2;
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use proptest::prelude::{Strategy, proptest};
+    use proptest::sample::select;
+
     use super::{Correlator, Counts, DELIVERY_LIMIT, OPEN_LIMIT, PATIENCE, PROGRAM_LIMIT};
     use crate::postfix_log::{
         DeliveryStatus, Fingerprint, LoggedSession, LoggedStarttls, LoggedTlsrpt, TrustLevel,
@@ -555,8 +560,8 @@ mod tests {
                 sent("4d", "u@a.test", A).replace(", dsn=", ", tls=may:none, dsn="),
             ),
         ] {
-            let all = sessions(&(shows_tls() + &orphan + &at(second, 1, &next)));
-            let [old, new, _] = &all[..] else {
+            let all = of_pid(&(shows_tls() + &orphan + &at(second, 1, &next)), 1);
+            let [old, new] = &all[..] else {
                 panic!("{all:?}")
             };
             assert!(old.certificate_fingerprint.is_some() && old.deliveries.is_empty());
@@ -822,7 +827,7 @@ mod tests {
             ("dane:halfdane/requiretls", Some(LoggedStarttls::Used)),
             ("may?", None),
             ("!dane", None),
-            ("", Some(LoggedStarttls::Used)),
+            ("", None),
         ] {
             let tls = format!(", tls={tls}, dsn=");
             let line = sent("4c", "u@a.test", A).replace(", dsn=", &tls);
@@ -897,7 +902,7 @@ mod tests {
     #[test]
     fn sweeping() {
         let mut correlator = Correlator::new();
-        let mut feed = |correlator: &mut Correlator, line: String| {
+        let feed = |correlator: &mut Correlator, line: String| {
             assert_eq!(correlator.feed(&parse_line(&line).unwrap()), []);
         };
         feed(&mut correlator, at(0, 1, &established(A)));
@@ -919,5 +924,49 @@ mod tests {
         let swept: Vec<_> = (0..3).flat_map(|_| correlator.sweep()).collect();
         assert_eq!((swept.len(), swept[0].pid), (1, 2));
         assert_eq!(correlator.finish(), []);
+    }
+
+    /// A line of any kind, of one of two processes, with one of two hosts.
+    fn lines() -> impl Strategy<Value = String> {
+        let host = select(vec![A, B]);
+        let kind = 0_usize..16;
+        let times = select(vec![0, 1, 2, 7, 3600]);
+        (kind, host, 1_u32..3, times, 0_u32..3).prop_map(|(kind, peer, pid, second, number)| {
+            let host = peer.trim_end_matches(":25");
+            let name = host.split('[').next().unwrap_or_default();
+            let id = format!("4{number}");
+            let message = match kind {
+                0 => format!("setting up TLS connection to {peer}"),
+                1 => format!("{peer}: Reusing old session"),
+                2 => format!("{peer}: Matched DANE EE certificate at depth 0: 3 1 1 BE"),
+                3 => format!("server certificate verification failed for {peer}: num={number}:x"),
+                4 => certificate(peer, &number.to_string()),
+                5 => established(peer),
+                6 => established(peer).replace("established", "reused"),
+                7 => format!("SSL_connect error to {peer}: -{number}"),
+                8 => format!("warning: TLS library problem: error:{number}"),
+                9 => format!("Host offered STARTTLS: [{name}]"),
+                10 => format!("TLSRPT: status=success, domain=a.test, receiving_mx={host}"),
+                11 => format!("{id}: lost connection with {host} while sending MAIL FROM"),
+                12 => format!("{id}: TLS is required, but was not offered by host {host}"),
+                13 => format!("{id}: Cannot start TLS: handshake failure"),
+                14 => delivered(
+                    &id,
+                    "u@a.test",
+                    peer,
+                    "deferred (Server certificate not verified)",
+                ),
+                _ => sent(&id, &format!("{number}@a.test"), peer),
+            };
+            at(second, pid, &message)
+        })
+    }
+
+    proptest! {
+        /// SV-05, SV-11: any mixture of lines passes the checks of the fuzz target.
+        #[test]
+        fn any_mixture(log in proptest::collection::vec(lines(), 0..24)) {
+            crate::fuzzing::postfix_log(log.concat().as_bytes());
+        }
     }
 }

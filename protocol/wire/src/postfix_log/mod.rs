@@ -16,6 +16,8 @@
 //! its lines of level 2. One such process serves many, so that its lines cannot be joined for
 //! certain: they are not read, and those sessions have no fingerprints. lmtp(8) is not read.
 
+mod belongs;
+mod clues;
 mod correlator;
 mod event;
 mod line;

@@ -1,12 +1,11 @@
-//! A session whose end has not been seen, and which lines belong to it.
+//! A session whose end has not been seen, and what its lines make of it.
 //!
-//! The rule behind all of it: a line that could be of another session is of another session. So no
-//! session inherits a certificate from the one before, however alike they are.
+//! Not done here: which lines are its own; see [`belongs`](super::belongs).
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use super::event::{DeliveryLine, DeliveryStatus, Event, Peer, TlsConnection, TlsrptLine, Trouble};
+use super::clues::{passed_starttls, request, tls_feature};
+use super::event::{DeliveryLine, DeliveryStatus, Event, TlsConnection, TlsrptLine, Trouble};
 use super::line::Source;
 use super::logged::{LoggedDelivery, LoggedSession, LoggedStarttls, LoggedTlsrpt, Origin};
 use super::reading::Reading;
@@ -14,20 +13,20 @@ use super::reading::Reading;
 /// A session that may go on.
 #[derive(Clone, Debug)]
 pub(super) struct Open {
-    session: LoggedSession,
-    stage: Stage,
+    pub(super) session: LoggedSession,
+    pub(super) stage: Stage,
     /// When its newest line before the first delivery was written.
-    newest: Option<Reading>,
+    pub(super) newest: Option<Reading>,
     /// What all deliveries of one request over one connection share.
-    request: String,
-    recipients: BTreeSet<String>,
+    pub(super) request: String,
+    pub(super) recipients: BTreeSet<String>,
     /// How many sweeps ago its last line came.
     pub(super) quiet: u32,
 }
 
 /// How far a session has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Nothing is known of TLS.
     Plain,
     /// There are lines of a handshake, and none of its outcome.
@@ -40,19 +39,6 @@ enum Stage {
     Delivering,
     /// Postfix has given the host up.
     Over,
-}
-
-/// What a line is to an open session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Belongs {
-    /// It is part of it.
-    Here,
-    /// It says nothing of it, and does not end it.
-    Nowhere,
-    /// It ends it, and may begin the next one.
-    Next,
-    /// As `Next`; and lines that should stand between the two are missing.
-    NextAfterGap,
 }
 
 impl Open {
@@ -94,36 +80,6 @@ impl Open {
         open.session.port = peer.and_then(|peer| peer.port);
         open.add(event, now);
         Some(open)
-    }
-
-    /// Whether the line is of this session.
-    pub(super) fn belongs(&self, event: &Event<'_>, now: Option<Reading>) -> Belongs {
-        let same = |here: bool| if here { Belongs::Here } else { Belongs::Next };
-        match event {
-            Event::Starting(_) | Event::Offered { .. } => Belongs::Next,
-            Event::Certificate(line) => {
-                let first = self.session.key_fingerprint.is_none();
-                same(first && self.is_in_handshake(&line.peer))
-            }
-            Event::Resumed(peer)
-            | Event::Matched { peer, .. }
-            | Event::VerificationFailed { peer, .. }
-            | Event::HandshakeFailed { peer, .. } => same(self.is_in_handshake(peer)),
-            Event::Connection(line) => same(!line.reused && self.is_in_handshake(&line.peer)),
-            Event::LibraryProblem { .. } if self.stage == Stage::Failed => Belongs::Here,
-            Event::LibraryProblem { .. } => Belongs::Nowhere,
-            Event::Tlsrpt(line) => match &line.peer {
-                None => Belongs::Nowhere,
-                Some(peer) => {
-                    let early = !matches!(self.stage, Stage::Delivering | Stage::Over);
-                    same(early && self.session.tlsrpt.is_none() && self.is_with(peer))
-                }
-            },
-            Event::GivenUp {
-                queue_id, trouble, ..
-            } => self.given_up(queue_id, trouble),
-            Event::Delivery(line) => self.delivery(line, now),
-        }
     }
 
     /// Takes the line in. Only for the line that the session begins with, and for lines that belong
@@ -201,108 +157,6 @@ impl Open {
 
     pub(super) fn close(self) -> LoggedSession {
         self.session
-    }
-
-    fn is_with(&self, peer: &Peer<'_>) -> bool {
-        let own = &self.session;
-        let port = match (own.port, peer.port) {
-            (Some(own), Some(other)) => own == other,
-            // Some lines leave the port out.
-            _ => true,
-        };
-        let address = own.address.is_none_or(|own: IpAddr| own == peer.address);
-        own.host == peer.host && address && port
-    }
-
-    /// Whether a line of a handshake with this peer is of this one: none has ended, and what stands
-    /// before it is of a handshake too, or is what was told to libtlsrpt in the midst of one.
-    fn is_in_handshake(&self, peer: &Peer<'_>) -> bool {
-        let begun = match self.stage {
-            Stage::Handshaking => true,
-            Stage::Plain => self.session.tlsrpt.is_some(),
-            Stage::Encrypted | Stage::Failed | Stage::Delivering | Stage::Over => false,
-        };
-        begun && self.is_with(peer)
-    }
-
-    fn given_up(&self, queue_id: &str, trouble: &Trouble<'_>) -> Belongs {
-        let own = &self.session;
-        match trouble {
-            Trouble::NotOffered(peer) | Trouble::Refused(peer) => {
-                match self.stage == Stage::Plain && self.is_with(peer) {
-                    true => Belongs::Here,
-                    false => Belongs::Next,
-                }
-            }
-            Trouble::HandshakeFailed => match self.stage {
-                Stage::Failed | Stage::Handshaking => Belongs::Here,
-                Stage::Plain | Stage::Encrypted | Stage::Delivering | Stage::Over => {
-                    Belongs::Nowhere
-                }
-            },
-            Trouble::NotVerified => match self.stage {
-                Stage::Encrypted | Stage::Handshaking => Belongs::Here,
-                Stage::Plain | Stage::Failed | Stage::Delivering | Stage::Over => Belongs::Nowhere,
-            },
-            Trouble::ConnectionLost(peer) => {
-                let other = own.queue_id.as_deref().is_some_and(|own| own != queue_id);
-                match self.stage != Stage::Over && self.is_with(peer) && !other {
-                    true => Belongs::Here,
-                    false => Belongs::Nowhere,
-                }
-            }
-        }
-    }
-
-    fn delivery(&self, line: &DeliveryLine<'_>, now: Option<Reading>) -> Belongs {
-        if !line.relay.is_some_and(|relay| self.is_with(&relay)) {
-            return Belongs::Next;
-        }
-        match self.stage {
-            Stage::Over => Belongs::Next,
-            Stage::Delivering => {
-                let same = self.request == request(line);
-                match same && !self.recipients.contains(line.recipient) {
-                    true => Belongs::Here,
-                    false => Belongs::Next,
-                }
-            }
-            Stage::Plain | Stage::Handshaking | Stage::Encrypted | Stage::Failed => {
-                match self.fits(line) && !self.is_too_old(line, now) {
-                    true => Belongs::Here,
-                    // The request that this session was made for had its own delivery lines.
-                    false => Belongs::NextAfterGap,
-                }
-            }
-        }
-    }
-
-    /// Whether the first delivery can have come out of what the session has come to.
-    fn fits(&self, line: &DeliveryLine<'_>) -> bool {
-        let used = tls_feature(line);
-        match line.trouble {
-            Some(Trouble::NotOffered(_) | Trouble::Refused(_)) => self.stage == Stage::Plain,
-            Some(Trouble::HandshakeFailed) => self.stage != Stage::Encrypted,
-            Some(Trouble::NotVerified) => self.stage != Stage::Failed,
-            Some(Trouble::ConnectionLost(_)) => true,
-            None if passed_starttls(line) => match self.stage {
-                Stage::Plain => line.connection_use == 1,
-                Stage::Encrypted => {
-                    let reused = line.connection_use > 1;
-                    reused == self.session.reused && used != Some(LoggedStarttls::NotUsed)
-                }
-                // After a failed handshake Postfix gives the host up, or says so in the delivery.
-                Stage::Handshaking | Stage::Failed | Stage::Delivering | Stage::Over => false,
-            },
-            None => true,
-        }
-    }
-
-    /// Whether all that is known was written before this delivery's request came to the process.
-    fn is_too_old(&self, line: &DeliveryLine<'_>, now: Option<Reading>) -> bool {
-        let age = now.zip(self.newest);
-        let age = age.and_then(|(now, newest)| now.since(newest));
-        age.zip(taken(line)).is_some_and(|(age, taken)| age > taken)
     }
 
     fn connected(&mut self, line: &TlsConnection<'_>) {
@@ -386,48 +240,6 @@ impl Open {
     }
 }
 
-/// The most seconds that the process can have spent on the delivery's request: the last two of its
-/// delays, rounded up, and the width of a clock that shows whole seconds.
-pub(super) fn taken(line: &DeliveryLine<'_>) -> Option<i64> {
-    let mut delays = line.delays.split('/').skip(2);
-    let mut next = || {
-        let whole = delays.next()?.split('.').next()?;
-        whole.parse::<i64>().ok()
-    };
-    let (set_up, transmission) = (next()?, next()?);
-    set_up.checked_add(transmission)?.checked_add(CLOCK_WIDTH)
-}
-
-/// Whether the server's word shows that mail went on behind the point where STARTTLS is due.
-pub(super) fn passed_starttls(line: &DeliveryLine<'_>) -> bool {
-    // Postfix adds these behind the server's words.
-    let commands = ["MAIL FROM", "RCPT TO", "DATA", "end of DATA"];
-    let replied = |command| {
-        let end = format!("(in reply to {command} command)");
-        line.text.ends_with(&end)
-    };
-    line.status == DeliveryStatus::Sent || commands.into_iter().any(replied)
-}
-
-/// What the `tls=` of Postfix from 3.11 on says, if it says anything for certain.
-fn tls_feature(line: &DeliveryLine<'_>) -> Option<LoggedStarttls> {
-    let level = line.tls?.split('/').next()?;
-    if level.starts_with('!') || level.ends_with('?') {
-        return None;
-    }
-    Some(match level == "none" || level.ends_with(":none") {
-        true => LoggedStarttls::NotUsed,
-        false => LoggedStarttls::Used,
-    })
-}
-
-/// What the deliveries of one request over one connection have in common, and no others: beside the
-/// message the delays up to the connection's being set up.
-fn request(line: &DeliveryLine<'_>) -> String {
-    let (shared, _) = line.delays.rsplit_once('/').unwrap_or((line.delays, ""));
-    format!("{} {shared} {}", line.queue_id, line.connection_use)
-}
-
 fn empty(source: Source<'_>, host: &str) -> LoggedSession {
     LoggedSession {
         time: source.time.to_owned(),
@@ -458,6 +270,3 @@ const WORDS_LIMIT: usize = 16;
 
 /// The most bytes of a sentence. A server's answer can be 2000 bytes, and is the least of it.
 const WORDS_LENGTH: usize = 512;
-
-/// Seconds that two readings in whole seconds, and two rounded delays, can be off.
-const CLOCK_WIDTH: i64 = 4;

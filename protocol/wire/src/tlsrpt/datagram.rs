@@ -252,6 +252,11 @@ pub fn decode(datagram: &[u8]) -> Result<TlsrptReport, TlsrptError> {
         return Err(TlsrptError::TooLong { length });
     }
     let text = String::from_utf8_lossy(datagram);
+    if text.trim_start().starts_with('[') {
+        // serde would take a list of all values in their order.
+        let what = "a datagram is a JSON object".to_owned();
+        return Err(TlsrptError::Schema { what });
+    }
     // Another version might miss keys that ours has: the version is judged before them.
     let Version { dpv } = serde_json::from_str(&text).map_err(|why| blame(&why))?;
     if dpv.as_ref().is_some_and(|dpv| dpv != "1") {
@@ -508,7 +513,7 @@ mod tests {
         }
         let none = br#"{"d":"a","pr":"b","policies":[]}"#;
         assert_eq!(decode(none), Err(TlsrptError::NoPolicy));
-        for no_object in ["[]", "1", "null", "\"d\""] {
+        for no_object in ["[]", r#" ["a","b",[]]"#, "1", "null", "\"d\""] {
             let why = decode(no_object.as_bytes());
             assert!(
                 matches!(why, Err(TlsrptError::Schema { .. })),
@@ -630,11 +635,11 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
             at in 0_usize..300,
         ) {
-            let _ = decode(&bytes);
+            crate::fuzzing::tlsrpt(&bytes);
             let mut datagram = TLS_BAD.as_bytes().to_vec();
             let end = datagram.len().min(at + bytes.len());
             datagram.splice(at..end, bytes);
-            let _ = decode(&datagram);
+            crate::fuzzing::tlsrpt(&datagram);
         }
     }
 }

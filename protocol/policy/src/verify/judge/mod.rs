@@ -1,14 +1,13 @@
 //! From a session and what it owed to a verdict (SV-02).
 
-mod cipher;
 mod policies;
 mod word;
 
-use self::cipher::Cipher;
 use self::policies::Found;
 pub use self::word::{MtaWord, verify_by_word};
+use super::cipher::Cipher;
 use super::dane::{Refused, VerifyOptions};
-use super::owed::{Demand, Owed};
+use super::owed::{DaneEvidence, Demand, Owed};
 use super::session::{Session, Sni, Starttls, TlsVersion};
 use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
 use crate::dns::SecurityStatus;
@@ -16,6 +15,7 @@ use crate::law::duty::Duty;
 use crate::moment::Timestamp;
 use crate::name::DomainName;
 use crate::reason::Reason;
+use crate::sts::StsMode;
 
 /// Judges a session by what it owed. `now` is when the session happened.
 ///
@@ -53,6 +53,7 @@ pub fn verify_resumed(
     match original {
         Some(original)
             if inherits
+                && session.missing().is_none()
                 && session.mx_host.as_ref().map(|host| &host.0) == Some(&original.host)
                 && owed.generation() == original.generation =>
         {
@@ -108,12 +109,19 @@ impl Judging<'_> {
             (_, Demand::Names(names)) => {
                 self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
             }
+            (Duty::Dane, _) if self.binds_nothing() => self.unauthenticated(),
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
             (Duty::WebPki | Duty::OwnWebPki, _) => {
                 self.said(SessionOutcome::AuthenticatedSts, self.sts())
             }
             (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
         }
+    }
+
+    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be (MX-22).
+    fn binds_nothing(&self) -> bool {
+        let dane = self.owed.dane.as_ref();
+        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
     }
 
     /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
@@ -128,7 +136,7 @@ impl Judging<'_> {
                 (Reason::HandshakeFailed, "the TLS handshake failed")
             }
         };
-        if self.owed.duty == Duty::Free {
+        if self.owed.duty == Duty::Free && self.owed.demand == Demand::Nothing {
             return plain(SessionOutcome::Cleartext, reason, words);
         }
         failed(reason, format!("{words}, and TLS was owed"))
@@ -136,6 +144,10 @@ impl Judging<'_> {
 
     /// TLS that authenticates nobody: all that was owed (RFC 7435).
     fn unauthenticated(&self) -> SessionVerdict {
+        // SV-09: of an unknown cipher nobody can say that it hides anything.
+        if self.session.cipher.is_none() {
+            return incomplete("cipher");
+        }
         let owed = self.owed.duty == Duty::Encrypt;
         if self.cipher() == Cipher::Null {
             // SV-09: a cipher that hides nothing is clear text by another name.
@@ -167,8 +179,7 @@ impl Judging<'_> {
         {
             verdict.warnings.push(Warning::TlsVersionOld);
         }
-        let records = self.owed.dane.as_ref();
-        if let Some(evidence) = records.filter(|evidence| evidence.records.is_usable()) {
+        if let Some(evidence) = self.usable_records() {
             match self.dane() {
                 // MX-22: it matched, and anybody may have chosen the host.
                 Ok(found) if evidence.mx != SecurityStatus::Secure => {
@@ -202,7 +213,7 @@ impl Judging<'_> {
                 return verdict;
             }
         };
-        if let Some(missing) = self.missing() {
+        if let Some(missing) = self.session.missing() {
             return incomplete(missing);
         }
         let mut verdict = plain(good, found.reason, String::new());
@@ -211,7 +222,7 @@ impl Judging<'_> {
         verdict.warnings.extend(self.about_sni());
         // PD-06: where MTA-STS binds, records that do not match are told.
         if good == SessionOutcome::AuthenticatedSts
-            && let Some(Err(refused)) = self.owed.dane.as_ref().map(|_| self.dane())
+            && let Some(Err(refused)) = self.usable_records().map(|_| self.dane())
             && !is_open(refused.reason)
         {
             verdict.warnings.push(Warning::DaneDisagrees);
@@ -219,18 +230,24 @@ impl Judging<'_> {
         verdict
     }
 
-    /// SV-08: where DANE and MTA-STS both apply, each has its own result.
+    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is only
+    /// tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
     fn results(&self) -> Vec<PolicyResult> {
-        let has_dane = self.owed.dane.as_ref().is_some_and(|evidence| {
-            evidence.records.is_usable() && evidence.mx == SecurityStatus::Secure
-        });
-        if !has_dane || self.owed.sts.is_none() {
-            return Vec::new();
-        }
+        let has_dane = self
+            .usable_records()
+            .is_some_and(|evidence| evidence.mx == SecurityStatus::Secure);
+        let mode = self.owed.sts.map_or(StsMode::None, |policy| policy.mode);
+        let (dane_counts, sts_counts) = match mode {
+            StsMode::Enforce => (has_dane, has_dane),
+            StsMode::Testing => (has_dane, true),
+            StsMode::None => (false, false),
+        };
         let of = |policy, good, found: Result<Found, Refused>| {
             let found = self.with_tls().and(found);
             let (outcome, reason, detail) = match found {
-                Ok(found) if self.missing().is_none() => (good, found.reason, String::new()),
+                Ok(found) if self.session.missing().is_none() => {
+                    (good, found.reason, String::new())
+                }
                 Ok(_) => (
                     SessionOutcome::Indeterminate,
                     Reason::ReportIncomplete,
@@ -250,18 +267,21 @@ impl Judging<'_> {
                 detail,
             }
         };
-        vec![
-            of(
-                PolicyKind::Dane,
-                SessionOutcome::AuthenticatedDane,
-                self.dane(),
-            ),
-            of(
-                PolicyKind::Sts,
-                SessionOutcome::AuthenticatedSts,
-                self.sts(),
-            ),
-        ]
+        let dane = || {
+            let good = SessionOutcome::AuthenticatedDane;
+            of(PolicyKind::Dane, good, self.dane())
+        };
+        let sts = || {
+            let good = SessionOutcome::AuthenticatedSts;
+            of(PolicyKind::Sts, good, self.sts())
+        };
+        let both = [dane_counts.then(dane), sts_counts.then(sts)];
+        both.into_iter().flatten().collect()
+    }
+
+    fn usable_records(&self) -> Option<&DaneEvidence> {
+        let dane = self.owed.dane.as_ref();
+        dane.filter(|evidence| evidence.records.is_usable())
     }
 
     fn with_tls(&self) -> Result<(), Refused> {
@@ -281,21 +301,6 @@ impl Judging<'_> {
             return Some("next_hop");
         }
         session.mx_host.is_none().then_some("mx_host")
-    }
-
-    /// What "authenticated" cannot do without (SV-01).
-    fn missing(&self) -> Option<&'static str> {
-        let session = self.session;
-        let parts = [
-            ("next_hop", session.next_hop.is_none()),
-            ("mx_host", session.mx_host.is_none()),
-            ("address", session.address.is_none()),
-            ("port", session.port.is_none()),
-            ("tls_version", session.tls_version.is_none()),
-            ("cipher", session.cipher.is_none()),
-        ];
-        let missing = parts.into_iter().find(|(_, missing)| *missing);
-        missing.map(|(part, _)| part)
     }
 
     fn about_sni(&self) -> Vec<Warning> {

@@ -3,12 +3,12 @@
 use x509_parser::prelude::X509Certificate;
 
 use super::super::certificate::Certificate;
+use super::super::cipher::Cipher;
 use super::super::dane::{self, Authenticated, Refused};
 use super::super::names::{self, ReferenceNames};
 use super::super::session::{Presented, TlsVersion, digest};
 use super::super::verdict::{Matched, Warning};
 use super::super::web_pki;
-use super::cipher::Cipher;
 use super::{Judging, missing_words};
 use crate::law::MatchName;
 use crate::reason::Reason;
@@ -98,44 +98,27 @@ impl Judging<'_> {
     /// The operator's digests, of the whole certificate or its key, as Postfix compares them.
     pub(super) fn pins(&self, pins: &[String]) -> Result<Found, Refused> {
         self.floor()?;
-        let pinned = |pin: &&String, shown: &dyn Fn(u8) -> Vec<Vec<u8>>| {
-            let wanted = hex(&pin.replace(':', ""))?;
-            let matching = match wanted.len() {
-                32 => 1,
-                64 => 2,
-                _ => return None,
-            };
-            shown(matching).contains(&wanted).then(|| (*pin).clone())
-        };
-        let shown: Box<dyn Fn(u8) -> Vec<Vec<u8>>> = match self.presented()? {
-            Presented::Chain(chain) => {
-                let leaf = chain.first().cloned();
-                Box::new(move |matching| {
-                    let parts = [0, 1].map(|selector| leaf.as_ref()?.selected(selector));
-                    let parts = parts.into_iter().flatten();
-                    parts.filter_map(|part| digest(matching, part)).collect()
-                })
-            }
-            Presented::RawKey(key) => {
-                Box::new(move |matching| digest(matching, key).into_iter().collect())
-            }
-            Presented::Digests(digests) => {
-                let both = vec![digests.certificate.clone(), digests.key.clone()];
-                Box::new(move |_| both.clone())
-            }
-            Presented::Unknown => Box::new(|_| Vec::new()),
-        };
-        match pins.iter().find_map(|pin| pinned(&pin, &shown)) {
-            Some(pin) => Ok(Found {
+        let presented = self.presented()?;
+        let wanted = |pin: &String| hex(&pin.replace(':', ""));
+        let matches = |pin: &&String| wanted(pin).is_some_and(|digest| shows(presented, &digest));
+        if let Some(pin) = pins.iter().find(matches) {
+            return Ok(Found {
                 reason: Reason::PinMatch,
-                matched: Matched::Pin(pin),
+                matched: Matched::Pin(pin.clone()),
                 warnings: Vec::new(),
-            }),
-            None => Err(Refused::new(
-                Reason::PinNoMatch,
-                "no pin of the rule matches what the host showed",
-            )),
+            });
         }
+        // A log line holds digests of one kind, and pins of another kind cannot be compared.
+        if let Presented::Digests(digests) = presented {
+            let kind = digests.key.len();
+            let is_comparable = |digest: Vec<u8>| digest.len() == kind;
+            if !pins.iter().filter_map(wanted).all(is_comparable) {
+                let words = "digests of the leaf alone cannot be compared with these pins";
+                return Err(Refused::new(Reason::ReportIncomplete, words));
+            }
+        }
+        let words = "no pin of the rule matches what the host showed";
+        Err(Refused::new(Reason::PinNoMatch, words))
     }
 
     /// What authenticates must be worth it (RFC 8996; RFC 7672, 8.2; RQ-01, SV-09).
@@ -148,15 +131,12 @@ impl Judging<'_> {
             return Err(Refused::new(Reason::CipherUnauthenticated, words));
         }
         match self.session.tls_version {
-            None => Err(Refused::new(
-                Reason::ReportIncomplete,
-                missing_words("tls_version"),
-            )),
             Some(version) if version < TlsVersion::FLOOR => {
                 let words = format!("{} authenticates nobody any more", version.word());
                 Err(Refused::new(Reason::TlsVersionTooOld, words))
             }
-            Some(_) => Ok(()),
+            // An unknown one authenticates nobody either, and hides no failure: see `Session::missing`.
+            _ => Ok(()),
         }
     }
 
@@ -183,5 +163,26 @@ impl Judging<'_> {
             .cipher
             .as_deref()
             .map_or(Cipher::Ordinary, Cipher::of)
+    }
+}
+
+/// True where this is the digest of the certificate that was shown, or of its key.
+fn shows(presented: &Presented, wanted: &[u8]) -> bool {
+    let matching = match wanted.len() {
+        32 => 1,
+        64 => 2,
+        _ => return false,
+    };
+    let is_of = |part: &[u8]| digest(matching, part).is_some_and(|own| own == wanted);
+    match presented {
+        Presented::Chain(chain) => chain.first().is_some_and(|leaf| {
+            let parts = [0, 1].into_iter().filter_map(|part| leaf.selected(part));
+            parts.into_iter().any(is_of)
+        }),
+        Presented::RawKey(key) => is_of(key),
+        Presented::Digests(digests) => [&digests.certificate, &digests.key]
+            .into_iter()
+            .any(|own| own == wanted),
+        Presented::Unknown => false,
     }
 }
