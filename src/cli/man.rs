@@ -80,6 +80,7 @@ mod tests {
                 "hoplock-serve.8",
                 "hoplock-query.8",
                 "hoplock-explain.8",
+                "hoplock-check.8",
                 "hoplock-verify.8",
                 "hoplock-tlsa.8",
                 "hoplock-status.8",

@@ -3,12 +3,14 @@
 
 mod cache;
 mod certificates;
+mod check;
 mod completions;
 mod config;
 mod control;
 mod doctor;
 mod engine;
 mod man;
+mod page;
 mod query;
 mod rule;
 mod serve;
@@ -38,6 +40,8 @@ enum Command {
     Query(query::Arguments),
     /// The answer with all its evidence, and what the MTA will do.
     Explain(query::Arguments),
+    /// Speak to every host of a destination now, and say whether it keeps what it owes.
+    Check(check::Arguments),
     /// Judge sessions: a chain of certificates, session reports, a log of Postfix.
     Verify(verify::Arguments),
     /// The TLSA records for a certificate, ready for a zone file.
@@ -77,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Tlsa(arguments) => tlsa::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
@@ -106,6 +111,10 @@ mod exit {
     /// The daemon cannot be reached.
     pub(super) fn not_reachable() -> ExitCode {
         ExitCode::from(3)
+    }
+    /// Nothing can be said for certain, or nobody was reached.
+    pub(super) fn inconclusive() -> ExitCode {
+        ExitCode::from(4)
     }
 }
 

@@ -1,12 +1,16 @@
 //! Sessions that a mail log tells of, as far as it does: what Postfix made of them, at level 2 the
 //! digests of the leaf, and for which recipients they were.
 
+use std::collections::VecDeque;
+
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{LeafDigests, MtaWord, Presented, Session, Sni, Starttls, TlsVersion};
-use hoplock_wire::postfix_log::{DeliveryStatus, LoggedSession, LoggedStarttls, TrustLevel};
+use hoplock_wire::postfix_log::{
+    DeliveryStatus, LoggedDelivery, LoggedSession, LoggedStarttls, TrustLevel,
+};
 
 /// One session for one destination. A connection that served several domains owed each its own policy
 /// (SV-06).
@@ -19,6 +23,65 @@ pub struct Logged {
     /// Whether mail went out over it.
     pub sent: bool,
 }
+
+/// Knows for whom the sessions were that Postfix gave up before it came to a delivery: the next host that
+/// the same process tries for the same message shows the recipients.
+#[derive(Debug, Default)]
+pub struct Attribution {
+    given_up: VecDeque<LoggedSession>,
+}
+
+impl Attribution {
+    /// Takes a session that has ended; what comes out has its recipients, as far as they can be known.
+    pub fn take(&mut self, ended: LoggedSession) -> Vec<LoggedSession> {
+        if ended.queue_id.is_none() {
+            return vec![ended];
+        }
+        if ended.deliveries.is_empty() {
+            self.given_up.push_back(ended);
+            let oldest = self.given_up.len() > MOST_GIVEN_UP;
+            return oldest
+                .then(|| self.given_up.pop_front())
+                .flatten()
+                .into_iter()
+                .collect();
+        }
+        let is_before = |own: &LoggedSession| {
+            own.queue_id == ended.queue_id
+                && own.pid == ended.pid
+                && own.process == ended.process
+                && own.machine == ended.machine
+        };
+        let mut told = Vec::new();
+        let given_up = std::mem::take(&mut self.given_up);
+        for mut own in given_up {
+            if is_before(&own) {
+                // Whose mail it was; what became of it is the later session's.
+                own.deliveries = ended
+                    .deliveries
+                    .iter()
+                    .map(|delivery| LoggedDelivery {
+                        status: DeliveryStatus::Deferred,
+                        ..delivery.clone()
+                    })
+                    .collect();
+                told.push(own);
+            } else {
+                self.given_up.push_back(own);
+            }
+        }
+        told.push(ended);
+        told
+    }
+
+    /// What is left at the end of a log.
+    pub fn finish(&mut self) -> Vec<LoggedSession> {
+        std::mem::take(&mut self.given_up).into()
+    }
+}
+
+/// Sessions that wait for their recipients: each is a kilobyte, and its delivery follows within minutes.
+const MOST_GIVEN_UP: usize = 1_000;
 
 /// The sessions that one entry of a log stands for: one for each domain of its recipients.
 #[must_use]

@@ -75,6 +75,8 @@ pub fn result_type(reason: Reason) -> ResultType {
         | Reason::TlsVersionTooOld
         | Reason::CipherUnauthenticated
         | Reason::PeerTooOld
+        | Reason::HostNotReached
+        | Reason::HostNotReady
         | Reason::HostRefused
         | Reason::HostUnknown
         | Reason::PinNoMatch

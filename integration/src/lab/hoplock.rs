@@ -24,9 +24,11 @@ impl Hoplock {
         let binary = std::env::var_os("HOPLOCK_BIN").expect("HOPLOCK_BIN names the binary");
         let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
         let text = format!(
-            "[listen]\ncontrol = \"unix:{0}/control.sock\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
+            "[listen]\ncontrol = \"unix:{0}/control.sock\"\ntlsrpt = [\"unix:{0}/hoplock-tlsrpt\"]\n\
+             mode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
              [store]\npath = \"{0}/state.db\"\n",
-            folder.display()
+            folder.display(),
+            beside.display()
         );
         fs::write(&config, text).unwrap();
         let log = folder.join("hoplock.log");

@@ -24,5 +24,6 @@ mod reports;
 mod rounds;
 pub mod run;
 pub mod servers;
+mod sessions;
 mod stage;
 pub mod zones;

@@ -18,9 +18,10 @@ use super::report::Report;
 use super::servers::{
     Server, enter, must, nsd, open_to_all, plain_unbound, prepare, unbound, until,
 };
+use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{doctor, memory, package, reports};
+use super::{doctor, memory, package, reports, sessions};
 
 /// Runs everything; the last line counts.
 pub fn main() -> ExitCode {
@@ -34,11 +35,13 @@ pub fn main() -> ExitCode {
     let mut plan = Plan::new(Authority::new());
     let deliveries = table(&mut plan);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
-    let sessions = Sessions::default();
-    let (dns, sites) = start_servers(&runtime, folder, &mut plan, &sessions);
+    let seen = Sessions::default();
+    let (dns, sites) = start_servers(&runtime, folder, &mut plan, &seen);
     let datagrams = folder.join("tlsrpt");
     let reports = UnixDatagram::bind(&datagrams).unwrap();
     must(Command::new("chmod").arg("666").arg(&datagrams));
+    let socket = folder.join("hoplock-tlsrpt");
+    let relay = Relay::start(reports, &socket);
     let mapped = Mapped::start(folder);
     let mapped310 = Mapped::start310(folder, &trixie, &datagrams);
     let mut hoplock = Hoplock::start(folder, mapped.postfix.folder());
@@ -47,7 +50,7 @@ pub fn main() -> ExitCode {
         folder,
         hoplock: &mut hoplock,
         control: Postfix::start(folder, &Instance::new("control", 2526, "")),
-        sessions,
+        sessions: seen,
         sites,
         plan: &mut plan,
         nsd: &dns.authoritative,
@@ -59,7 +62,13 @@ pub fn main() -> ExitCode {
         lab.answers(&deliveries, mapped);
         lab.deliveries(&deliveries, mapped);
     }
-    reports::attributes(&mut lab, &mapped310, &reports);
+    sessions::by_log(&mut lab, &deliveries, &mapped);
+    sessions::by_datagrams(&mut lab, &deliveries, &relay);
+    reports::attributes(&mut lab, &mapped310, &relay);
+    sessions::straight(&mut lab, &mapped310, &socket);
+    for mapped in [&mapped, &mapped310] {
+        sessions::afterwards(&mut lab, &deliveries, mapped);
+    }
     lab.kill_in_mid_flow(&mapped);
     doctor::traps(&mut lab);
     memory::changes(&mut lab);

@@ -144,6 +144,8 @@ fn hostile_reports_harm_only_themselves() {
     assert_eq!(verdict["verdict"], "encrypted", "{verdict}");
     // Noise: whatever its lines are, the service goes on. The sender does not read answers.
     let mut noise = Reporter::connect(&path);
+    let patience = Some(Duration::from_secs(2));
+    noise.stream.set_write_timeout(patience).unwrap();
     let mut random = fastrand::Rng::with_seed(11);
     let bytes: Vec<u8> = (0..1024 * 1024).map(|_| random.u8(..)).collect();
     let _ = noise.stream.write_all(&bytes);

@@ -112,6 +112,10 @@ reasons! {
     CipherUnauthenticated => "cipher-unauthenticated",
     /// The host only offers what this program's TLS lacks: no verdict.
     PeerTooOld => "peer-too-old",
+    /// No connection to the host came about.
+    HostNotReached => "host-not-reached",
+    /// The host spoke, and did not let us come as far as TLS: it takes nobody, or not us.
+    HostNotReady => "host-not-ready",
     /// A session with a host that should have got none.
     HostRefused => "host-refused",
     /// The destination has no such host.

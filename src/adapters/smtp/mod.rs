@@ -10,6 +10,7 @@ mod approach;
 mod dialogue;
 mod handshake;
 pub mod openssl;
+mod own_name;
 mod recorder;
 mod signature;
 mod turns;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use hoplock_policy::name::DomainName;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+pub use self::own_name::own_name;
 use self::turns::Turns;
 use crate::adapters::clock::Stopwatch;
 use crate::world::probe::{Engine, ProbeTarget, Probed, Prober};

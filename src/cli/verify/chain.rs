@@ -202,7 +202,8 @@ fn names(names: &[String]) -> String {
     }
 }
 
-fn day(seconds: i64) -> String {
+/// A date, from seconds since 1970.
+pub(in crate::cli) fn day(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(
         |_| seconds.to_string(),
         |time| time.strftime("%Y-%m-%d").to_string(),

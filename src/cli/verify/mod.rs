@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+pub(super) use self::chain::day;
 use super::{ConfigFile, exit};
 
 #[derive(Args)]

@@ -15,8 +15,9 @@ use super::super::engine::{Loaded, load};
 use super::super::{complain, exit, print};
 use super::Arguments;
 use crate::config::Config;
+use crate::report::logged::{self, Attribution};
+use crate::report::reported;
 use crate::report::reported::Evidence;
-use crate::report::{logged, reported};
 use crate::serve::engine::{Engine, Memory};
 use crate::serve::sessions::{Case, SessionJudge, judge_options};
 
@@ -66,7 +67,13 @@ fn sessions(path: &Path) -> Result<Vec<LoggedSession>, String> {
         }
     }
     sessions.extend(correlator.finish());
-    Ok(sessions)
+    let mut attribution = Attribution::default();
+    let mut attributed: Vec<LoggedSession> = sessions
+        .into_iter()
+        .flat_map(|ended| attribution.take(ended))
+        .collect();
+    attributed.extend(attribution.finish());
+    Ok(attributed)
 }
 
 async fn judge(config: &Config, sessions: Vec<LoggedSession>) -> Result<Vec<Judged>, String> {

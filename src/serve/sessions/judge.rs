@@ -106,6 +106,7 @@ impl SessionJudge {
             .answerer
             .in_force_at(next_hop, &profile, case.time)
             .await;
+        let case = &by_its_mx_name(case, &answered);
         let mut verdict = self.by(&answered, case);
         let mut second_look = false;
         if is_worth_a_second_look(&verdict)
@@ -260,6 +261,19 @@ enum Owing<'a> {
     Strange,
     /// The lookups failed.
     Unknown,
+}
+
+/// Postfix reports a host whose MX name is an alias under the name where that leads; duties and policies
+/// go by the name in the MX record (RFC 8461, 4.1).
+fn by_its_mx_name(case: &Case, answered: &Answered) -> Case {
+    let mut case = case.clone();
+    let findings = answered.findings.as_deref();
+    if let Some(host) = &mut case.session.mx_host
+        && let Some(finding) = findings.and_then(|findings| findings.host_named(&host.0))
+    {
+        *host = finding.host.clone();
+    }
+    case
 }
 
 fn first(verdict: SessionVerdict) -> Judgement {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::intake::Intake;
 use super::judge::Case;
 use crate::adapters::mail_log::LogEntry;
-use crate::report::logged;
+use crate::report::logged::{self, Attribution};
 use crate::report::reported::Evidence;
 use crate::world::{SessionSource, Timing};
 
@@ -21,7 +21,7 @@ pub(super) async fn judge(
     intake: Arc<Intake>,
     closing: CancellationToken,
 ) {
-    let mut correlator = Correlator::new();
+    let (mut correlator, mut attribution) = (Correlator::new(), Attribution::default());
     let mut sweeps = interval(BETWEEN_SWEEPS);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -33,9 +33,14 @@ pub(super) async fn judge(
                 None => break,
             },
         };
-        take(ended, &intake).await;
+        for ended in ended {
+            take(attribution.take(ended), &intake).await;
+        }
     }
-    take(correlator.finish(), &intake).await;
+    for ended in correlator.finish() {
+        take(attribution.take(ended), &intake).await;
+    }
+    take(attribution.finish(), &intake).await;
 }
 
 fn feed(correlator: &mut Correlator, entry: &LogEntry) -> Vec<LoggedSession> {

@@ -93,8 +93,8 @@ async fn flush<S: AsyncWrite + Unpin>(stream: &mut S, output: &mut Vec<u8>) -> R
     if output.is_empty() {
         return Ok(());
     }
-    // Whoever does not read its answers must not hold memory for ever.
-    let written = timeout(IDLE, stream.write_all(output)).await;
+    // Whoever does not read its answers must not hold memory and a place for long.
+    let written = timeout(ANSWERING, stream.write_all(output)).await;
     output.clear();
     match written {
         Ok(Ok(())) => Ok(()),
@@ -104,5 +104,7 @@ async fn flush<S: AsyncWrite + Unpin>(stream: &mut S, output: &mut Vec<u8>) -> R
 
 /// A reporter may hold its connection through a quiet night; one that is dead holds a place.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
+/// A reporter that reads at all has room for an answer within this.
+const ANSWERING: Duration = Duration::from_secs(30);
 /// Answers to lines that came together leave together, up to this size.
 const FLUSH_AT: usize = 64 * 1024;

@@ -92,7 +92,7 @@ impl<'a> Owed<'a> {
             demand: Demand::Nothing,
             authorities,
         };
-        if let Some((duty, demand)) = by_operator(verdict, &own, finding) {
+        if let Some((duty, demand)) = by_operator(verdict, &own, findings, finding) {
             return Ok(Self {
                 duty,
                 demand,
@@ -199,6 +199,7 @@ impl<'a> Owed<'a> {
 fn by_operator(
     verdict: &Verdict,
     own: &Owed<'_>,
+    findings: Option<&Findings>,
     finding: Option<&HostFinding>,
 ) -> Option<(Duty, Demand)> {
     if matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit) {
@@ -215,8 +216,10 @@ fn by_operator(
             (Duty::OwnWebPki, Demand::Names(names.clone()))
         }
         // What the DNS holds was not asked for a pinned level: whoever judges asks it first.
+        Answer::Dane | Answer::DaneOnly if findings.is_none() => return None,
+        Answer::Dane if finding.is_none() && has_secure_set(findings) => return None,
         Answer::Dane | Answer::DaneOnly => {
-            (by_dane(&verdict.answer, own, finding?), Demand::Nothing)
+            (by_dane(&verdict.answer, own, finding), Demand::Nothing)
         }
         Answer::Temp => (Duty::Refuse, Demand::Nothing),
         Answer::NotFound => return None,
@@ -225,13 +228,13 @@ fn by_operator(
 
 /// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set has not
 /// (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
-fn by_dane(level: &Answer, own: &Owed<'_>, finding: &HostFinding) -> Duty {
+fn by_dane(level: &Answer, own: &Owed<'_>, finding: Option<&HostFinding>) -> Duty {
     let is_failed = |addresses: &AddressFinding| matches!(addresses, AddressFinding::Failed(_));
-    let failed = match &finding.dane {
+    let failed = finding.is_some_and(|finding| match &finding.dane {
         DaneFinding::Failed(_) => true,
         DaneFinding::NotAsked => is_failed(&finding.ipv4) || is_failed(&finding.ipv6),
         _ => false,
-    };
+    });
     let secure = own.dane.as_ref();
     match secure.filter(|dane| dane.mx == SecurityStatus::Secure) {
         Some(dane) if dane.records.is_usable() => Duty::Dane,

@@ -9,6 +9,7 @@
 )]
 
 mod agility;
+mod by_rule;
 mod der;
 mod disorder;
 mod end_entity;
@@ -17,12 +18,15 @@ mod forge;
 mod judge;
 mod names;
 mod old;
+mod owed;
 mod path;
+mod pins;
 mod policies;
 mod raw_keys;
 mod resumed;
 mod scene;
 mod trust_anchor;
+mod web_pki;
 
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;

@@ -25,7 +25,7 @@ pub const DELIVERY_LIMIT: usize = 1000;
 /// The most connections that are remembered as origins of reused ones.
 pub const ORIGIN_LIMIT: usize = 4096;
 
-/// How many sweeps a session that was not sent may be quiet for: long enough for the slowest
+/// How many sweeps a session without an end may be quiet for: long enough for the slowest
 /// server, if a sweep comes every ten seconds (Postfix itself waits 600 s for the end of data).
 pub const PATIENCE: u32 = 65;
 
@@ -144,14 +144,14 @@ impl Correlator {
     }
 
     /// Ends the sessions that nothing more is to be expected of, though their process has not gone
-    /// on: those that were sent and had no line since the last sweep, and those that had none for
-    /// [`PATIENCE`] sweeps. For a log that is followed, every ten seconds or so; all recipients of a
-    /// message are logged within a moment of its being taken.
+    /// on: those with a delivery, or whose host was given up, that had no line since the last sweep, and
+    /// those that had none for [`PATIENCE`] sweeps. For a log that is followed, every ten seconds or so;
+    /// all recipients of a message are logged within a moment of its being taken.
     pub fn sweep(&mut self) -> Vec<LoggedSession> {
         let quiet = self.open.take_if(|open| {
             let quiet = open.quiet;
             open.quiet += 1;
-            quiet >= PATIENCE || quiet >= 1 && open.is_sent()
+            quiet >= PATIENCE || quiet >= 1 && open.is_settled()
         });
         let mut ended = Vec::new();
         for ((index, _), open) in quiet {

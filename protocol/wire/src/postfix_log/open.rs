@@ -140,9 +140,10 @@ impl Open {
         self.session.starttls.get_or_insert(LoggedStarttls::NotUsed);
     }
 
-    /// Whether a server has taken the message, so that no further delivery is to be waited for.
-    pub(super) fn is_sent(&self) -> bool {
-        self.session.delivered() == Some(DeliveryStatus::Sent)
+    /// Whether nothing more is to be waited for: Postfix logs all recipients of a message in one go, and
+    /// goes on to the next host once it has given one up.
+    pub(super) fn is_settled(&self) -> bool {
+        self.session.delivered().is_some() || self.stage == Stage::Over
     }
 
     /// Whether a delivery of this session may still come that would look like one without TLS.

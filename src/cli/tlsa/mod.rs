@@ -1,4 +1,9 @@
-//! `hoplock tlsa`: the TLSA records for a certificate, ready for a zone file.
+//! `hoplock tlsa`: the TLSA records for a certificate, ready for a zone file; with a host, against what
+//! is published for it and what it serves.
+
+mod compare;
+mod published;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,9 +14,10 @@ use hoplock_policy::tlsa::TlsaRecord;
 use hoplock_policy::verify::Certificate;
 
 use super::certificates::{Contents, read};
-use super::{complain, exit, print};
+use super::{ConfigFile, complain, exit, print};
 
 #[derive(Args)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// Certificates in PEM or DER form, the server's own first; or a public key in PEM form.
     #[arg(value_name = "FILE.pem")]
@@ -28,50 +34,66 @@ pub(super) struct Arguments {
     /// Every combination of usage, selector and matching type.
     #[arg(long, conflicts_with_all = ["usage", "selector", "matching"])]
     all: bool,
-    /// The mail host; its records are compared with what is published, and what it serves.
+    /// The mail host: the records are compared with what is published for it and with what it serves.
     #[arg(long, value_name = "H")]
     host: Option<String>,
     /// The port, as the name of the records has it.
     #[arg(long, value_name = "P", default_value_t = 25)]
     port: u16,
+    /// The name to say in EHLO; without it the one that Postfix says, else this machine's.
+    #[arg(long, value_name = "NAME", requires = "host")]
+    helo: Option<String>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// A host to compare with, and where its records stand (RFC 6698, 3).
+struct Place {
+    host: DomainName,
+    port: u16,
+    owner: DomainName,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match records(arguments) {
-        Ok(text) => {
-            print(&text);
-            exit::FINE
-        }
+    let prepared = read(&arguments.file).and_then(|contents| {
+        let records = wanted(arguments, &contents)?;
+        Ok((records, place(arguments)?, contents))
+    });
+    let (records, place, contents) = match prepared {
+        Ok(prepared) => prepared,
         Err(why) => {
             complain(&why);
-            exit::bad_input()
+            return exit::bad_input();
         }
-    }
+    };
+    let Some(place) = place else {
+        let lines: Vec<String> = records.iter().map(|own| format!("{own}\n")).collect();
+        print(&lines.concat());
+        return exit::FINE;
+    };
+    let file = compare::File {
+        contents,
+        records,
+        demanded: is_choosy(arguments),
+    };
+    compare::run(arguments, &place, &file)
 }
 
-fn records(arguments: &Arguments) -> Result<String, String> {
-    let contents = read(&arguments.file)?;
-    let owner = owner(arguments)?;
-    let mut text = String::new();
-    for record in wanted(arguments, &contents)? {
-        match &owner {
-            Some(owner) => text.push_str(&format!("{owner}. IN TLSA {record}\n")),
-            None => text.push_str(&format!("{record}\n")),
-        }
-    }
-    Ok(text)
+/// The operator says which records there should be.
+fn is_choosy(arguments: &Arguments) -> bool {
+    let chosen = [&arguments.usage, &arguments.selector, &arguments.matching];
+    chosen.iter().any(|chosen| !chosen.is_empty())
 }
 
-/// RFC 6698, 3: where the records stand.
-fn owner(arguments: &Arguments) -> Result<Option<DomainName>, String> {
-    let Some(host) = &arguments.host else {
+fn place(arguments: &Arguments) -> Result<Option<Place>, String> {
+    let Some(text) = &arguments.host else {
         return Ok(None);
     };
-    let name = DomainName::parse(host).map_err(|why| format!("{host:?} is no host: {why}"))?;
-    let owner = TlsaBaseDomain(name).owner(arguments.port);
-    owner
-        .map(Some)
-        .ok_or_else(|| format!("{host:?} is too long for a TLSA record below it"))
+    let host = DomainName::parse(text).map_err(|why| format!("{text:?} is no host: {why}"))?;
+    let owner = TlsaBaseDomain(host.clone()).owner(arguments.port);
+    let owner = owner.ok_or_else(|| format!("{text:?} is too long for a TLSA record below it"))?;
+    let port = arguments.port;
+    Ok(Some(Place { host, port, owner }))
 }
 
 fn wanted(arguments: &Arguments, contents: &Contents) -> Result<Vec<TlsaRecord>, String> {
@@ -124,3 +146,11 @@ fn of(
         })
         .collect()
 }
+
+const HELP: &str = "\
+Without --host the records are printed, and nothing is asked of anybody. With --host they are looked up \
+below it, every address of the host is spoken to, and a table says which records are published, which \
+fit the file, and which fit what the host serves.
+
+Exit status: 0 the records were printed, or file, records and host agree; 1 they do not agree, or could \
+not be compared; 2 bad input.";
