@@ -1,5 +1,7 @@
 //! What is to stand in a certificate, field by field (RFC 5280, 4.1), and its octets.
 
+use std::collections::BTreeSet;
+
 use super::der;
 use super::extension::{Content, Extension, Known};
 use super::keys::{Digest, Key, Signatory};
@@ -84,6 +86,22 @@ impl Certificate {
         self.extensions.len() < before
     }
 
+    /// One cannot be read, says nothing, or stands there twice (RFC 5280, 4.2).
+    pub fn has_flawed_extensions(&self) -> bool {
+        let mut mended = self.clone();
+        mended.mend_extensions();
+        mended.extensions.len() < self.extensions.len()
+    }
+
+    /// Takes those away.
+    pub fn mend_extensions(&mut self) {
+        let mut known = BTreeSet::new();
+        self.extensions.retain(|one| {
+            let is_sound = !matches!(one.content, Content::Broken(_) | Content::KeyUsage(0));
+            is_sound && known.insert(one.known())
+        });
+    }
+
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
@@ -117,7 +135,7 @@ impl Certificate {
                 .iter()
                 .filter(|extension| !there.extensions.contains(extension))
                 .map(Extension::known)
-                .collect::<std::collections::BTreeSet<Known>>()
+                .collect::<BTreeSet<Known>>()
         };
         let mut extensions = only_here(self, other);
         extensions.extend(only_here(other, self));

@@ -10,21 +10,16 @@ impl Bench {
     /// Counts a difference under its reason, or keeps it as one without.
     pub(super) fn compare(&mut self, trial: &Trial) {
         self.compare_usable(trial);
-        let who = match (trial.theirs.accepted(), trial.ours.accepted()) {
-            (Some(depth), Some(own)) if depth != own => {
-                let dump = dump::text(trial, "another depth");
-                return self.tally.unexplained.push(dump);
-            }
-            (Some(_), None) => Side::OpenSsl,
-            (None, Some(_)) => Side::We,
+        let (what, who) = match (trial.theirs.accepted(), trial.ours.accepted()) {
+            // We found something nearer or farther that OpenSSL did not.
+            (Some(depth), Some(own)) if depth != own => ("another depth", Side::We),
+            (Some(_), None) => ("another verdict", Side::OpenSsl),
+            (None, Some(_)) => ("another verdict", Side::We),
             _ => return,
         };
         match self.reason(&trial.plan, who) {
             Some(difference) => *self.tally.explained.entry(difference.reason).or_default() += 1,
-            None => {
-                let dump = dump::text(trial, "another verdict");
-                self.tally.unexplained.push(dump);
-            }
+            None => self.tally.unexplained.push(dump::text(trial, what)),
         }
     }
 

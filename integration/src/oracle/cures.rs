@@ -3,11 +3,13 @@
 
 use super::certificate::{Certificate, Damage, Version};
 use super::differences::{
-    LONGEST_PATH, is_odd_leaf, is_outside_of_profile, is_signed_unusually, is_unreadable,
+    LONGEST_PATH, is_odd_leaf, is_outside_of_profile, is_signed_unusually, is_signed_weakly,
+    is_unreadable,
 };
-use super::extension::{Content, Extension, Known, Purpose};
+use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Key};
 use super::plan::{Of, Plan};
+use super::subject::Encoding;
 
 /// Every certificate, changed in one way.
 fn each(plan: &Plan, mut change: impl FnMut(&mut Certificate)) -> Vec<Plan> {
@@ -77,8 +79,8 @@ pub(super) fn nearer_anchor(plan: &Plan) -> Vec<Plan> {
     vec![cured]
 }
 
-/// Keys of P-256 in the place of those that our library does not verify with.
-pub(super) fn usual_keys(plan: &Plan) -> Vec<Plan> {
+/// Keys of P-256 in the place of those that our library does not verify with, and digests of today.
+pub(super) fn usual_signatures(plan: &Plan) -> Vec<Plan> {
     let mut known: Vec<(Key, Key)> = Vec::new();
     let mut usual = |key: Key| {
         if !is_signed_unusually(key.algorithm) {
@@ -109,7 +111,7 @@ pub(super) fn usual_keys(plan: &Plan) -> Vec<Plan> {
     let cured = each(plan, |one| {
         one.key = usual(one.key);
         let by = usual(one.signed_by);
-        if by != one.signed_by {
+        if by != one.signed_by || is_signed_weakly(one) {
             one.signed_by = by;
             one.digest = by.algorithm.usual_digest();
         }
@@ -146,9 +148,12 @@ pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
         if one.damage == Some(Damage::LongLength) {
             one.damage = None;
         }
-        one.extensions.retain(|extension| {
-            !(extension.critical && matches!(extension.content, Content::Broken(_)))
-        });
+        one.mend_extensions();
+        if place == leaf {
+            for attribute in &mut one.subject.0 {
+                attribute.encoding = Encoding::Utf8;
+            }
+        }
         if let Some(Content::ExtendedKeyUsage(purposes)) = one.extension(Known::ExtendedKeyUsage)
             && purposes.contains(&Purpose::Gated)
         {
@@ -163,7 +168,15 @@ pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
             }));
         }
     }
-    vec![cured]
+    // OpenSSL may not have taken a certificate for the issuer's and looked for the bare key instead.
+    let mut hidden = plan.clone();
+    let key = hidden.record().data.of.clone();
+    hidden.shown.retain(|place| key != Of::Certificate(*place));
+    if hidden.shown.is_empty() {
+        vec![cured]
+    } else {
+        vec![cured, hidden]
+    }
 }
 
 /// No constraints that are hard to weigh.
@@ -180,11 +193,29 @@ pub(super) fn a_second_earlier(plan: &Plan) -> Vec<Plan> {
     vec![cured]
 }
 
-/// Digests of today.
-pub(super) fn usual_digests(plan: &Plan) -> Vec<Plan> {
-    each(plan, |one| {
-        one.digest = one.signed_by.algorithm.usual_digest()
-    })
+/// Names without a dot at the end.
+pub(super) fn no_dots(plan: &Plan) -> Vec<Plan> {
+    let strip = |text: &mut Vec<u8>| {
+        if text.ends_with(b".") {
+            text.pop();
+        }
+    };
+    let mut cured = plan.clone();
+    let leaf = &mut cured.certificates[plan.shown[0]];
+    leaf.subject
+        .0
+        .iter_mut()
+        .for_each(|one| strip(&mut one.text));
+    for extension in &mut leaf.extensions {
+        if let Content::AlternativeNames(names) = &mut extension.content {
+            for name in names {
+                if let AlternativeName::Dns(text) = name {
+                    strip(text);
+                }
+            }
+        }
+    }
+    vec![cured]
 }
 
 /// Of so many issuers every choice is tried.

@@ -3,9 +3,10 @@
 
 use super::certificate::{Certificate, Damage, Version};
 use super::cures;
-use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
+use super::extension::{AlternativeName, Content, Known, Purpose};
 use super::keys::{Algorithm, Digest};
 use super::plan::Plan;
+use super::subject::{Attribute, Encoding};
 
 /// A reason to differ.
 #[derive(Debug)]
@@ -60,14 +61,18 @@ pub const ALL: &[Difference] = &[
         cures: cures::nearer_anchor,
     },
     Difference {
-        requirement: "CM-10",
-        reason: "a signature that aws-lc does not verify: RSA below 2048 bits, secp256k1, Ed448",
+        requirement: "CM-19",
+        reason: "a signature that is not taken: RSA below 2048 bits, secp256k1, Ed448, or an old digest \
+                 right below a bare key, where OpenSSL does not look at it",
         side: Side::OpenSsl,
         applies: |plan| {
-            let mut near = plan.near();
-            is_anchored(plan) && near.any(|one| is_signed_unusually(one.signed_by.algorithm))
+            is_anchored(plan)
+                && plan.near().any(|one| {
+                    is_signed_unusually(one.signed_by.algorithm)
+                        || has_bare_key(plan) && is_signed_weakly(one)
+                })
         },
-        cures: cures::usual_keys,
+        cures: cures::usual_signatures,
     },
     Difference {
         requirement: "CM-10",
@@ -98,11 +103,11 @@ pub const ALL: &[Difference] = &[
         cures: cures::a_second_earlier,
     },
     Difference {
-        requirement: "CM-19",
-        reason: "an old digest right below a bare key; OpenSSL does not look at that one",
-        side: Side::OpenSsl,
-        applies: |plan| has_bare_key(plan) && plan.near().any(is_signed_weakly),
-        cures: cures::usual_digests,
+        requirement: "CM-30",
+        reason: "a trailing dot is no part of a name",
+        side: Side::We,
+        applies: |plan| is_anchored(plan) && plan.shown_certificates().next().is_some_and(has_dot),
+        cures: cures::no_dots,
     },
 ];
 
@@ -149,18 +154,15 @@ fn has_outsiders(plan: &Plan) -> bool {
             .any(|one| is_outside_of_profile(one, one == leaf))
 }
 
-/// Not of version 3, not DER, a leaf that calls itself an authority, an issuer that does not, a critical
-/// extension that cannot be read, or Netscape's server-gated crypto in the place of server
-/// authentication (CM-19).
+/// Not of version 3, not DER, a leaf that calls itself an authority, an issuer that does not, an extension
+/// that cannot be read or stands twice, a leaf's name in two octets for each character, or Netscape's
+/// server-gated crypto in the place of server authentication (CM-19).
 pub(super) fn is_outside_of_profile(certificate: &Certificate, is_leaf: bool) -> bool {
     let is_gated = match certificate.extension(Known::ExtendedKeyUsage) {
         Some(Content::ExtendedKeyUsage(purposes)) => {
             purposes.contains(&Purpose::Gated) && !purposes.contains(&Purpose::Server)
         }
         _ => false,
-    };
-    let is_obscure = |extension: &Extension| {
-        extension.critical && matches!(extension.content, Content::Broken(_))
     };
     let is_authority = matches!(
         certificate.extension(Known::BasicConstraints),
@@ -169,10 +171,12 @@ pub(super) fn is_outside_of_profile(certificate: &Certificate, is_leaf: bool) ->
             ..
         })
     );
+    let is_wide = |attribute: &Attribute| attribute.encoding == Encoding::Bmp;
     certificate.version != Version::Three
         || certificate.damage == Some(Damage::LongLength)
         || is_gated
-        || certificate.extensions.iter().any(is_obscure)
+        || certificate.has_flawed_extensions()
+        || is_leaf && certificate.subject.common_names().any(is_wide)
         || is_authority == is_leaf
 }
 
@@ -186,12 +190,7 @@ fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
     else {
         return false;
     };
-    let has_wildcard = match plan.leaf().extension(Known::AlternativeNames) {
-        Some(Content::AlternativeNames(names)) => names
-            .iter()
-            .any(|name| matches!(name, AlternativeName::Dns(text) if text.starts_with(b"*"))),
-        _ => false,
-    };
+    let has_wildcard = names(plan.leaf()).any(|name| name.starts_with(b"*"));
     let excludes_host = excluded
         .iter()
         .any(|name| matches!(name, AlternativeName::Dns(_)));
@@ -208,8 +207,25 @@ pub(super) fn is_signed_unusually(by: Algorithm) -> bool {
     )
 }
 
-fn is_signed_weakly(certificate: &Certificate) -> bool {
+pub(super) fn is_signed_weakly(certificate: &Certificate) -> bool {
     matches!(certificate.digest, Digest::Md5 | Digest::Sha1)
+}
+
+fn has_dot(leaf: &Certificate) -> bool {
+    names(leaf).any(|name| name.ends_with(b"."))
+}
+
+/// DNS-IDs, and the common names for want of them.
+fn names(leaf: &Certificate) -> impl Iterator<Item = &[u8]> {
+    let listed = match leaf.extension(Known::AlternativeNames) {
+        Some(Content::AlternativeNames(names)) => &names[..],
+        _ => &[],
+    };
+    let listed = listed.iter().filter_map(|name| match name {
+        AlternativeName::Dns(text) => Some(&text[..]),
+        _ => None,
+    });
+    listed.chain(leaf.subject.common_names().map(|name| &name.text[..]))
 }
 
 fn has_bare_key(plan: &Plan) -> bool {
@@ -234,7 +250,9 @@ fn has_rivals(plan: &Plan) -> bool {
             .iter()
             .filter(|other| other.subject == one.issuer && other != &one)
             .collect();
-        let is_choice = issuers.iter().any(|issuer| **issuer != *issuers[0]);
+        // A bare key is not among them.
+        let is_choice = has_bare_key(plan) && !issuers.is_empty()
+            || issuers.iter().any(|issuer| **issuer != *issuers[0]);
         let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer));
         is_choice || is_warned
     })

@@ -38,6 +38,7 @@ fn params(certificate: &Certificate) -> Option<CertificateParams> {
     let plain = certificate.maker == Maker::Rcgen
         && certificate.version == Version::Three
         && certificate.damage.is_none()
+        && !certificate.has_flawed_extensions()
         && certificate.not_before >= 0
         && matches!(certificate.serial[..], [1..=0x7f, ..]);
     if !plain {

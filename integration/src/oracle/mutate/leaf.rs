@@ -192,84 +192,81 @@ pub const ODD: Mutations = Mutations(&[
     },
 ]);
 
-/// The same, and what DANE-EE minds.
-pub(super) const ALL: Mutations = Mutations(&{
-    const MORE: [Mutation; 11] = [
-        Mutation {
-            name: "leaf: issued anew, with the same key",
-            breaks: Neither,
-            apply: |rng, plan| {
-                reissue(plan, 0, |leaf, _| {
-                    leaf.serial = crate::oracle::draw::serial(rng)
-                })
-            },
+/// DANE-EE minds some of it.
+pub(super) const WORSE: Mutations = Mutations(&[
+    Mutation {
+        name: "leaf: issued anew, with the same key",
+        breaks: Neither,
+        apply: |rng, plan| {
+            reissue(plan, 0, |leaf, _| {
+                leaf.serial = crate::oracle::draw::serial(rng)
+            })
         },
-        Mutation {
-            name: "leaf: issued anew, with another key",
-            breaks: EndEntity,
-            apply: |rng, plan| {
-                let other = key(rng, Algorithm::P256, &plan.certificates);
-                reissue(plan, 0, |leaf, _| leaf.key = other)
-            },
+    },
+    Mutation {
+        name: "leaf: issued anew, with another key",
+        breaks: EndEntity,
+        apply: |rng, plan| {
+            let other = key(rng, Algorithm::P256, &plan.certificates);
+            reissue(plan, 0, |leaf, _| leaf.key = other)
         },
-        Mutation {
-            name: "leaf: another key, with the record of this one",
-            breaks: Neither,
-            apply: unusual_key,
+    },
+    Mutation {
+        name: "leaf: another key, with the record of this one",
+        breaks: Neither,
+        apply: unusual_key,
+    },
+    Mutation {
+        name: "leaf: the same key under another algorithm",
+        breaks: EndEntity,
+        apply: |_, plan| {
+            reissue(plan, 0, |leaf, _| {
+                leaf.damage = Some(Damage::OtherKeyAlgorithm)
+            })
         },
-        Mutation {
-            name: "leaf: the same key under another algorithm",
-            breaks: EndEntity,
-            apply: |_, plan| {
-                reissue(plan, 0, |leaf, _| {
-                    leaf.damage = Some(Damage::OtherKeyAlgorithm)
-                })
-            },
+    },
+    Mutation {
+        name: "leaf: a key of an unknown algorithm",
+        breaks: Both,
+        apply: |_, plan| damage(plan, Damage::UnknownKey),
+    },
+    Mutation {
+        name: "leaf: cut short",
+        breaks: Both,
+        apply: |_, plan| damage(plan, Damage::Truncated),
+    },
+    Mutation {
+        name: "leaf: something behind it",
+        breaks: Both,
+        apply: |_, plan| damage(plan, Damage::Trailing),
+    },
+    Mutation {
+        name: "leaf: no certificate at all",
+        breaks: Both,
+        apply: |_, plan| damage(plan, Damage::Noise),
+    },
+    Mutation {
+        name: "leaf: a padded serial number",
+        breaks: Both,
+        apply: |_, plan| serial_padded(plan.leaf_mut()),
+    },
+    Mutation {
+        name: "leaf: BER",
+        breaks: Neither,
+        apply: |_, plan| damage(plan, Damage::LongLength),
+    },
+    Mutation {
+        name: "leaf: for another host",
+        breaks: Anchor,
+        apply: |rng, plan| {
+            let other = format!("{}.elsewhere.invalid", crate::oracle::draw::word(rng));
+            put(
+                plan,
+                Content::AlternativeNames(vec![AlternativeName::dns(other)]),
+            )
         },
-        Mutation {
-            name: "leaf: a key of an unknown algorithm",
-            breaks: Both,
-            apply: |_, plan| damage(plan, Damage::UnknownKey),
-        },
-        Mutation {
-            name: "leaf: cut short",
-            breaks: Both,
-            apply: |_, plan| damage(plan, Damage::Truncated),
-        },
-        Mutation {
-            name: "leaf: something behind it",
-            breaks: Both,
-            apply: |_, plan| damage(plan, Damage::Trailing),
-        },
-        Mutation {
-            name: "leaf: no certificate at all",
-            breaks: Both,
-            apply: |_, plan| damage(plan, Damage::Noise),
-        },
-        Mutation {
-            name: "leaf: a padded serial number",
-            breaks: Both,
-            apply: |_, plan| serial_padded(plan.leaf_mut()),
-        },
-        Mutation {
-            name: "leaf: BER",
-            breaks: Neither,
-            apply: |_, plan| damage(plan, Damage::LongLength),
-        },
-        Mutation {
-            name: "leaf: for another host",
-            breaks: Anchor,
-            apply: |rng, plan| {
-                let other = format!("{}.elsewhere.invalid", crate::oracle::draw::word(rng));
-                put(
-                    plan,
-                    Content::AlternativeNames(vec![AlternativeName::dns(other)]),
-                )
-            },
-        },
-    ];
-    MORE
-});
+    },
+]);
 
 fn put(plan: &mut Plan, content: Content) -> bool {
     plan.leaf_mut().put(Extension::plain(content));
