@@ -136,6 +136,9 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     fn holds(&self, path: &[&Read<'a>], anchor: &Anchor<'a>) -> Result<(), Reason> {
+        if !self.leaf.is_sound() {
+            return Err(Reason::CertificateUnreadable);
+        }
         for issuer in path {
             if !issuer.is_sound() {
                 return Err(Reason::CertificateUnreadable);
