@@ -14,6 +14,7 @@ mod page;
 mod query;
 mod rule;
 mod serve;
+mod sessions;
 mod status;
 mod table;
 mod tlsa;
@@ -48,6 +49,8 @@ enum Command {
     Tlsa(tlsa::Arguments),
     /// How the running daemon is, and its alarms.
     Status(status::Arguments),
+    /// What became of TLS sessions, from the journal of the running daemon.
+    Sessions(sessions::Arguments),
     /// What the running daemon keeps.
     #[command(subcommand)]
     Cache(cache::Command),
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Tlsa(arguments) => tlsa::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Sessions(arguments) => sessions::run(&arguments),
         Command::Cache(command) => cache::run(&command),
         Command::Rule(command) => rule::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
