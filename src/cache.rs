@@ -26,6 +26,9 @@ pub struct Entry<A> {
     pub findings: Arc<Findings>,
     /// What was known of the resolver while it was gathered.
     pub under: Validation,
+    /// The evidence before it, where there was any that demanded something: sessions are judged by what
+    /// was in force when they happened (SV-04).
+    pub earlier: Option<Arc<Findings>>,
     /// Failed gatherings in a row; decides how long this failure is kept.
     failures: u32,
     /// How long from its gathering the entry may be used.
@@ -95,6 +98,10 @@ impl<A> FindingsCache<A> {
         let next_hop = findings.next_hop.clone();
         let previous = self.entry(&next_hop);
         let told = Mutex::new(previous.as_ref().and_then(|previous| previous.told()));
+        let earlier = previous
+            .as_ref()
+            .filter(|_| demanding || self.demanding.peek(&next_hop).is_some())
+            .map(|previous| Arc::clone(&previous.findings));
         let failures = match previous {
             _ if !findings.has_failure() => 0,
             Some(previous) => previous.failures.saturating_add(1),
@@ -109,6 +116,7 @@ impl<A> FindingsCache<A> {
         let entry = Arc::new(Entry {
             findings: Arc::new(findings),
             under,
+            earlier,
             failures,
             lifetime,
             answers,

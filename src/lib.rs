@@ -11,6 +11,7 @@
 //! * [`cache`]: findings by next hop.
 //! * [`adapters`]: the real world: DNS, policy hosts, time.
 //! * [`discover`]: from a next hop to findings; the only reasoning that waits.
+//! * [`report`]: sessions that were judged.
 //! * [`store`]: what outlives one answer.
 //! * [`world`]: the questions to the outside, as traits.
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod discover;
 pub mod metrics;
+pub mod report;
 pub mod serve;
 pub mod store;
 pub mod world;
@@ -33,6 +35,7 @@ pub mod fuzzing {
     pub use crate::adapters::dns::fuzzing::{dns_message, resolv_conf};
     pub use crate::adapters::https::fuzzing::policy_response;
     pub use crate::adapters::postfix::fuzzing::postconf;
+    pub use crate::adapters::smtp::openssl::fuzzing::openssl_output;
     pub use crate::config::fuzzing::config;
     pub use crate::serve::fuzzing::{host_field, stored_rule};
     pub use crate::store::sqlite::fuzzing::state;

@@ -1,10 +1,11 @@
-//! One struct of counters. Labels come from [`Reason`] and the verdict's word only: never a domain.
+//! One struct of counters. Labels come from [`Reason`] and the words of verdicts only: never a domain.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hoplock_policy::law::Verdict;
+use hoplock_policy::moment::Moment;
 use hoplock_policy::reason::Reason;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -13,10 +14,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::report::Sessions;
+
 /// All figures of one daemon.
 pub struct Metrics {
     registry: Registry,
     answers: Family<AnswerLabels, Counter>,
+    sessions: Family<SessionLabels, Counter>,
+    sessions_dropped: Family<DroppedLabels, Counter>,
+    session_alarms: Gauge,
     /// Answers given from findings that were kept.
     pub cached: Counter,
     /// Connections turned away because all places were taken.
@@ -71,6 +77,17 @@ struct AnswerLabels {
     reason: ReasonLabel,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SessionLabels {
+    outcome: &'static str,
+    reason: ReasonLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabels {
+    why: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ReasonLabel(Reason);
 
@@ -93,6 +110,9 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("hoplock"),
             answers: Family::default(),
+            sessions: Family::default(),
+            sessions_dropped: Family::default(),
+            session_alarms: Gauge::default(),
             cached: Counter::default(),
             turned_away: Counter::default(),
             connections: Gauge::default(),
@@ -151,6 +171,21 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
+        registry.register(
+            "sessions",
+            "Judged sessions by outcome and reason",
+            metrics.sessions.clone(),
+        );
+        registry.register(
+            "sessions_dropped",
+            "Reports not judged, and sessions not kept in the journal",
+            metrics.sessions_dropped.clone(),
+        );
+        registry.register(
+            "session_alarms",
+            "Destinations with sessions below their policy in the last hour",
+            metrics.session_alarms.clone(),
+        );
         let turned_away = metrics.turned_away.clone();
         registry.register("connections_turned_away", "No place was free", turned_away);
         registry.register(
@@ -180,6 +215,26 @@ impl Metrics {
             reason: ReasonLabel(verdict.reason),
         };
         self.answers.get_or_create(&labels).inc();
+    }
+
+    /// Takes over what is counted of sessions.
+    pub fn take_over(&self, sessions: &Sessions, now: Moment) {
+        for ((outcome, reason), count) in sessions.totals() {
+            let labels = SessionLabels {
+                outcome: outcome.word(),
+                reason: ReasonLabel(reason),
+            };
+            let shown = self.sessions.get_or_create(&labels);
+            shown.inner().store(count, Ordering::Relaxed);
+        }
+        for (why, count) in sessions.dropped() {
+            let labels = DroppedLabels { why: why.word() };
+            let shown = self.sessions_dropped.get_or_create(&labels);
+            shown.inner().store(count, Ordering::Relaxed);
+        }
+        let alarms = sessions.alarms().count(now);
+        self.session_alarms
+            .set(i64::try_from(alarms).unwrap_or(i64::MAX));
     }
 
     /// A minute is over.

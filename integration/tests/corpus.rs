@@ -30,6 +30,12 @@ fn host_field() {
     replay("host_field", fuzzing::host_field);
 }
 
+/// The seeds and all that the fuzzer found.
+#[test]
+fn openssl_output() {
+    replay("openssl_output", fuzzing::openssl_output);
+}
+
 /// ST-06, ST-08, ST-09, ST-11: the seeds and all that the fuzzer found.
 #[test]
 fn policy_response() {

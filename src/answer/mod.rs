@@ -23,6 +23,7 @@ mod answered;
 mod gather;
 mod memory;
 mod renew;
+mod sessions;
 mod waiting;
 
 pub use self::answered::{Answered, Settings};
@@ -47,6 +48,8 @@ pub struct Answerer {
     waiting: WaitingMail,
     /// The profiles that were asked for.
     asked: DashMap<String, ()>,
+    /// When destinations were last looked up anew for a session's sake.
+    looked_again: DashMap<NextHop, Duration>,
 }
 
 /// What happened so far, for metrics.
@@ -84,6 +87,7 @@ impl Answerer {
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
             asked: DashMap::new(),
+            looked_again: DashMap::new(),
         }
     }
 

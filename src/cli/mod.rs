@@ -2,17 +2,23 @@
 //! closed pipe, and is plain where it does not speak to a terminal.
 
 mod cache;
+mod certificates;
+mod check;
 mod completions;
 mod config;
 mod control;
 mod doctor;
 mod engine;
 mod man;
+mod page;
 mod query;
 mod rule;
 mod serve;
+mod sessions;
 mod status;
 mod table;
+mod tlsa;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,8 +41,16 @@ enum Command {
     Query(query::Arguments),
     /// The answer with all its evidence, and what the MTA will do.
     Explain(query::Arguments),
+    /// Speak to every host of a destination now, and say whether it keeps what it owes.
+    Check(check::Arguments),
+    /// Judge sessions: a chain of certificates, session reports, a log of Postfix.
+    Verify(verify::Arguments),
+    /// The TLSA records for a certificate, ready for a zone file.
+    Tlsa(tlsa::Arguments),
     /// How the running daemon is, and its alarms.
     Status(status::Arguments),
+    /// What became of TLS sessions, from the journal of the running daemon.
+    Sessions(sessions::Arguments),
     /// What the running daemon keeps.
     #[command(subcommand)]
     Cache(cache::Command),
@@ -70,7 +84,11 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Query(arguments) => query::run(&arguments, query::Depth::Answer),
         Command::Explain(arguments) => query::run(&arguments, query::Depth::Evidence),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Tlsa(arguments) => tlsa::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Sessions(arguments) => sessions::run(&arguments),
         Command::Cache(command) => cache::run(&command),
         Command::Rule(command) => rule::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
@@ -98,13 +116,23 @@ mod exit {
     pub(super) fn not_reachable() -> ExitCode {
         ExitCode::from(3)
     }
+    /// Nothing can be said for certain, or nobody was reached.
+    pub(super) fn inconclusive() -> ExitCode {
+        ExitCode::from(4)
+    }
 }
 
 /// Prints to standard output; a reader that went away is no error of ours.
 fn print(text: &str) {
+    let _ = is_read(text);
+}
+
+/// The same, and whether anybody still reads.
+fn is_read(text: &str) -> bool {
     use std::io::Write as _;
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.is_ok()
 }
 
 /// Ends a command: its text and status, or why it failed.

@@ -100,22 +100,32 @@ fn page(value: &Value) -> String {
             number(value, "/cache/ahead_of_expiry")
         ),
     );
-    let answers = value
-        .pointer("/answers_last_hour")
-        .and_then(Value::as_object);
-    let answers: Vec<String> = answers
-        .into_iter()
-        .flatten()
-        .map(|(word, count)| format!("{word} {count}"))
-        .collect();
-    let none = answers.is_empty();
+    let answers = counts(value, "/answers_last_hour");
     fact(
         "last hour",
-        if none {
+        if answers.is_empty() {
             "no answers".to_owned()
         } else {
-            answers.join(", ")
+            let words = answers
+                .iter()
+                .map(|(word, count)| format!("{word} {count}"));
+            words.collect::<Vec<_>>().join(", ")
         },
+    );
+    let sessions = counts(value, "/sessions_last_hour");
+    let sessions = sessions
+        .iter()
+        .map(|(outcome, count)| format!("{count} {outcome}"));
+    let sessions = sessions.collect::<Vec<_>>().join(", ");
+    let none = sessions.is_empty();
+    fact(
+        "sessions",
+        format!(
+            "in the last hour: {}; {} in the journal, {} of them failed",
+            if none { "none" } else { sessions.as_str() },
+            number(value, "/journal/sessions"),
+            number(value, "/journal/failed")
+        ),
     );
     for rule in list(value, "/rules") {
         let until = rule.pointer("/expires").and_then(Value::as_str);
@@ -132,6 +142,15 @@ fn page(value: &Value) -> String {
         );
     }
     lines.join("\n") + "\n"
+}
+
+/// Numbers by word.
+fn counts(value: &Value, pointer: &str) -> Vec<(String, u64)> {
+    let counts = value.pointer(pointer).and_then(Value::as_object);
+    let counts = counts.into_iter().flatten();
+    counts
+        .map(|(word, count)| (word.clone(), count.as_u64().unwrap_or(0)))
+        .collect()
 }
 
 pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {

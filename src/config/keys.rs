@@ -69,6 +69,15 @@ const fn later<T>(
     }
 }
 
+fn digest_order(order: &[u8]) -> String {
+    let word = |matching: &u8| {
+        let known = super::sections::DIGESTS.iter();
+        let found = known.clone().find(|(_, own)| own == matching);
+        found.map_or("", |(word, _)| *word)
+    };
+    list(order.iter().map(word))
+}
+
 /// Every key of the sections that have fixed names.
 #[rustfmt::skip]
 pub const KEYS: &[Key<Config>] = &[
@@ -81,8 +90,8 @@ pub const KEYS: &[Key<Config>] = &[
     key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", "", |c| optional(c.listen.group.as_ref())),
     later("listen", "policy", "[]", "Postfix policy delegation", ""),
     later("listen", "readsocket", "[]", "Exim", ""),
-    later("listen", "sessions", "[]", "session reports as JSON lines", ""),
-    later("listen", "tlsrpt", "[]", "datagrams of libtlsrpt", ""),
+    key("listen", "sessions", "[]", "session reports as JSON lines; a unix socket keeps strangers off", "SV-11", |c| list(&c.listen.sessions)),
+    key("listen", "tlsrpt", "[]", "datagrams of libtlsrpt: \"unix:/PATH\" or \"systemd:NAME\"", "RP-16", |c| list(&c.listen.tlsrpt)),
     later("listen", "milter", "[]", "milter", ""),
     later("listen", "dns", "[]", "synthetic TXT answers", ""),
     key("dns", "servers", "[]", "\"IP\" or \"IP:PORT\"; none: those of resolv.conf, watched", "MX-15", |c| list(&c.dns.servers)),
@@ -103,18 +112,22 @@ pub const KEYS: &[Key<Config>] = &[
     key("dane", "map_pkix_usages", "false", "read usage 0 as 2 and usage 1 as 3", "TU-02", |c| c.dane.tlsa.map_pkix_usages.to_string()),
     key("dane", "complete_ca_set", "false", "digests of usage 0 count too, when mapped", "TU-03", |c| c.dane.tlsa.complete_ca_set.to_string()),
     key("dane", "trust_anchor_digests", "true", "digests of trust anchors count", "TU-08", |c| c.dane.tlsa.trust_anchor_digests.to_string()),
-    later("dane", "ta_check_dates", "false", "reject expired trust anchors everywhere", "CM-17"),
+    key("dane", "ta_check_dates", "false", "sessions: an expired trust anchor authenticates nothing, also where it is an intermediate", "CM-17", |c| c.dane.verify.ta_check_dates.to_string()),
+    key("dane", "common_name", "true", "sessions: the subject's name counts under DANE-TA where no other name is in the certificate", "CM-28", |c| c.dane.verify.common_name.to_string()),
+    key("dane", "multi_label_wildcards", "false", "sessions: a wildcard covers more than one label under DANE-TA", "CM-29", |c| c.dane.verify.multi_label_wildcards.to_string()),
+    key("dane", "digest_order", "[\"sha512\", \"sha256\"]", "sessions: digests of TLSA records, strongest first", "CM-25", |c| digest_order(&c.dane.verify.digest_order)),
     key("limits", "connections", "10000", "connections of mail servers at once", "FT-03", |c| c.limits.connections.to_string()),
     key("limits", "lookups", "256", "DNS lookups in flight at once", "MX-20", |c| c.limits.lookups.to_string()),
     key("limits", "cache_entries", "100000", "destinations kept", "CA-06", |c| c.limits.cache_entries.to_string()),
     key("limits", "mx_hosts", "32", "hosts examined for one destination; the rest counts as failed", "MX-20", |c| c.limits.mx_hosts.to_string()),
-    later("limits", "journal_days", "14", "days that session reports are kept", ""),
+    key("limits", "journal_days", "14", "days that judged sessions are kept", "", |c| c.limits.journal_days.to_string()),
+    key("limits", "journal_entries", "100000", "judged sessions kept, a quarter of them for those that failed; 0: none", "SV-11", |c| c.limits.journal_entries.to_string()),
     key("log", "level", "\"info\"", "error, warn, info, debug, trace", "", |c| quoted(&c.log.level)),
     key("log", "format", "\"auto\"", "auto, text, json", "", |c| word(words::LOG_FORMATS, c.log.format)),
     key("store", "path", "\"\"", "the state file; empty: in $STATE_DIRECTORY or the user's", "ST-28", |c| optional(c.store.path.as_ref().map(|path| path.display()))),
     later("store", "shared", "\"\"", "redis://… for a fleet", ""),
     later("guard", "enabled", "false", "act at submission", ""),
-    later("sources", "postfix_log", "\"\"", "\"journal\" or a path", ""),
+    key("sources", "postfix_log", "\"\"", "log of Postfix whose sessions are judged: \"journal\" or a path; empty: none", "SV-10", |c| optional(c.sources.postfix_log.as_ref())),
     later("watch", "domains", "[]", "one's own domains", ""),
     later("report", "enabled", "false", "send TLSRPT reports", ""),
     later("report", "collector", "\"hoplock\"", "who counts sessions: hoplock or mta", "RP-16"),

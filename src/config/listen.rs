@@ -13,6 +13,9 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     }
     let socketmap = endpoints(reader, section, "socketmap", &mut seen);
     let http = endpoints(reader, section, "http", &mut seen);
+    let sessions = endpoints(reader, section, "sessions", &mut seen).unwrap_or_default();
+    warn_of_strangers(reader, section, &sessions);
+    let tlsrpt = datagrams(reader, section, "tlsrpt", &mut seen).unwrap_or_default();
     let control = reader
         .text(section, "control")
         .filter(|(text, _)| !text.is_empty());
@@ -26,6 +29,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     Listen {
         socketmap: socketmap.unwrap_or_else(|| vec![Endpoint::Inet(SOCKETMAP.to_owned())]),
         http: http.unwrap_or_else(|| vec![Endpoint::Inet(HTTP.to_owned())]),
+        sessions,
+        tlsrpt,
         control,
         mode: mode.unwrap_or(MODE),
         owner,
@@ -63,6 +68,42 @@ fn endpoints(
         .iter()
         .filter_map(|(text, at)| endpoint(reader, key, text, *at, seen));
     Some(read.collect())
+}
+
+/// SV-11: what keeps strangers from reporting sessions is the mode of the socket.
+fn warn_of_strangers(reader: &mut Reader<'_>, section: &Section<'_>, sessions: &[Endpoint]) {
+    let inet = |own: &&Endpoint| matches!(own, Endpoint::Inet(_));
+    for endpoint in sessions.iter().filter(inet) {
+        let at = reader.at(section, "sessions");
+        let words = format!(
+            "[listen] sessions: every user of this host can report sessions to \"{endpoint}\", and so \
+             raise alarms; use a unix socket, with mode, owner and group"
+        );
+        reader.warn(at, words);
+    }
+}
+
+/// Datagrams are sent to a path; and whoever can report sessions can raise alarms (SV-11).
+fn datagrams(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    seen: &mut Vec<Endpoint>,
+) -> Option<Vec<Endpoint>> {
+    let texts = reader.texts(section, key)?;
+    let mut read = Vec::new();
+    for (text, at) in texts {
+        if matches!(Endpoint::parse(&text), Some(Endpoint::Inet(_))) {
+            let words = format!(
+                "[listen] {key}: {text:?} takes no datagrams of libtlsrpt; write \"unix:/PATH\" or \
+                 \"systemd:NAME\""
+            );
+            reader.error(at, words);
+        } else {
+            read.extend(endpoint(reader, key, &text, at, seen));
+        }
+    }
+    Some(read)
 }
 
 fn endpoint(

@@ -21,6 +21,6 @@ mod words;
 pub use self::complaint::{Complaint, Severity};
 pub use self::keys::{KEYS, Key, PROFILE_KEYS, RULE_KEYS};
 pub use self::types::{
-    Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, StoreConfig,
-    StsConfig,
+    Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, LogSource,
+    Sources, StoreConfig, StsConfig,
 };

@@ -143,7 +143,7 @@ fn read(
         reader.check_keys(&section, name, &known);
         section
     };
-    for name in ["guard", "sources", "watch", "report"] {
+    for name in ["guard", "watch", "report"] {
         // Nothing of these is built; their keys are checked all the same.
         let _: Section<'_> = section(name);
     }
@@ -154,6 +154,7 @@ fn read(
         section("dane"),
     );
     let (limits, log, store) = (section("limits"), section("log"), section("store"));
+    let sources = section("sources");
     Config {
         listen: listen::read(reader, &sockets),
         dns: sections::dns(reader, &dns),
@@ -164,6 +165,7 @@ fn read(
         limits: sections::limits(reader, &limits),
         log: sections::log(reader, &log),
         store: sections::store(reader, &store),
+        sources: sections::sources(reader, &sources),
         rules_directory: sections::path(reader, &top(root), "rules_directory"),
         rules_of_files: BTreeMap::new(),
     }

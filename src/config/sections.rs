@@ -7,11 +7,15 @@ use std::time::Duration;
 use hoplock_policy::law::FirstContact;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::VerifyOptions;
 
 use super::reader::{Reader, Section};
-use super::types::{DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, StoreConfig, StsConfig};
+use super::types::{
+    DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, LogSource, Sources, StoreConfig, StsConfig,
+};
 use super::words;
 use crate::adapters::dns::Trust;
+use crate::world::JournalBounds;
 
 /// The resolver.
 pub(super) fn dns(reader: &mut Reader<'_>, section: &Section<'_>) -> DnsConfig {
@@ -128,8 +132,15 @@ pub(super) fn sts(reader: &mut Reader<'_>, section: &Section<'_>) -> StsConfig {
 
 /// DANE.
 pub(super) fn dane(reader: &mut Reader<'_>, section: &Section<'_>) -> DaneConfig {
+    let digest_order = digest_order(reader, section);
     let mut switch = |key, default| reader.boolean(section, key).unwrap_or(default);
     DaneConfig {
+        verify: VerifyOptions {
+            digest_order,
+            ta_check_dates: switch("ta_check_dates", false),
+            common_name: switch("common_name", true),
+            multi_label_wildcards: switch("multi_label_wildcards", false),
+        },
         enabled: switch("enabled", true),
         half_dane: switch("half_dane", true),
         force_insecure_host_tlsa: switch("force_insecure_host_tlsa", false),
@@ -141,28 +152,80 @@ pub(super) fn dane(reader: &mut Reader<'_>, section: &Section<'_>) -> DaneConfig
     }
 }
 
+/// Digests, strongest first (RFC 7671, 9). SHA-256 must be among them (RFC 7671, 9; TU-09).
+fn digest_order(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<u8> {
+    let Some(texts) = reader.texts(section, "digest_order") else {
+        return VerifyOptions::default().digest_order;
+    };
+    let mut order = Vec::new();
+    for (text, at) in texts {
+        let known = DIGESTS.iter().find(|(word, _)| *word == text);
+        match known {
+            Some((_, matching)) if !order.contains(matching) => order.push(*matching),
+            Some(_) => reader.warn(
+                at,
+                format!("[dane] digest_order: {text:?} stands there twice; keep one"),
+            ),
+            None => reader.error(
+                at,
+                format!("[dane] digest_order: {text:?} is no digest of TLSA records; write \"sha512\" or \"sha256\""),
+            ),
+        }
+    }
+    if !order.contains(&SHA_256) {
+        let at = reader.at(section, "digest_order");
+        reader.error(
+            at,
+            "[dane] digest_order: \"sha256\" must be among them, since every record may use it (RFC 7671, 9)",
+        );
+    }
+    order
+}
+
+/// Matching types by name (RFC 6698, 7.4).
+pub(super) const DIGESTS: &[(&str, u8)] = &[("sha256", SHA_256), ("sha512", 2)];
+const SHA_256: u8 = 1;
+
 /// Bounds.
 pub(super) fn limits(reader: &mut Reader<'_>, section: &Section<'_>) -> Limits {
     let mut bound = |key: &str, default: usize| {
-        let Some(number) = reader.number(section, key) else {
-            return default;
-        };
-        let at = reader.at(section, key);
-        if number == 0 {
-            let words = format!("[limits] {key} = 0 would stop the service; write 1 or more");
-            reader.error(at, words);
-        } else if number > MOST {
-            let words = format!("[limits] {key} = {number} is no limit; write {MOST} or less");
-            reader.error(at, words);
-        }
-        number
+        let zero = "would stop the service; write 1 or more";
+        bounded(reader, section, key, zero, MOST).unwrap_or(default)
     };
     Limits {
         connections: bound("connections", CONNECTIONS),
         lookups: bound("lookups", LOOKUPS),
         cache_entries: bound("cache_entries", CACHE_ENTRIES),
         mx_hosts: bound("mx_hosts", MX_HOSTS),
+        journal_days: {
+            let zero = "would keep nothing; write 1 or more, or journal_entries = 0";
+            let days = bounded(reader, section, "journal_days", zero, LONGEST_JOURNAL);
+            days.unwrap_or(JournalBounds::DAYS)
+        },
+        journal_entries: {
+            let entries = bounded(reader, section, "journal_entries", "", LARGEST_JOURNAL);
+            entries.unwrap_or(JournalBounds::ENTRIES)
+        },
     }
+}
+
+/// A number up to `most`; with words against it, not nought.
+fn bounded(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    zero: &str,
+    most: usize,
+) -> Option<usize> {
+    let number = reader.number(section, key)?;
+    let at = reader.at(section, key);
+    if number == 0 && !zero.is_empty() {
+        reader.error(at, format!("[limits] {key} = 0 {zero}"));
+    } else if number > most {
+        let words = format!("[limits] {key} = {number} is no limit; write {most} or less");
+        reader.error(at, words);
+    }
+    Some(number)
 }
 
 /// The log.
@@ -180,6 +243,30 @@ pub(super) fn store(reader: &mut Reader<'_>, section: &Section<'_>) -> StoreConf
     StoreConfig {
         path: path(reader, section, "path"),
     }
+}
+
+/// Where sessions are reported, beside the sockets.
+pub(super) fn sources(reader: &mut Reader<'_>, section: &Section<'_>) -> Sources {
+    const KEY: &str = "postfix_log";
+    let Some((text, at)) = reader
+        .text(section, KEY)
+        .filter(|(text, _)| !text.is_empty())
+    else {
+        return Sources { postfix_log: None };
+    };
+    let postfix_log = match text.as_str() {
+        "journal" => Some(LogSource::Journal),
+        path if path.starts_with('/') && !path.contains('\0') => Some(LogSource::File(path.into())),
+        _ => {
+            let words = format!(
+                "[sources] {KEY} = {text:?} is no log; write \"journal\" for that of systemd, or the \
+                 path of a file from the root on"
+            );
+            reader.error(at, words);
+            None
+        }
+    };
+    Sources { postfix_log }
 }
 
 /// A path; the empty text stands for none.
@@ -205,4 +292,8 @@ const CACHE_ENTRIES: usize = 100_000;
 const MX_HOSTS: usize = 32;
 /// Above this the bounds bound nothing.
 const MOST: usize = 10_000_000;
+/// Ten years.
+const LONGEST_JOURNAL: usize = 3_650;
+/// Some 400 MB, which stand in a file that is checked whole at each start: less than a second then.
+const LARGEST_JOURNAL: usize = 1_000_000;
 const LOG_LEVEL: &str = "info";

@@ -12,6 +12,7 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::rules::{RulePattern, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::VerifyOptions;
 
 use crate::adapters::dns::Trust;
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub log: LogConfig,
     /// State.
     pub store: StoreConfig,
+    /// Where sessions are reported.
+    pub sources: Sources,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
     /// The file of each rule that came from the rules directory.
@@ -49,6 +52,10 @@ pub struct Listen {
     pub socketmap: Vec<Endpoint>,
     /// HTTP.
     pub http: Vec<Endpoint>,
+    /// Session reports as JSON lines.
+    pub sessions: Vec<Endpoint>,
+    /// Datagrams of libtlsrpt: unix ones.
+    pub tlsrpt: Vec<Endpoint>,
     /// Control; none: beside the store.
     pub control: Option<Endpoint>,
     /// Mode of unix sockets.
@@ -115,6 +122,8 @@ pub struct DaneConfig {
     pub force_insecure_host_tlsa: bool,
     /// Which records are usable.
     pub tlsa: TlsaOptions,
+    /// How sessions are judged by them.
+    pub verify: VerifyOptions,
 }
 
 /// Bounds.
@@ -128,6 +137,26 @@ pub struct Limits {
     pub cache_entries: usize,
     /// Hosts examined for one destination.
     pub mx_hosts: usize,
+    /// Days that judged sessions are kept.
+    pub journal_days: usize,
+    /// How many of them at most; 0: none.
+    pub journal_entries: usize,
+}
+
+/// Where sessions are reported, beside the sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// The log of Postfix; none: it is not read.
+    pub postfix_log: Option<LogSource>,
+}
+
+/// Where a log is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// The journal of systemd.
+    Journal,
+    /// A file, also after it was rotated.
+    File(PathBuf),
 }
 
 /// Log.
@@ -218,6 +247,15 @@ impl Endpoint {
                         .parse::<std::net::IpAddr>()
                         .is_ok_and(|address| address.is_loopback())
             }
+        }
+    }
+}
+
+impl fmt::Display for LogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal => f.write_str("journal"),
+            Self::File(path) => write!(f, "{}", path.display()),
         }
     }
 }

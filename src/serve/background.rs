@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::admin::Admin;
 use super::rulebook::Standing;
 use crate::answer::Answerer;
+use crate::world::Clock as _;
 
 /// Refreshes policies and renews findings as they come due; never ends.
 pub(super) async fn every_second(answerer: Arc<Answerer>) {
@@ -18,6 +19,30 @@ pub(super) async fn every_second(answerer: Arc<Answerer>) {
     loop {
         ticks.tick().await;
         drop(answerer.background());
+    }
+}
+
+/// Has judged sessions written; never ends. Alarms that stood before the start are taken over first.
+pub(super) async fn journal(admin: Arc<Admin>) {
+    let (sessions, clock) = (&admin.sessions, &admin.engine.clock);
+    match sessions.begin(clock.now()).await {
+        Ok(counts) if counts.is_empty() => {}
+        Ok(counts) => {
+            let words = counts
+                .iter()
+                .map(|(outcome, count)| format!("{count} {}", outcome.word()));
+            let words = words.collect::<Vec<_>>().join(", ");
+            tracing::info!("sessions of the last 24 hours in the journal: {words}");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the journal cannot be read: alarms of sessions begin anew");
+        }
+    }
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        sessions.second();
     }
 }
 
@@ -30,6 +55,7 @@ pub(super) async fn every_minute(admin: Arc<Admin>) {
         ticks.tick().await;
         admin.metrics.minute();
         let now = admin.engine.answerer.world().clock.now();
+        admin.sessions.minute(now);
         for listed in admin.rulebook.list(now.wall).await {
             let pattern = listed.rule.pattern.to_string();
             // A rule added at run time and one of the configuration may share a pattern.

@@ -18,11 +18,13 @@ use super::conversation::{converse, turn_away};
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
 use super::rulebook::Rulebook;
+use super::sessions;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
 use crate::adapters::dns::self_test;
 use crate::answer::Answerer;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::report::Sessions;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +74,13 @@ pub async fn run(
     }
     let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
-    let answerer = Arc::clone(&engine.answerer);
+    let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
     let admin = Arc::new(Admin {
         engine,
         rulebook,
         metrics: Arc::clone(&metrics),
         connections: connections.clone(),
+        sessions: Arc::new(Sessions::new(journal)),
     });
     let hall = Hall {
         answerer: &answerer,
@@ -100,6 +103,7 @@ pub async fn run(
         hall.admin(listener, &admin, Role::Control);
     }
     tracing::info!(endpoint = %control, "control socket");
+    let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
     for name in handed_over.left() {
         tracing::warn!(
             "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
@@ -111,6 +115,7 @@ pub async fn run(
     watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
     watching.spawn(background::every_second(Arc::clone(&answerer)));
     watching.spawn(background::every_minute(Arc::clone(&admin)));
+    watching.spawn(background::journal(Arc::clone(&admin)));
     watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
     while let Told::Reload = signals.next().await {
@@ -120,6 +125,7 @@ pub async fn run(
                 answerer.reload_discovery(discover_options(&new));
                 let (admin, own_dane) = (Arc::clone(&admin), Arc::clone(&own_dane));
                 let settings = settings(&new);
+                intake.judge.reload(sessions::judge_options(&new));
                 // A disk that hangs must not keep the next signal from being heard.
                 tokio::spawn(async move {
                     admin.rulebook.reload(settings).await;
@@ -242,7 +248,9 @@ enum Role {
 fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
     let limits = |config: &Config| {
         let limits = &config.limits;
-        (limits.connections, limits.lookups, limits.cache_entries)
+        let journal = (limits.journal_days, limits.journal_entries);
+        let table = (limits.connections, limits.lookups, limits.cache_entries);
+        (table, journal)
     };
     [
         ("[listen]", start.listen != new.listen),
@@ -254,6 +262,7 @@ fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
         ("[limits]", limits(start) != limits(new)),
         ("[log]", start.log != new.log),
         ("[store]", start.store != new.store),
+        ("[sources]", start.sources != new.sources),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))
@@ -346,6 +355,8 @@ mod tests {
                 &["[limits]", "[log]"],
             ),
             ("[store]\npath = \"/nowhere/hoplock.db\"", &["[store]"]),
+            ("[limits]\njournal_days = 7", &["[limits]"]),
+            ("[sources]\npostfix_log = \"journal\"", &["[sources]"]),
         ] {
             assert_eq!(taken_at_start(&start, &config(text)), expected, "{text}");
         }

@@ -3,22 +3,25 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
 use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::OwnDane;
+use rustls_pki_types::TrustAnchor;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
-use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError};
+use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError, authorities};
 use crate::adapters::postfix::OwnDaneProbe;
 use crate::answer::{Answerer, Settings};
 use crate::config::Config;
 use crate::discover::DiscoverOptions;
+use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::world::{Clock as _, Resolver as _, Store, World};
+use crate::world::{Clock as _, Journal, JournalBounds, Resolver as _, Store, World};
 
 /// Everything that gives answers.
 pub struct Engine {
@@ -28,12 +31,16 @@ pub struct Engine {
     pub dns: Arc<DnsStub>,
     /// How many root certificates vouch for policy hosts.
     pub roots: usize,
+    /// Those authorities, for judging sessions.
+    pub authorities: Vec<TrustAnchor<'static>>,
     /// Looks at Postfix.
     pub own_dane: Arc<OwnDaneProbe>,
     /// Tells the time.
     pub clock: Arc<SystemClock>,
     /// Where state is kept; none: in this process alone.
     pub state_file: Option<String>,
+    /// Keeps judged sessions.
+    pub journal: Arc<dyn Journal>,
 }
 
 /// Where an engine remembers.
@@ -63,7 +70,7 @@ impl Engine {
     /// [`EngineError`] where something that the configuration names cannot be used.
     pub async fn start(config: &Config, memory: &Memory) -> Result<Self, EngineError> {
         let clock = Arc::new(SystemClock::new());
-        let store = store(config, memory, clock.now())?;
+        let (store, journal) = store(config, memory, clock.now())?;
         let servers = servers(config);
         let dns = DnsStub::new(dns_options(config), &servers);
         let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
@@ -71,6 +78,7 @@ impl Engine {
         tokio::join!(self_test::test(&dns), own_dane.look());
         let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
         let roots = fetcher.roots();
+        let authorities = authorities(&config.sts.roots)?;
         let world = World {
             resolver: dns.clone(),
             policy_fetcher: Arc::new(fetcher),
@@ -88,12 +96,14 @@ impl Engine {
             answerer: Arc::new(answerer),
             dns,
             roots,
+            authorities,
             own_dane,
             clock,
             state_file: match memory {
                 Memory::InProcess => None,
                 Memory::File(path) => Some(path.display().to_string()),
             },
+            journal,
         })
     }
 
@@ -176,12 +186,30 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-fn store(config: &Config, memory: &Memory, now: Moment) -> Result<Arc<dyn Store>, EngineError> {
-    let entries = config.limits.cache_entries;
+type Stores = (Arc<dyn Store>, Arc<dyn Journal>);
+
+fn store(config: &Config, memory: &Memory, now: Moment) -> Result<Stores, EngineError> {
+    let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
     Ok(match memory {
-        Memory::InProcess => Arc::new(MemoryStore::new(entries)),
-        Memory::File(path) => Arc::new(SqliteStore::open(path, entries, now)?),
+        Memory::InProcess => (
+            Arc::new(MemoryStore::new(entries)),
+            Arc::new(MemoryJournal::new(bounds)),
+        ),
+        Memory::File(path) => {
+            let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
+            (store.clone(), store)
+        }
     })
+}
+
+/// How long sessions are kept, and how many.
+#[must_use]
+pub fn journal_bounds(config: &Config) -> JournalBounds {
+    let days = u64::try_from(config.limits.journal_days).unwrap_or(u64::MAX);
+    JournalBounds {
+        age: Duration::from_secs(days.saturating_mul(86_400)),
+        entries: config.limits.journal_entries,
+    }
 }
 
 /// The name servers that are asked.

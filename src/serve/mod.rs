@@ -3,6 +3,7 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
 
@@ -16,4 +17,5 @@ pub mod engine;
 pub mod fuzzing;
 pub mod listen;
 pub mod rulebook;
+pub mod sessions;
 pub mod sockets;

@@ -4,9 +4,10 @@
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixDatagram, UnixListener};
 
 use super::listen::{Listener, OwnedPath};
+use super::sessions::tlsrpt::Datagrams;
 use crate::config::{Endpoint, Listen};
 
 /// A socket that cannot be bound; names the place and the cure.
@@ -53,7 +54,7 @@ pub enum BindError {
     /// A socket of systemd's cannot be listened at.
     #[error(
         "the socket {name:?} of systemd's cannot be listened at: {error}; it must be a stream \
-             (ListenStream=)"
+             (ListenStream=), for [listen] tlsrpt datagrams (ListenDatagram=)"
     )]
     HandedOver {
         /// Its name.
@@ -88,6 +89,14 @@ impl HandedOver {
 
     /// All of that name: a .socket unit with two `ListenStream=` lines hands over two.
     fn take(&mut self, name: &str) -> Result<Vec<Listener>, BindError> {
+        self.take_with(name, listener)
+    }
+
+    fn take_with<T>(
+        &mut self,
+        name: &str,
+        open: impl Fn(&mut listenfd::ListenFd, usize) -> std::io::Result<T>,
+    ) -> Result<Vec<T>, BindError> {
         let mut taken = Vec::new();
         for (index, own) in self.names.iter_mut().enumerate() {
             if own.as_deref() == Some(name) {
@@ -95,7 +104,7 @@ impl HandedOver {
                     name: name.to_owned(),
                     error,
                 };
-                taken.push(listener(&mut self.sockets, index).map_err(broken)?);
+                taken.push(open(&mut self.sockets, index).map_err(broken)?);
                 *own = None;
             }
         }
@@ -193,6 +202,53 @@ async fn bind_for(
     }
 }
 
+/// Binds a socket for datagrams, or takes one from systemd.
+///
+/// # Errors
+/// [`BindError`] names the place and the cure.
+pub async fn bind_datagrams(
+    endpoint: &Endpoint,
+    listen: &Listen,
+    handed_over: &mut HandedOver,
+) -> Result<Vec<Datagrams>, BindError> {
+    let access = Access {
+        mode: listen.mode,
+        owner: listen.owner.as_deref(),
+        group: listen.group.as_deref(),
+    };
+    match endpoint {
+        Endpoint::Systemd(name) => handed_over.take_with(name, datagrams),
+        Endpoint::Unix(path) => {
+            make_folder(path).map_err(|error| BindError::Folder {
+                place: endpoint.to_string(),
+                cure: cure(&error),
+                error,
+            })?;
+            remove_stale(path)?;
+            let socket = UnixDatagram::bind(path).map_err(|error| bind_error(endpoint, error))?;
+            let path = give(path, &access)?;
+            Ok(vec![Datagrams {
+                socket,
+                path: Some(path),
+            }])
+        }
+        Endpoint::Inet(_) => Err(bind_error(
+            endpoint,
+            std::io::Error::other("datagrams are taken from unix sockets only"),
+        )),
+    }
+}
+
+fn datagrams(sockets: &mut listenfd::ListenFd, index: usize) -> std::io::Result<Datagrams> {
+    let socket = sockets.take_unix_datagram(index)?;
+    let socket = socket.ok_or(std::io::ErrorKind::NotFound)?;
+    socket.set_nonblocking(true)?;
+    Ok(Datagrams {
+        socket: UnixDatagram::from_std(socket)?,
+        path: None,
+    })
+}
+
 /// One level at most: a missing `/var/spool/postfix` means that there is no Postfix, not that it
 /// should be made.
 fn make_folder(path: &Path) -> std::io::Result<()> {
@@ -211,6 +267,18 @@ fn bind_unix(path: &Path, access: &Access<'_>) -> Result<Listener, BindError> {
     };
     remove_stale(path)?;
     let listener = UnixListener::bind(path).map_err(failed)?;
+    let owned = give(path, access)?;
+    Ok(Listener::Unix(listener, Some(owned)))
+}
+
+/// Gives a socket that was just bound its mode, group and owner; it goes when that fails.
+fn give(path: &Path, access: &Access<'_>) -> Result<OwnedPath, BindError> {
+    let place = || format!("unix:{}", path.display());
+    let failed = |error: std::io::Error| BindError::Bind {
+        place: place(),
+        cure: cure(&error),
+        error,
+    };
     let owned = OwnedPath::new(PathBuf::from(path));
     let mode = std::fs::Permissions::from_mode(access.mode);
     std::fs::set_permissions(path, mode).map_err(failed)?;
@@ -232,7 +300,7 @@ fn bind_unix(path: &Path, access: &Access<'_>) -> Result<Listener, BindError> {
     // The owner last: whoever gives a socket away cannot change its group any more.
     given("group", access.group, (None, group), GROUP_CURE)?;
     given("owner", access.owner, (owner, None), OWNER_CURE)?;
-    Ok(Listener::Unix(listener, Some(owned)))
+    Ok(owned)
 }
 
 /// A socket left by a daemon that was killed is removed; one that somebody answers at is not, nor

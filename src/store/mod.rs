@@ -1,7 +1,10 @@
-//! What outlives one answer: MTA-STS policies, destinations seen with DANE, rules given at run time.
+//! What outlives one answer: MTA-STS policies, destinations seen with DANE, rules given at run time, and
+//! the journal of sessions.
 //!
 //! * [`memory`]: as long as the process; also the shelf in front of the others.
+//! * [`journal`]: the journal, as long as the process; and the room in front of the other one.
 //! * [`sqlite`]: one file on this host.
 
+pub mod journal;
 pub mod memory;
 pub mod sqlite;

@@ -16,9 +16,15 @@ use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::OwnDaneSeen;
 
+pub use self::journal::{
+    Journal, JournalBounds, JournalEntry, JournalFigures, JournalQuery, Judged, MatchedKind,
+    MatchedText, SessionSource, Timing,
+};
 pub use self::patience::Patience;
 
+mod journal;
 mod patience;
+pub mod probe;
 pub mod scripted;
 
 /// What a question to the world returns: something to wait for.

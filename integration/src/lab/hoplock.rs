@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -24,9 +25,11 @@ impl Hoplock {
         let binary = std::env::var_os("HOPLOCK_BIN").expect("HOPLOCK_BIN names the binary");
         let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
         let text = format!(
-            "[listen]\ncontrol = \"unix:{0}/control.sock\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
+            "[listen]\ncontrol = \"unix:{0}/control.sock\"\ntlsrpt = [\"unix:{0}/hoplock-tlsrpt\"]\n\
+             mode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
              [store]\npath = \"{0}/state.db\"\n",
-            folder.display()
+            folder.display(),
+            beside.display()
         );
         fs::write(&config, text).unwrap();
         let log = folder.join("hoplock.log");
@@ -65,8 +68,9 @@ impl Hoplock {
             .stderr(log)
             .stdin(Stdio::null());
         let child = command.spawn().unwrap();
-        until("hoplock's socket", Duration::from_secs(20), || {
-            TcpStream::connect("127.0.0.1:8425").is_ok()
+        let control = config.with_file_name("control.sock");
+        until("hoplock's sockets", Duration::from_secs(20), || {
+            TcpStream::connect("127.0.0.1:8425").is_ok() && UnixStream::connect(&control).is_ok()
         });
         child
     }

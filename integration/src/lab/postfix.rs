@@ -61,7 +61,7 @@ impl Postfix {
              inet_protocols = ipv4\nmynetworks = 127.0.0.0/8\nmaillog_file = {0}/log\n\
              maillog_file_prefixes = {0}\nalias_maps =\nalias_database =\n\
              smtpd_relay_restrictions = permit_mynetworks, reject\n\
-             smtp_tls_security_level = may\nsmtp_tls_loglevel = 1\nsmtp_tls_CAfile = {1}/ca.pem\n\
+             smtp_tls_security_level = may\nsmtp_tls_loglevel = 2\nsmtp_tls_CAfile = {1}/ca.pem\n\
              smtp_tls_policy_maps = {map}\nsmtp_dns_support_level = dnssec\n\
              smtp_tls_connection_reuse = no\nsmtp_connection_cache_on_demand = no\n\
              minimal_backoff_time = 1s\nmaximal_backoff_time = 4000s\nqueue_run_delay = 4000s\n\
@@ -122,6 +122,24 @@ impl Postfix {
                 .arg(&self.folder)
                 .arg("-f"),
         );
+    }
+
+    /// Changes one setting, and has it taken over.
+    pub fn reconfigure(&self, setting: &str) {
+        let root = self.root.as_deref();
+        must(
+            program(root, "postconf")
+                .arg("-c")
+                .arg(&self.folder)
+                .args(["-e", setting]),
+        );
+        must(
+            program(root, "postfix")
+                .arg("-c")
+                .arg(&self.folder)
+                .arg("reload"),
+        );
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     pub fn log(&self) -> String {

@@ -1,26 +1,16 @@
 //! The attributes for Postfix 3.10: accepted, reported with, and enforced.
 
-use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
-
+use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 
 /// What a real Postfix 3.10 makes of `policy_type` and its companions.
-pub(super) fn attributes(lab: &mut Lab<'_>, mapped: &Mapped, reports: &UnixDatagram) {
+pub(super) fn attributes(lab: &mut Lab<'_>, mapped: &Mapped, relay: &Relay) {
     let log = mapped.postfix.log();
     lab.report.check(!log.contains("invalid attribute"), || {
         "Postfix 3.10 does not know an attribute".to_owned()
     });
     // PF-13: the datagram for the domain that asks for reports speaks of the policy.
-    reports
-        .set_read_timeout(Some(Duration::from_secs(2)))
-        .unwrap();
-    let mut all = String::new();
-    let mut datagram = vec![0; 65_536];
-    while let Ok(length) = reports.recv(&mut datagram) {
-        all.push_str(&String::from_utf8_lossy(&datagram[..length]));
-        all.push('\n');
-    }
+    let all = relay.seen().join("\n");
     for words in ["sts.test", "mode: enforce", "mx: *.sts.test"] {
         lab.report.check(all.contains(words), || {
             format!("no TLSRPT datagram holds {words:?}: {all}")

@@ -130,6 +130,13 @@ impl Plan {
         self.record(&format!("_25._tcp.{host}. 300 IN TLSA {record}"));
     }
 
+    /// A domain that wants reports on TLS (RFC 8460, 3).
+    pub fn asks_for_reports(&mut self, domain: &str) {
+        self.record(&format!(
+            "_smtp._tls.{domain}. 300 IN TXT \"v=TLSRPTv1; rua=mailto:r@{domain}\""
+        ));
+    }
+
     /// An MTA-STS record and a policy host with this behaviour and certificate.
     pub fn sts(&mut self, domain: &str, behaviour: Behaviour, flaw: Flaw) {
         self.sts_at(domain, 300, behaviour, flaw);

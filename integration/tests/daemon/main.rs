@@ -2,6 +2,8 @@
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`orders`]: rules at run time, and looking at the daemon.
+//! * [`reports`]: sessions as they are reported.
+//! * [`sessions`]: what is seen of judged sessions.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +16,8 @@
 
 mod orders;
 mod process;
+mod reports;
+mod sessions;
 mod sockets;
 mod state_file;
 

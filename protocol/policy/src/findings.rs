@@ -54,6 +54,24 @@ impl Findings {
         reply.answer.aliases().last()
     }
 
+    /// The host that is reached under this name: its own, or what that is an alias of. Some mail servers
+    /// report the latter.
+    #[must_use]
+    pub fn host_named(&self, name: &DomainName) -> Option<&HostFinding> {
+        let own = self.hosts.iter().find(|finding| finding.host.0 == *name);
+        own.or_else(|| {
+            let leads_there = |finding: &&HostFinding| {
+                self.lookups.iter().any(|reply| {
+                    let asked = &reply.question;
+                    matches!(asked.record_type, RecordType::A | RecordType::Aaaa)
+                        && asked.name == finding.host.0
+                        && reply.answer.aliases().last() == Some(name)
+                })
+            };
+            self.hosts.iter().find(leads_there)
+        })
+    }
+
     /// True where a lookup that the answer may rest on failed: such findings are kept only briefly.
     #[must_use]
     pub fn has_failure(&self) -> bool {

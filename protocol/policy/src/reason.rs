@@ -112,6 +112,10 @@ reasons! {
     CipherUnauthenticated => "cipher-unauthenticated",
     /// The host only offers what this program's TLS lacks: no verdict.
     PeerTooOld => "peer-too-old",
+    /// No connection to the host came about.
+    HostNotReached => "host-not-reached",
+    /// The host spoke, and did not let us come as far as TLS: it takes nobody, or not us.
+    HostNotReady => "host-not-ready",
     /// A session with a host that should have got none.
     HostRefused => "host-refused",
     /// The destination has no such host.
@@ -156,8 +160,12 @@ reasons! {
     PinNoMatch => "pin-no-match",
     /// The MTA-STS policy in force does not permit the host (RFC 8461, 4.1).
     StsHostNotListed => "sts-host-not-listed",
-    /// The mail server itself reports that the certificate failed.
+    /// The mail server itself says that the session was authenticated; nothing else was reported.
+    MtaVerified => "mta-verified",
+    /// The mail server itself says that the session failed.
     MtaRefused => "mta-refused",
+    /// The mail server used a weaker policy than was in force.
+    MtaPolicyWeaker => "mta-policy-weaker",
 }
 
 impl fmt::Display for Reason {

@@ -1,5 +1,5 @@
-//! Replays the corpus of the fuzz targets `netstring` and `socketmap`, so that what a fuzzer once
-//! found is checked in every run, without a fuzzer.
+//! Replays the corpus of this crate's fuzz targets, so that what a fuzzer once found is checked in
+//! every run, without a fuzzer.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -18,10 +18,34 @@ fn netstring() {
     replay("netstring", fuzzing::netstring);
 }
 
+/// The seeds and all that the fuzzer found.
+#[test]
+fn smtp_reply() {
+    replay("smtp_reply", fuzzing::smtp_reply);
+}
+
 /// PF-01: the seeds and all that the fuzzer found.
 #[test]
 fn socketmap() {
     replay("socketmap", fuzzing::socketmap);
+}
+
+/// SV-11: the seeds and all that the fuzzer found.
+#[test]
+fn session() {
+    replay("session", fuzzing::session);
+}
+
+/// RP-03: the seeds and all that the fuzzer found.
+#[test]
+fn tlsrpt() {
+    replay("tlsrpt", fuzzing::tlsrpt);
+}
+
+/// SV-01: the seeds and all that the fuzzer found.
+#[test]
+fn postfix_log() {
+    replay("postfix_log", fuzzing::postfix_log);
 }
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -64,5 +88,5 @@ fn each_target_is_replayed_by_its_crate() {
         );
         targets += 1;
     }
-    assert!(targets >= 17, "{targets} targets");
+    assert!(targets >= 20, "{targets} targets");
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 /// A file of roots that cannot be used; the daemon does not start without what it was told to use.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,15 @@ pub enum RootsError {
     Tls(String),
 }
 
-/// The client side of TLS, and how many roots it has.
-pub(super) fn client(files: &[PathBuf]) -> Result<(Arc<ClientConfig>, usize), RootsError> {
+/// Who vouches for certificates by web PKI: the system's authorities, and those of these files.
+///
+/// # Errors
+/// [`RootsError`] names a file that cannot be read or holds none.
+pub fn authorities(files: &[PathBuf]) -> Result<Vec<TrustAnchor<'static>>, RootsError> {
+    Ok(store(files)?.roots)
+}
+
+fn store(files: &[PathBuf]) -> Result<RootCertStore, RootsError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -40,6 +47,12 @@ pub(super) fn client(files: &[PathBuf]) -> Result<(Arc<ClientConfig>, usize), Ro
         let certificates = read(file)?;
         roots.add_parsable_certificates(certificates);
     }
+    Ok(roots)
+}
+
+/// The client side of TLS, and how many roots it has.
+pub(super) fn client(files: &[PathBuf]) -> Result<(Arc<ClientConfig>, usize), RootsError> {
+    let roots = store(files)?;
     let count = roots.len();
     if count == 0 {
         tracing::warn!(

@@ -19,7 +19,7 @@ use hoplock_policy::name::{DomainName, PolicyDomain};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
-pub use self::certificates::RootsError;
+pub use self::certificates::{RootsError, authorities};
 use crate::world::{
     FetchFailure, FetchFailureKind, PolicyFetcher, PolicyResponse, Resolver, Waiting,
 };

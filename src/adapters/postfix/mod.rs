@@ -181,6 +181,13 @@ impl Settings {
     }
 }
 
+/// What Postfix says in its EHLO; `None` where there is no Postfix.
+#[must_use]
+pub fn helo_name() -> Option<String> {
+    let name = postconf(&["-h", "-x", "smtp_helo_name"]).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// Of lines `service/type/parameter = value`.
 fn overrides_of(name: &str, kind: &str, lines: &str) -> BTreeMap<String, String> {
     let front = format!("{name}/{kind}/");

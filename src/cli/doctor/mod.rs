@@ -151,6 +151,7 @@ async fn examine(file: &ConfigFile) -> Findings {
     ours::resolver(&mut findings, &config).await;
     ours::roots(&mut findings, &config);
     ours::sockets(&mut findings, &config).await;
+    ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
     let now = SystemClock::new().now().wall;
     match tokio::task::spawn_blocking(Settings::read).await {

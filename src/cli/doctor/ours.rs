@@ -1,4 +1,4 @@
-//! hoplock's own side: configuration, daemon, resolver, roots, sockets, state, clock.
+//! hoplock's own side: configuration, daemon, resolver, roots, sockets, datagrams, state, clock.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -194,6 +194,46 @@ pub(super) async fn sockets(findings: &mut Findings, config: &Config) {
     }
 }
 
+/// Whether the kernel holds back as many datagrams as mail servers send at once: libtlsrpt does not
+/// wait, so what finds no room is a session that nobody counts.
+pub(super) fn datagrams(findings: &mut Findings, config: &Config) {
+    if !config.listen.tlsrpt.is_empty() {
+        queue(findings, read_number(DATAGRAMS));
+    }
+}
+
+fn queue(findings: &mut Findings, length: Option<u64>) {
+    const CHECK: &str = "datagrams";
+    match length {
+        Some(length) if length >= ENOUGH_DATAGRAMS => findings.fine(
+            CHECK,
+            format!("the kernel holds {length} datagrams of mail servers until they are read"),
+        ),
+        Some(length) => findings.advice(
+            CHECK,
+            format!(
+                "the kernel holds {length} datagrams only: what mail servers report beyond that at one \
+                 moment is lost"
+            ),
+            format!(
+                "write \"net.unix.max_dgram_qlen = {ENOUGH_DATAGRAMS}\" into /etc/sysctl.d/hoplock.conf; \
+                 sysctl --system; then systemctl restart hoplock, since a socket keeps the length that \
+                 it began with"
+            ),
+        ),
+        None => findings.advice(
+            CHECK,
+            format!("{DATAGRAMS} cannot be read: how many datagrams the kernel holds is not known"),
+            "sysctl net.unix.max_dgram_qlen says it where that is possible",
+        ),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "doctor looks at the kernel")]
+fn read_number(path: &str) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
 /// Why a socket does not answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Unanswered {
@@ -325,5 +365,41 @@ fn can_read(path: &Path) -> Result<(), ErrorKind> {
 
 /// The cure of what only this user cannot see.
 const AS_ROOT: &str = "run doctor as root";
+/// How many datagrams wait for a reader, for each socket.
+const DATAGRAMS: &str = "/proc/sys/net/unix/max_dgram_qlen";
+/// What systemd sets at boot; bare kernels have 10.
+const ENOUGH_DATAGRAMS: u64 = 512;
 /// A daemon that is well answers at once.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    /// A queue of a bare kernel is told of, with the line that mends it, where it matters.
+    #[test]
+    fn short_queues_are_told_of() {
+        for (length, state, word) in [
+            (Some(512), State::Fine, "512"),
+            (Some(4_096), State::Fine, "4096"),
+            (Some(10), State::Advice, "max_dgram_qlen = 512"),
+            (None, State::Advice, "sysctl net.unix.max_dgram_qlen"),
+        ] {
+            let mut findings = Findings::default();
+            queue(&mut findings, length);
+            let [finding] = &findings.0[..] else {
+                panic!("{:?}", findings.0);
+            };
+            let words = format!("{} {}", finding.what, finding.cure);
+            assert_eq!(finding.state, state, "{words}");
+            assert!(words.contains(word), "{words}");
+        }
+        let mut findings = Findings::default();
+        let with = Config::parse("[listen]\ntlsrpt = [\"unix:/run/tlsrpt\"]", &[]);
+        datagrams(&mut findings, &with.0.unwrap());
+        assert_eq!(findings.0.len(), 1);
+        datagrams(&mut findings, &Config::default());
+        assert_eq!(findings.0.len(), 1);
+    }
+}

@@ -6,10 +6,12 @@
 //!
 //! * `cache`: what is kept, and forgetting it.
 //! * `rules`: rules at run time.
+//! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
 
 mod cache;
 mod rules;
+mod sessions;
 mod status;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -31,6 +33,7 @@ use super::connections::Connections;
 use super::engine::Engine;
 use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
+use crate::report::Sessions;
 use crate::world::Lasts;
 
 /// What the interface shows.
@@ -43,6 +46,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Connections of mail servers.
     pub connections: Connections,
+    /// Judged sessions.
+    pub sessions: Arc<Sessions>,
 }
 
 /// The interface as routes; `guarded` on TCP.
@@ -55,6 +60,7 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache", get(cache::list))
         .route("/api/v1/cache/show", get(cache::show))
         .route("/api/v1/cache/export", get(cache::export))
+        .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/status", get(status::status));
     match guard {
         Guard::FilePermissions => routes
@@ -216,6 +222,7 @@ impl Admin {
         for (shown, counter) in taken_over {
             shown.inner().store(counter.load(Relaxed), Relaxed);
         }
+        metrics.take_over(&self.sessions, self.engine.answerer.world().clock.now());
         let cached = counted.cached.load(Relaxed);
         metrics.cached.inner().store(cached, Relaxed);
         self.metrics.resolver_validating.set(

@@ -15,7 +15,7 @@ use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
 use super::rules::RuleLine;
-use super::{Admin, time};
+use super::{Admin, sessions, time};
 use crate::serve::rulebook::{Listed, Standing};
 use crate::world::Lasts;
 
@@ -30,6 +30,8 @@ pub(super) struct Status {
     cache: Cache,
     connections: usize,
     answers_last_hour: BTreeMap<&'static str, u64>,
+    sessions_last_hour: BTreeMap<&'static str, u64>,
+    journal: Journal,
     alarms: Vec<Alarm>,
     rules: Vec<RuleLine>,
 }
@@ -67,17 +69,25 @@ struct Cache {
     ahead_of_expiry: u64,
 }
 
+#[derive(Serialize)]
+struct Journal {
+    sessions: usize,
+    failed: usize,
+    /// Since the start.
+    not_kept: u64,
+}
+
 /// Something that somebody should look at.
 #[derive(Serialize)]
 pub(super) struct Alarm {
     /// A stable word.
-    alarm: &'static str,
+    pub(super) alarm: &'static str,
     /// What is the matter, and since when.
-    what: String,
+    pub(super) what: String,
     /// Why, as far as it is known.
-    cause: String,
+    pub(super) cause: String,
     /// What helps.
-    cure: String,
+    pub(super) cure: String,
 }
 
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
@@ -88,6 +98,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
     let counters = answerer.counters();
     let servers = admin.engine.dns.report();
     let seen = world.mta.own_dane();
+    let journal = admin.sessions.journal().figures();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime: admin.engine.clock.running().as_secs(),
@@ -124,6 +135,12 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
         },
         connections: admin.connections.count(),
         answers_last_hour: admin.metrics.last_hour(),
+        sessions_last_hour: admin.sessions.last_hour(now),
+        journal: Journal {
+            sessions: journal.alarms + journal.others,
+            failed: journal.alarms,
+            not_kept: journal.too_many + journal.not_written,
+        },
         alarms: alarms(&admin, &rules, now).await,
         rules: rules
             .iter()
@@ -138,6 +155,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     alarms.extend(own_dane(admin));
     alarms.extend(store(admin));
     alarms.extend(lost_dane(admin, rules, now).await);
+    alarms.extend(sessions::alarms(admin, now));
     for (next_hop, waiting) in admin.engine.answerer.waiting().longer_than(LONG_WAIT, now) {
         let hours = waiting
             .last

@@ -11,6 +11,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
 use rusqlite::{Connection, params};
 
+use super::fuzzing_journal::Journal;
 use super::open::SCHEMAS;
 use super::rows::{self, dane_fields, sum};
 use crate::store::memory::MemoryStore;
@@ -25,13 +26,17 @@ pub fn state(bytes: &[u8]) {
     };
     let file = empty();
     let mut expected = Expected::default();
+    let mut journal = Journal::default();
     while !bytes.is_empty() {
-        match bytes.byte() % 4 {
-            0 => dane_row(&file, &mut bytes, &mut expected),
-            1 => rule_row(&file, &mut bytes, &mut expected),
+        match bytes.byte() {
+            0xf0.. => journal.row(&file, &mut bytes, now),
+            kind if kind % 4 == 0 => dane_row(&file, &mut bytes, &mut expected),
+            kind if kind % 4 == 1 => rule_row(&file, &mut bytes, &mut expected),
             _ => policy_row(&file, &mut bytes, &mut expected),
         }
     }
+    // Whatever stands in the journal, it is no matter of the rest.
+    journal.read(&file);
     let shelf = MemoryStore::new(1000);
     let loaded = rows::load(&file, &shelf, now);
     // ST-28: one bad row refuses the whole; nothing is read as if it were not there.
@@ -62,7 +67,7 @@ struct Expected {
     rules: usize,
 }
 
-fn empty() -> Connection {
+pub(super) fn empty() -> Connection {
     let file = Connection::open_in_memory();
     assert!(file.is_ok(), "{:?}", file.as_ref().err());
     let file = file.unwrap_or_else(|_| empty());

@@ -6,6 +6,8 @@ use std::path::Path;
 use hoplock_policy::moment::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
+use super::rescue;
+
 /// Why the state file cannot be used, with the cure. Starting without it would forget what it says.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -63,6 +65,17 @@ pub enum OpenError {
         /// Where.
         why: String,
     },
+    /// Its content is damaged where nothing is remembered: the next start mends that by itself.
+    #[error(
+        "the journal of sessions in the state file {path} is damaged: {why}; all that is remembered is \
+         sound; systemctl restart hoplock begins the journal anew and keeps the rest; look at the disk"
+    )]
+    JournalDamaged {
+        /// The file.
+        path: String,
+        /// Where.
+        why: String,
+    },
 }
 
 impl OpenError {
@@ -95,19 +108,22 @@ impl OpenError {
     }
 }
 
-/// Opens the file for this process alone, checks it, and brings its schema up to date.
+/// Opens the file for this process alone, checks it, and brings its schema up to date. Where nothing is
+/// damaged but the journal, that begins anew.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     make_folder(path)?;
-    make_file(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|error| OpenError::of(path, &error))?;
-    prepare(path, connection).map_err(|fault| match fault {
+    prepare(path).map_err(|fault| match fault {
         Fault::Sqlite(error) => OpenError::of(path, &error),
         Fault::Ours(error) => error,
     })
+}
+
+pub(super) fn open_file(path: &Path) -> Result<Connection, Fault> {
+    make_file(path).map_err(Fault::Ours)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
 }
 
 /// What a look from outside shows.
@@ -130,9 +146,15 @@ pub fn inspect(path: &Path) -> Result<Inspected, OpenError> {
     let look = || -> Result<Inspected, Fault> {
         let connection = Connection::open_with_flags(&address, flags)?;
         whose(path, &connection)?;
-        let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if check != "ok" {
-            return Err(Fault::Ours(OpenError::damaged(path, &check)));
+        if let Err(why) = rescue::check(&connection, None) {
+            return Err(Fault::Ours(if rescue::remembers(&connection) {
+                OpenError::JournalDamaged {
+                    path: path.display().to_string(),
+                    why,
+                }
+            } else {
+                OpenError::damaged(path, &why)
+            }));
         }
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version == 0 {
@@ -180,7 +202,7 @@ fn refuse_newer(path: &Path, found: i64) -> Result<(), Fault> {
     Ok(())
 }
 
-enum Fault {
+pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     Ours(OpenError),
 }
@@ -191,7 +213,26 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-fn prepare(path: &Path, mut connection: Connection) -> Result<Connection, Fault> {
+fn prepare(path: &Path) -> Result<Connection, Fault> {
+    let mut connection = owned(path)?;
+    if let Err(why) = rescue::check(&connection, None) {
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        refuse_newer(path, version)?;
+        if !rescue::remembers(&connection) {
+            return Err(Fault::Ours(OpenError::damaged(path, &why)));
+        }
+        rescue::rescue(path, connection, &why)?;
+        connection = owned(path)?;
+        rescue::check(&connection, None)
+            .map_err(|why| Fault::Ours(OpenError::damaged(path, &why)))?;
+    }
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+/// The file as this process's alone.
+fn owned(path: &Path) -> Result<Connection, Fault> {
+    let connection = open_file(path)?;
     // One process alone: two daemons over one file would each trust a shelf that the other changes.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     whose(path, &connection)?;
@@ -202,11 +243,6 @@ fn prepare(path: &Path, mut connection: Connection) -> Result<Connection, Fault>
     }
     // A commit is on the disk when it returns (ST-28).
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(Fault::Ours(OpenError::damaged(path, &check)));
-    }
-    migrate(path, &mut connection)?;
     Ok(connection)
 }
 
@@ -224,7 +260,7 @@ fn whose(path: &Path, connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Fault> {
+pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Fault> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     refuse_newer(path, found)?;
     for (version, statements) in (1_i64..).zip(SCHEMAS) {
@@ -290,4 +326,15 @@ pub(super) const SCHEMAS: &[&str] = &[
          pattern TEXT PRIMARY KEY, text TEXT NOT NULL, by TEXT NOT NULL,
          added INTEGER NOT NULL, sum BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // The journal. Nothing is strict here: see `journal`.
+    "CREATE TABLE alarms (
+         id INTEGER PRIMARY KEY, kept, time, source, timing, next_hop, mx_host, address, port,
+         starttls, tls_version, cipher, outcome, reason, detail, matched, matched_text, depth,
+         warnings, results, second_look, sum
+     );
+     CREATE TABLE sessions (
+         id INTEGER PRIMARY KEY, kept, time, source, timing, next_hop, mx_host, address, port,
+         starttls, tls_version, cipher, outcome, reason, detail, matched, matched_text, depth,
+         warnings, results, second_look, sum
+     );",
 ];

@@ -52,7 +52,7 @@ impl Opened {
     }
 
     /// The file's own date of a moment.
-    fn date(self, uptime: Duration) -> i64 {
+    pub(super) fn date(self, uptime: Duration) -> i64 {
         let (later, earlier) = (
             uptime.saturating_sub(self.now.uptime),
             self.now.uptime.saturating_sub(uptime),
@@ -345,11 +345,11 @@ pub(super) fn sum(name: &str, fields: &[impl AsRef<str>]) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-fn number(time: Timestamp) -> i64 {
+pub(super) fn number(time: Timestamp) -> i64 {
     i64::try_from(time.0).unwrap_or(i64::MAX)
 }
 
-fn timestamp(number: i64) -> Timestamp {
+pub(super) fn timestamp(number: i64) -> Timestamp {
     Timestamp(u64::try_from(number).unwrap_or(0))
 }
 

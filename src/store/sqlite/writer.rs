@@ -12,6 +12,7 @@ use hoplock_policy::next_hop::NextHop;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::keeper::{Keeper, Task};
 use super::rows::{self, Opened, RowError};
 use crate::world::{DaneMemory, StoreFailure, StoredRule};
 
@@ -43,6 +44,7 @@ type Reading = Box<dyn FnOnce(&Connection) + Send>;
 enum Job {
     Write(Order, Option<Done>),
     Read(Reading),
+    Journal(Task),
 }
 
 /// Hands jobs to the thread.
@@ -52,9 +54,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, opened: Opened) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        opened: Opened,
+        keeper: Keeper,
+    ) -> std::io::Result<Self> {
         let (jobs, received) = channel();
-        let work = move || work(connection, opened, &received);
+        let work = move || work(connection, opened, keeper, &received);
         let thread = std::thread::Builder::new()
             .name("state".to_owned())
             .spawn(work)?;
@@ -75,6 +81,12 @@ impl Writer {
     pub(super) fn note(&self, order: Order) {
         // A thread that ended is told of by the next write that somebody waits for.
         let _ = self.hand(Job::Write(order, None));
+    }
+
+    /// Has something done for the journal some time.
+    pub(super) fn journal(&self, task: Task) {
+        // As above.
+        let _ = self.hand(Job::Journal(task));
     }
 
     /// Reads, behind what was ordered before.
@@ -108,7 +120,7 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut connection: Connection, opened: Opened, jobs: &Receiver<Job>) {
+fn work(mut connection: Connection, opened: Opened, mut keeper: Keeper, jobs: &Receiver<Job>) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     while let Ok(first) = jobs.recv() {
         let mut orders = Vec::new();
@@ -121,6 +133,10 @@ fn work(mut connection: Connection, opened: Opened, jobs: &Receiver<Job>) {
                     finish(&mut connection, opened, &mut orders, &TOLD);
                     read(&connection);
                 }
+                Job::Journal(task) => {
+                    finish(&mut connection, opened, &mut orders, &TOLD);
+                    keeper.work(&mut connection, task);
+                }
             }
             next = (orders.len() < LARGEST_COMMIT)
                 .then(|| jobs.try_recv().ok())
@@ -128,6 +144,8 @@ fn work(mut connection: Connection, opened: Opened, jobs: &Receiver<Job>) {
         }
         finish(&mut connection, opened, &mut orders, &TOLD);
     }
+    // What was noted in the last second.
+    keeper.work(&mut connection, Task::Write);
 }
 
 fn finish(

@@ -98,6 +98,16 @@ pub fn table(plan: &mut Plan) -> Vec<Delivery> {
     sts::broken_policy_hosts(&mut table);
     sts::black_holes(&mut table);
     sts::changing(&mut table);
+    // RFC 8460, 3: Postfix reports sessions only of those who ask for it.
+    let asking: Vec<&'static str> = table
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.domain)
+        .filter(|domain| domain.is_ascii())
+        .collect();
+    for domain in asking {
+        table.plan.asks_for_reports(domain);
+    }
     table.deliveries
 }
 

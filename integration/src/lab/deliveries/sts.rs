@@ -36,9 +36,6 @@ pub(super) fn mta_sts(table: &mut Table<'_>) {
         };
         table.expect(domain, "DT-05s PF-12 ST-22", "OK secure match=mx.sts", fate);
     }
-    table
-        .plan
-        .record("_smtp._tls.sts.test. 300 IN TXT \"v=TLSRPTv1; rua=mailto:r@sts.test\"");
     table.lone("sts-unlisted.test", Manner::Good, Flaw::None);
     table.sts("sts-unlisted.test", "enforce", "other.sts-unlisted.test");
     let ids = "DT-26 PD-17 ST-20";

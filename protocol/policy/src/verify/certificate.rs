@@ -9,6 +9,9 @@ use nom::number::complete::u8 as octet;
 use nom::sequence::preceded;
 use nom::{IResult, Parser as _};
 
+use super::session::digest;
+use crate::tlsa::TlsaRecord;
+
 /// A certificate as it was shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Certificate {
@@ -20,6 +23,15 @@ impl Certificate {
     #[must_use]
     pub fn from_der(der: impl Into<Vec<u8>>) -> Self {
         Self { der: der.into() }
+    }
+
+    /// True where these octets are one element that holds the parts of a certificate, whatever is in them
+    /// (RFC 5280, 4.1).
+    #[must_use]
+    pub fn is_framed(der: &[u8]) -> bool {
+        inside(SEQUENCE, der).is_ok_and(|(rest, _)| rest.is_empty())
+            && Signed::read(der).is_some()
+            && public_key(der).is_ok()
     }
 
     /// The octets: selector 0 (RFC 6698, 2.1.2).
@@ -43,6 +55,36 @@ impl Certificate {
             1 => self.public_key(),
             _ => None,
         }
+    }
+}
+
+impl TlsaRecord {
+    /// The record that names this certificate; `None` for a selector or matching type that nobody knows,
+    /// and for a key that cannot be found.
+    #[must_use]
+    pub fn naming(
+        certificate: &Certificate,
+        usage: u8,
+        selector: u8,
+        matching: u8,
+    ) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector,
+            matching,
+            data: digest(matching, certificate.selected(selector)?)?,
+        })
+    }
+
+    /// The record that names a public key, given as SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn of_key(key: &[u8], usage: u8, matching: u8) -> Option<Self> {
+        Some(Self {
+            usage,
+            selector: 1,
+            matching,
+            data: digest(matching, key)?,
+        })
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod certificate;
 mod cipher;
 pub mod dane;
+mod facts;
 pub mod judge;
 pub mod names;
 mod odd_leaf;
@@ -25,10 +26,12 @@ mod web_pki;
 
 pub use self::certificate::Certificate;
 pub use self::dane::{Authenticated, Refused, VerifyOptions};
-pub use self::judge::{Original, verify, verify_resumed};
+pub use self::facts::CertificateFacts;
+pub use self::judge::{MtaWord, Original, verify, verify_by_word, verify_resumed};
 pub use self::names::ReferenceNames;
 pub use self::owed::{DaneEvidence, Demand, Owed, StrangeHost};
 pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersion};
 pub use self::verdict::{
     Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning,
 };
+pub use self::web_pki::by_web_pki;

@@ -135,7 +135,13 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     fn holds(&self, path: &[&Read<'a>], anchor: &Anchor<'a>) -> Result<(), Reason> {
+        if !self.leaf.is_sound() {
+            return Err(Reason::CertificateUnreadable);
+        }
         for issuer in path {
+            if !issuer.is_sound() {
+                return Err(Reason::CertificateUnreadable);
+            }
             // RFC 5280, 6.1.4 (n): webpki does not look at it.
             if !issuer.may_sign() {
                 return Err(Reason::IssuerNotAuthority);
@@ -192,8 +198,14 @@ fn spend(budget: &mut usize) -> bool {
 
 /// CM-18: what the certificate of an anchor says of itself binds the path below it.
 fn is_fit(anchor: &Read<'_>, path: &[&Read<'_>]) -> Result<(), Reason> {
+    if !anchor.is_sound() {
+        return Err(Reason::CertificateUnreadable);
+    }
     if anchor.has_unknown_critical() {
         return Err(Reason::ExtensionUnknown);
+    }
+    if anchor.hides_constraints() {
+        return Err(Reason::NameNotPermitted);
     }
     if !anchor.is_authority() || !anchor.may_sign() {
         return Err(Reason::IssuerNotAuthority);

@@ -5,6 +5,12 @@ use x509_parser::prelude::{
     ParsedExtension, X509Certificate, X509Version,
 };
 
+use x509_parser::oid_registry::{
+    OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS,
+    OID_X509_EXT_SUBJECT_ALT_NAME, OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, Oid,
+};
+
 use super::certificate::{Certificate, contents};
 use crate::moment::Timestamp;
 use crate::name::DomainName;
@@ -82,11 +88,17 @@ impl<'a> Read<'a> {
         self.key_usage().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS.
+    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS; and so
+    /// does Netscape's older word for the same, which OpenSSL still heeds.
     pub(super) fn may_serve(&self) -> bool {
-        self.key_usage().is_none_or(|usage| {
+        let by_usage = self.key_usage().is_none_or(|usage| {
             usage.digital_signature() || usage.key_encipherment() || usage.key_agreement()
-        })
+        });
+        let kind = self.extension(|extension| match extension {
+            ParsedExtension::NSCertType(kind) => Some(kind.ssl_server()),
+            _ => None,
+        });
+        by_usage && kind != Some(false)
     }
 
     fn key_usage(&self) -> Option<&KeyUsage> {
@@ -114,6 +126,27 @@ impl<'a> Read<'a> {
         })
     }
 
+    /// RFC 5280, 4.2: each extension stands once, and those that bind an issuer can be read. What cannot
+    /// be read may have said anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let extensions = self.parsed.extensions();
+        extensions.iter().enumerate().all(|(number, extension)| {
+            let is_again = extensions
+                .iter()
+                .take(number)
+                .any(|other| other.oid == extension.oid);
+            let is_unreadable =
+                extension.parsed_extension().error().is_some() && BINDING.contains(&extension.oid);
+            !is_again && !is_unreadable
+        })
+    }
+
+    /// True where there are extensions that its version does not have (RFC 5280, 4.1.2.1), and some of
+    /// them limit for whom it may vouch: webpki would not look at them.
+    pub(super) fn hides_constraints(&self) -> bool {
+        self.parsed.version() != X509Version::V3 && self.constraints().is_some()
+    }
+
     pub(super) fn constraints(&self) -> Option<&NameConstraints<'_>> {
         self.extension(|extension| match extension {
             ParsedExtension::NameConstraints(constraints) => Some(constraints),
@@ -129,6 +162,17 @@ impl<'a> Read<'a> {
         extensions.find_map(|extension| pick(extension.parsed_extension()))
     }
 }
+
+/// The extensions by which OpenSSL, too, takes an issuer for nobody where they cannot be read.
+const BINDING: [Oid<'static>; 7] = [
+    OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_EXTENDED_KEY_USAGE,
+    OID_X509_EXT_SUBJECT_ALT_NAME,
+    OID_X509_EXT_NAME_CONSTRAINTS,
+    OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+    OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+];
 
 /// RFC 5280, 4.2.1.10, for a host name that stands in the subject alone: nobody else looks at it.
 pub(super) fn permits(constraints: &NameConstraints<'_>, name: &DomainName) -> bool {

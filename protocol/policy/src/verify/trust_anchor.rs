@@ -128,15 +128,23 @@ fn anchors<'a>(
         let mut found: Vec<Anchor<'a>> = shown
             .filter_map(|other| from_certificate(other.der))
             .collect();
-        if found.is_empty() && record.matching == FULL {
-            found = match record.selector {
+        if record.matching == FULL {
+            match record.selector {
                 // CM-11: the leaf supplies nobody but itself.
-                0 if record.data == leaf.der => Vec::new(),
+                0 if record.data == leaf.der || !found.is_empty() => {}
                 // RFC 7671, 5.2.1: the record supplies the anchor itself (CM-14).
-                0 => from_certificate(&record.data).into_iter().collect(),
-                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15).
-                _ => bare(&record.data, leaf, others),
-            };
+                0 => found.extend(from_certificate(&record.data)),
+                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15); what is shown
+                // with that key under the same name binds with all its limits.
+                _ => {
+                    let mut bare = bare(&record.data, leaf, others);
+                    bare.retain(|bare| {
+                        let same = |own: &Anchor<'_>| own.trust.subject == bare.trust.subject;
+                        !found.iter().any(same)
+                    });
+                    found.extend(bare);
+                }
+            }
         }
         anchors.extend(found.into_iter().map(|anchor| (anchor, *record)));
     }

@@ -150,13 +150,17 @@ pub enum Warning {
     MxInsecure,
     /// A raw key was accepted, though not every record is one that can match it (CM-08).
     RawKeyUnexpected,
+    /// The verdict rests on the mail server's word: the report holds nothing that could be checked.
+    MtaWord,
+    /// The mail server says otherwise.
+    MtaDisagrees,
     /// The leaf has expired or is not valid yet, which DANE-EE does not look at (CM-05).
     CertificateDates,
 }
 
 impl Warning {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::SniMissing,
         Self::SniOther,
         Self::AnchorExpired,
@@ -166,6 +170,8 @@ impl Warning {
         Self::DaneDisagrees,
         Self::MxInsecure,
         Self::RawKeyUnexpected,
+        Self::MtaWord,
+        Self::MtaDisagrees,
         Self::CertificateDates,
     ];
 
@@ -182,6 +188,8 @@ impl Warning {
             Self::DaneDisagrees => "dane-disagrees",
             Self::MxInsecure => "mx-insecure",
             Self::RawKeyUnexpected => "raw-key-unexpected",
+            Self::MtaWord => "mta-word",
+            Self::MtaDisagrees => "mta-disagrees",
             Self::CertificateDates => "certificate-dates",
         }
     }

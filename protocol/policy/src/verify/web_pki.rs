@@ -5,12 +5,35 @@ use rustls_pki_types::TrustAnchor;
 use x509_parser::prelude::X509Certificate;
 
 use super::certificate::Certificate;
-use super::dane::Refused;
-use super::names::{NameMatch, told};
+use super::dane::{Authenticated, Refused};
+use super::names::{NameMatch, NameRules, ReferenceNames, matching, told};
 use super::path::{Anchor, may_vouch, search, unique};
 use super::read::Read;
+use super::verdict::Matched;
 use crate::moment::Timestamp;
 use crate::reason::Reason;
+
+/// Judges a chain as MTA-STS does: an authority vouches for it, and one of the names is among its
+/// DNS-IDs (RFC 8461, 4.2).
+///
+/// # Errors
+/// [`Refused`] where it does not.
+pub fn by_web_pki(
+    chain: &[Certificate],
+    authorities: &[TrustAnchor<'static>],
+    names: &ReferenceNames,
+    now: Timestamp,
+) -> Result<Authenticated, Refused> {
+    let rules = NameRules {
+        common_name: false,
+        multi_label_wildcards: false,
+    };
+    let found = authenticate(chain, authorities, now, |leaf| matching(leaf, names, rules))?;
+    Ok(Authenticated {
+        matched: Matched::Name(found.presented),
+        warnings: Vec::new(),
+    })
+}
 
 /// Judges a chain by web PKI; `find` looks for a name that counts.
 pub(super) fn authenticate(

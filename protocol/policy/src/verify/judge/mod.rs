@@ -1,19 +1,21 @@
 //! From a session and what it owed to a verdict (SV-02).
 
+mod policies;
+mod word;
+
+use self::policies::Found;
+pub use self::word::{MtaWord, verify_by_word};
 use super::cipher::Cipher;
-use super::dane::{self, Authenticated, Refused, VerifyOptions};
-use super::names::{self, NameRules, ReferenceNames};
+use super::dane::{Refused, VerifyOptions};
 use super::owed::{DaneEvidence, Demand, Owed};
-use super::session::{Presented, Session, Sni, Starttls, TlsVersion, digest};
-use super::verdict::{Matched, PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
-use super::web_pki;
+use super::session::{Session, Sni, Starttls, TlsVersion};
+use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, Warning};
 use crate::dns::SecurityStatus;
 use crate::law::duty::Duty;
 use crate::moment::Timestamp;
 use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::sts::StsMode;
-use crate::tlsa::hex;
 
 /// Judges a session by what it owed. `now` is when the session happened.
 ///
@@ -88,6 +90,9 @@ impl Judging<'_> {
     fn verdict(&self) -> SessionVerdict {
         let duty = self.owed.duty;
         if duty == Duty::Refuse {
+            if let Some(refused) = self.unlisted() {
+                return failed(refused.reason, refused.detail);
+            }
             let words = "mail for this destination must wait rather than go to this host";
             return failed(Reason::HostRefused, words);
         }
@@ -105,8 +110,7 @@ impl Judging<'_> {
                 self.said(SessionOutcome::AuthenticatedPinned, self.pins(pins))
             }
             (_, Demand::Names(names)) => {
-                let found = self.web_pki(|leaf| names::demanded(leaf, names), Reason::NameMatch);
-                self.said(SessionOutcome::AuthenticatedPinned, found)
+                self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
             }
             (Duty::Dane, _) if self.binds_nothing() => self.unauthenticated(),
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
@@ -293,142 +297,6 @@ impl Judging<'_> {
         }
     }
 
-    fn dane(&self) -> Result<Found, Refused> {
-        let Some(evidence) = &self.owed.dane else {
-            let words = "the host's TLSA records are not known";
-            return Err(Refused::new(Reason::PolicyUnknown, words));
-        };
-        self.floor()?;
-        let presented = self.presented()?;
-        let names = &evidence.names;
-        let Authenticated { matched, warnings } =
-            dane::authenticate(presented, &evidence.records, names, self.now, self.options)?;
-        Ok(Found {
-            reason: Reason::TlsaMatch,
-            matched,
-            warnings,
-        })
-    }
-
-    fn sts(&self) -> Result<Found, Refused> {
-        let Some(host) = &self.session.mx_host else {
-            return Err(Refused::new(
-                Reason::ReportIncomplete,
-                missing_words("mx_host"),
-            ));
-        };
-        // RFC 8461, 4.1: the host first, whatever its certificate (SV-07).
-        if let Some(policy) = self.owed.sts
-            && policy.mode != StsMode::None
-            && !policy.permits(&host.0)
-        {
-            let words = format!("the MTA-STS policy does not permit {host}");
-            return Err(Refused::new(Reason::StsHostNotListed, words));
-        }
-        let names = ReferenceNames::exactly([host.0.clone()]);
-        let rules = NameRules {
-            // RFC 8461, 4.2: DNS-IDs alone (CM-28).
-            common_name: false,
-            multi_label_wildcards: false,
-        };
-        self.web_pki(
-            |leaf| names::matching(leaf, &names, rules),
-            Reason::StsMatch,
-        )
-    }
-
-    fn web_pki(
-        &self,
-        find: impl Fn(&x509_parser::prelude::X509Certificate<'_>) -> Option<names::NameMatch>,
-        reason: Reason,
-    ) -> Result<Found, Refused> {
-        self.floor()?;
-        let chain = match self.presented()? {
-            Presented::Chain(chain) => chain,
-            Presented::RawKey(_) => {
-                let words = "the host showed a bare key, and nobody vouches for one";
-                return Err(Refused::new(Reason::RawKeyNotUsable, words));
-            }
-            Presented::Digests(_) | Presented::Unknown => {
-                let words = "only a chain of certificates can be judged by web PKI";
-                return Err(Refused::new(Reason::ReportIncomplete, words));
-            }
-        };
-        let found = web_pki::authenticate(chain, self.owed.authorities, self.now, find)?;
-        Ok(Found {
-            reason,
-            matched: Matched::Name(found.presented),
-            warnings: if found.is_common_name {
-                vec![Warning::CommonName]
-            } else {
-                Vec::new()
-            },
-        })
-    }
-
-    /// The operator's digests, of the whole certificate or its key, as Postfix compares them.
-    fn pins(&self, pins: &[String]) -> Result<Found, Refused> {
-        self.floor()?;
-        let presented = self.presented()?;
-        let wanted = |pin: &String| hex(&pin.replace(':', ""));
-        let matches = |pin: &&String| wanted(pin).is_some_and(|digest| shows(presented, &digest));
-        if let Some(pin) = pins.iter().find(matches) {
-            return Ok(Found {
-                reason: Reason::PinMatch,
-                matched: Matched::Pin(pin.clone()),
-                warnings: Vec::new(),
-            });
-        }
-        // A log line holds digests of one kind, and pins of another kind cannot be compared.
-        if let Presented::Digests(digests) = presented {
-            let kind = digests.key.len();
-            let is_comparable = |digest: Vec<u8>| digest.len() == kind;
-            if !pins.iter().filter_map(wanted).all(is_comparable) {
-                let words = "digests of the leaf alone cannot be compared with these pins";
-                return Err(Refused::new(Reason::ReportIncomplete, words));
-            }
-        }
-        let words = "no pin of the rule matches what the host showed";
-        Err(Refused::new(Reason::PinNoMatch, words))
-    }
-
-    /// What authenticates must be worth it (RFC 8996; RFC 7672, 8.2; RQ-01, SV-09).
-    fn floor(&self) -> Result<(), Refused> {
-        if self.cipher() != Cipher::Ordinary {
-            let words = format!(
-                "cipher {}",
-                self.session.cipher.as_deref().unwrap_or_default()
-            );
-            return Err(Refused::new(Reason::CipherUnauthenticated, words));
-        }
-        match self.session.tls_version {
-            Some(version) if version < TlsVersion::FLOOR => {
-                let words = format!("{} authenticates nobody any more", version.word());
-                Err(Refused::new(Reason::TlsVersionTooOld, words))
-            }
-            // An unknown one authenticates nobody either, and hides no failure: see `Session::missing`.
-            _ => Ok(()),
-        }
-    }
-
-    fn presented(&self) -> Result<&Presented, Refused> {
-        let presented = &self.session.presented;
-        let is_known = match presented {
-            Presented::Chain(chain) => !chain.is_empty(),
-            Presented::RawKey(_) | Presented::Digests(_) => true,
-            Presented::Unknown => false,
-        };
-        if is_known {
-            return Ok(presented);
-        }
-        Err(if self.session.resumed {
-            let words = "the session resumed one that is not known here";
-            Refused::new(Reason::ResumedUnknown, words)
-        } else {
-            Refused::new(Reason::ReportIncomplete, missing_words("chain"))
-        })
-    }
-
     /// What no verdict on an encrypted session can do without.
     fn missing_basics(&self) -> Option<&'static str> {
         let session = self.session;
@@ -447,44 +315,11 @@ impl Judging<'_> {
         match &self.session.sni {
             Sni::Sent(name) if *name == base.0 => Vec::new(),
             Sni::Sent(_) => vec![Warning::SniOther],
-            Sni::NotSent | Sni::Unknown => vec![Warning::SniMissing],
+            Sni::NotSent => vec![Warning::SniMissing],
+            // Some sources never say.
+            Sni::Unknown => Vec::new(),
         }
     }
-
-    fn cipher(&self) -> Cipher {
-        self.session
-            .cipher
-            .as_deref()
-            .map_or(Cipher::Ordinary, Cipher::of)
-    }
-}
-
-/// True where this is the digest of the certificate that was shown, or of its key.
-fn shows(presented: &Presented, wanted: &[u8]) -> bool {
-    let matching = match wanted.len() {
-        32 => 1,
-        64 => 2,
-        _ => return false,
-    };
-    let is_of = |part: &[u8]| digest(matching, part).is_some_and(|own| own == wanted);
-    match presented {
-        Presented::Chain(chain) => chain.first().is_some_and(|leaf| {
-            let parts = [0, 1].into_iter().filter_map(|part| leaf.selected(part));
-            parts.into_iter().any(is_of)
-        }),
-        Presented::RawKey(key) => is_of(key),
-        Presented::Digests(digests) => [&digests.certificate, &digests.key]
-            .into_iter()
-            .any(|own| own == wanted),
-        Presented::Unknown => false,
-    }
-}
-
-/// What one policy found.
-struct Found {
-    reason: Reason,
-    matched: Matched,
-    warnings: Vec<Warning>,
 }
 
 /// True for reasons that leave the question open.

@@ -1,0 +1,7 @@
+//! Feeds what mail servers say to a client to the checks in `hoplock_wire::fuzzing`.
+#![forbid(unsafe_code)]
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| hoplock_wire::fuzzing::smtp_reply(bytes));

@@ -1,0 +1,18 @@
+//! What must hold for any bytes at all, as functions that panic when it does not.
+//!
+//! The fuzz targets and the replay of their corpus (`tests/corpus.rs`) call the same functions, one
+//! for each target. Hidden from the documentation: this is no part of the interface.
+
+mod netstring;
+mod postfix_log;
+mod session;
+mod smtp_reply;
+mod socketmap;
+mod tlsrpt;
+
+pub use self::netstring::netstring;
+pub use self::postfix_log::postfix_log;
+pub use self::session::session;
+pub use self::smtp_reply::smtp_reply;
+pub use self::socketmap::socketmap;
+pub use self::tlsrpt::tlsrpt;

@@ -1,0 +1,100 @@
+//! Answers for judging sessions: what was in force when one happened, and what is published now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_policy::findings::Findings;
+use hoplock_policy::law::{Conditions, decide};
+use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::profile::Profile;
+
+use super::answered::made;
+use super::gather::Purpose;
+use super::{Answered, Answerer};
+use crate::world::Patience;
+
+impl Answerer {
+    /// The answer that was in force at `time`, as far as it is known: the evidence at hand, or the one
+    /// before it (SV-04).
+    pub async fn in_force_at(
+        &self,
+        next_hop: &NextHop,
+        profile: &Profile,
+        time: Timestamp,
+    ) -> Arc<Answered> {
+        let answered = self.answer(&next_hop.to_string(), profile).await;
+        let is_older = |findings: &Findings| time < findings.gathered.wall;
+        if !answered.findings.as_deref().is_some_and(is_older) {
+            return answered;
+        }
+        let entry = self.cache.entry(next_hop);
+        match entry.and_then(|entry| entry.earlier.clone()) {
+            Some(earlier) => Arc::new(self.judged_then(earlier, profile)),
+            None => answered,
+        }
+    }
+
+    /// Gathers findings anew, once for all who want that within half a minute: a session that does not
+    /// match may rest on a key that was changed since (CA-07, ST-25). `None` where that has just been
+    /// done, or brings nothing in time.
+    pub async fn look_again(&self, next_hop: &NextHop, profile: &Profile) -> Option<Arc<Answered>> {
+        let now = self.world.clock.now();
+        if !self.may_look_again(next_hop, now) {
+            return None;
+        }
+        let flight = self.flight(next_hop, profile.deadline, Purpose::Renewal);
+        let landed = Patience::of(profile.deadline).wait(flight).await;
+        let entry = landed?.ok()?;
+        let now = self.world.clock.now();
+        Some(self.judge(&entry, profile, now).await)
+    }
+
+    fn may_look_again(&self, next_hop: &NextHop, now: Moment) -> bool {
+        let is_recent =
+            |looked: &Duration| now.uptime.saturating_sub(*looked) < BETWEEN_SECOND_LOOKS;
+        if self.looked_again.len() >= MOST_SECOND_LOOKS {
+            self.looked_again.retain(|_, looked| is_recent(looked));
+        }
+        if self.looked_again.len() >= MOST_SECOND_LOOKS {
+            return false;
+        }
+        let mut may = true;
+        self.looked_again
+            .entry(next_hop.clone())
+            .and_modify(|looked| {
+                may = !is_recent(looked);
+                if may {
+                    *looked = now.uptime;
+                }
+            })
+            .or_insert(now.uptime);
+        may
+    }
+
+    /// The answer that these findings gave when they were new.
+    fn judged_then(&self, findings: Arc<Findings>, profile: &Profile) -> Answered {
+        let settings = self.settings.load_full();
+        let now = findings.gathered;
+        let conditions = Conditions {
+            validation: self.world.resolver.validation(),
+            remembered_dane: false,
+            own_dane: self.world.mta.own_dane(),
+            now,
+        };
+        let verdict = decide(
+            &findings,
+            &settings.rules,
+            profile,
+            &settings.law,
+            conditions,
+        );
+        let next_hop = findings.next_hop.clone();
+        made(next_hop, verdict, Some(findings), profile, now)
+    }
+}
+
+/// A peer that shows a wrong certificate in every session buys no more lookups than this.
+const BETWEEN_SECOND_LOOKS: Duration = Duration::from_secs(30);
+/// Destinations that are looked at again at once: each entry is a name and a time.
+const MOST_SECOND_LOOKS: usize = 10_000;

@@ -1,0 +1,77 @@
+//! The one way of every report: judged, kept, told of. A fault in one harms that one alone (FT-04).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use hoplock_policy::reason::Reason;
+use hoplock_policy::verify::SessionVerdict;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::judge::{Case, Judgement, SessionJudge};
+use crate::report::Sessions;
+use crate::world::{Clock, JournalEntry, Judged, SessionSource, Timing};
+
+/// Takes sessions in.
+pub struct Intake {
+    /// Judges them.
+    pub judge: SessionJudge,
+    /// Keeps them.
+    pub sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+    at_once: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// An intake that judges by `judge` and keeps in `sessions`.
+    #[must_use]
+    pub fn new(judge: SessionJudge, sessions: Arc<Sessions>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            judge,
+            sessions,
+            clock,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// The time, for reports that do not tell it.
+    #[must_use]
+    pub fn now(&self) -> hoplock_policy::moment::Moment {
+        self.clock.now()
+    }
+
+    /// A place among those that are judged at once; to be held while [`Self::take`] runs where many
+    /// are taken side by side. `None` does not happen.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.at_once).acquire_owned().await.ok()
+    }
+
+    /// Judges a session, and keeps what came of it.
+    pub async fn take(&self, case: &Case, source: SessionSource, timing: Timing) -> SessionVerdict {
+        let judged = AssertUnwindSafe(self.judge.judge(case))
+            .catch_unwind()
+            .await;
+        let Judgement {
+            verdict,
+            second_look,
+        } = judged.unwrap_or_else(|_| Judgement {
+            verdict: SessionVerdict::unknown(
+                Reason::Internal,
+                "judging this session broke by a fault of hoplock; its log has the details",
+            ),
+            second_look: false,
+        });
+        let how = Judged {
+            time: case.time,
+            source,
+            timing,
+            second_look,
+        };
+        let entry = JournalEntry::of(&case.session, verdict.clone(), how);
+        self.sessions.note(entry, self.clock.now());
+        verdict
+    }
+}
+
+/// Sessions judged at once: each may wait for lookups, which have a bound of their own.
+const AT_ONCE: usize = 256;
