@@ -25,6 +25,15 @@ impl Certificate {
         Self { der: der.into() }
     }
 
+    /// True where these octets are one element that holds the parts of a certificate, whatever is in them
+    /// (RFC 5280, 4.1).
+    #[must_use]
+    pub fn is_framed(der: &[u8]) -> bool {
+        inside(SEQUENCE, der).is_ok_and(|(rest, _)| rest.is_empty())
+            && Signed::read(der).is_some()
+            && public_key(der).is_ok()
+    }
+
     /// The octets: selector 0 (RFC 6698, 2.1.2).
     #[must_use]
     pub fn der(&self) -> &[u8] {

@@ -32,14 +32,13 @@ pub(super) struct Path<'a, 'b> {
     pub(super) anchor: usize,
 }
 
-/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11).
+/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11). They are put in an
+/// order of their own, so that whatever is found is the same whichever was shown first (CM-20).
 pub(super) fn unique<'a>(leaf: &Certificate, others: &'a [Certificate]) -> Vec<&'a Certificate> {
-    let mut unique: Vec<&Certificate> = Vec::new();
-    for other in others.iter().take(LONGEST_CHAIN) {
-        if other != leaf && !unique.contains(&other) {
-            unique.push(other);
-        }
-    }
+    let mut unique: Vec<&Certificate> = others.iter().take(LONGEST_CHAIN).collect();
+    unique.sort_by_key(|other| other.der());
+    unique.dedup();
+    unique.retain(|other| *other != leaf);
     unique
 }
 
@@ -136,6 +135,9 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     fn holds(&self, path: &[&Read<'a>], anchor: &Anchor<'a>) -> Result<(), Reason> {
+        if !self.leaf.is_sound() {
+            return Err(Reason::CertificateUnreadable);
+        }
         for issuer in path {
             if !issuer.is_sound() {
                 return Err(Reason::CertificateUnreadable);

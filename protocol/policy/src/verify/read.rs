@@ -88,11 +88,17 @@ impl<'a> Read<'a> {
         self.key_usage().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS.
+    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS; and so
+    /// does Netscape's older word for the same, which OpenSSL still heeds.
     pub(super) fn may_serve(&self) -> bool {
-        self.key_usage().is_none_or(|usage| {
+        let by_usage = self.key_usage().is_none_or(|usage| {
             usage.digital_signature() || usage.key_encipherment() || usage.key_agreement()
-        })
+        });
+        let kind = self.extension(|extension| match extension {
+            ParsedExtension::NSCertType(kind) => Some(kind.ssl_server()),
+            _ => None,
+        });
+        by_usage && kind != Some(false)
     }
 
     fn key_usage(&self) -> Option<&KeyUsage> {

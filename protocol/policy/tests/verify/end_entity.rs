@@ -186,10 +186,7 @@ fn the_wrapper_is_not_looked_at() {
         plain.clone().key_usage(0).signed_by(&host),
         plain.clone().constraint(false, Some(0)).signed_by(&host),
         plain.clone().only_names(&[], &["e.test"]).signed_by(&host),
-        plain
-            .clone()
-            .extension(UNKNOWN, true, b"?")
-            .signed_by(&host),
+        plain.extension(UNKNOWN, true, b"?").signed_by(&host),
     ] {
         passes_without_a_word(&leaf, &host.spki());
     }

@@ -14,8 +14,10 @@ use crate::{HOST, name, rdata};
 
 use SessionOutcome::{AuthenticatedDane, Cleartext, Encrypted, Failed, Indeterminate};
 
-/// The parts of a report, and how each is left out.
-pub(crate) const PARTS: [(&str, fn(&mut Session)); 9] = [
+/// A part of a report, and how it is left out.
+type Part = (&'static str, fn(&mut Session));
+
+pub(crate) const PARTS: [Part; 9] = [
     ("next_hop", |session| session.next_hop = None),
     ("mx_host", |session| session.mx_host = None),
     ("address", |session| session.address = None),

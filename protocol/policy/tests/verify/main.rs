@@ -22,6 +22,8 @@ mod owed;
 mod path;
 mod pins;
 mod policies;
+mod pool;
+mod properties;
 mod raw_keys;
 mod resumed;
 mod scene;

@@ -37,7 +37,7 @@ fn purposes() {
         ),
         (plain.clone().key_usage(0x04), Err(Reason::PurposeMismatch)),
         (
-            plain.clone().extension(PURPOSES, false, &[0x30, 0]),
+            plain.extension(PURPOSES, false, &[0x30, 0]),
             Err(Reason::PurposeMismatch),
         ),
     ] {
@@ -350,7 +350,7 @@ fn odd_leaves_below_their_anchor() {
             Reason::PurposeMismatch,
         ),
         (
-            authority.clone().extension(UNKNOWN, true, b"?"),
+            authority.extension(UNKNOWN, true, b"?"),
             Reason::ExtensionUnknown,
         ),
     ] {

@@ -94,10 +94,7 @@ fn another_policy() {
         (dane.clone(), renamed),
         (dane.clone(), dane.clone().owing(Duty::WebPki)),
         (dane.clone(), dane.clone().demanding(pins.clone())),
-        (
-            dane.clone(),
-            dane.clone().policy("enforce", &["other.test"]),
-        ),
+        (dane.clone(), dane.policy("enforce", &["other.test"])),
         (Scene::sts(), Scene::sts().policy("enforce", &["*.e.test"])),
         (Scene::sts(), Scene::sts().policy("testing", &[HOST])),
         (Scene::pinned(), Scene::pinned().demanding(pins)),

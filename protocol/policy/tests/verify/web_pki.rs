@@ -80,15 +80,10 @@ fn a_trusted_authority() {
         (vec![direct.clone(), scene.authority.root()], GOOD),
         (vec![below.clone(), intermediate.clone()], GOOD),
         (
-            vec![
-                below.clone(),
-                stranger.root(),
-                direct.clone(),
-                intermediate.clone(),
-            ],
+            vec![below.clone(), stranger.root(), direct.clone(), intermediate],
             GOOD,
         ),
-        (vec![below.clone()], not_trusted),
+        (vec![below], not_trusted),
         (vec![leaf.signed_by(&scene.host)], not_trusted),
         (
             vec![leaf.signed_by(&stranger), stranger.root()],
@@ -132,7 +127,7 @@ fn dates_under_web_pki() {
             own.clone(),
             bad(Reason::CertificateNotYetValid),
         ),
-        (leaf.clone(), own.clone().expired(), expired),
+        (leaf.clone(), own.expired(), expired),
     ] {
         let chain = vec![
             leaf.signed_by(&issuer),

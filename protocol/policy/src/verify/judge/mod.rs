@@ -90,6 +90,9 @@ impl Judging<'_> {
     fn verdict(&self) -> SessionVerdict {
         let duty = self.owed.duty;
         if duty == Duty::Refuse {
+            if let Some(refused) = self.unlisted() {
+                return failed(refused.reason, refused.detail);
+            }
             let words = "mail for this destination must wait rather than go to this host";
             return failed(Reason::HostRefused, words);
         }

@@ -305,3 +305,6 @@ fn is_worth_a_second_look(verdict: &SessionVerdict) -> bool {
 const PROFILE: &str = "postfix";
 /// Tickets are good for hours; a busy mail server talks to a few thousand hosts in that time.
 const ORIGINALS: usize = 10_000;
+
+#[cfg(test)]
+mod tests;
