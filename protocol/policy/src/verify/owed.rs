@@ -131,6 +131,12 @@ impl<'a> Owed<'a> {
         }
     }
 
+    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be (MX-22).
+    pub(super) fn binds_nothing(&self) -> bool {
+        let dane = self.dane.as_ref();
+        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
+    }
+
     fn is_enforced(&self) -> bool {
         self.sts.is_some_and(|sts| sts.mode == StsMode::Enforce)
     }

@@ -131,7 +131,7 @@ impl PolicyKind {
 /// Worth a word, and no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Warning {
-    /// No server name was asked for, or the report does not say (CM-31).
+    /// No server name was asked for (CM-31).
     SniMissing,
     /// Another server name was asked for than the TLSA base domain (CM-31).
     SniOther,

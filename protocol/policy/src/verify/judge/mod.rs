@@ -112,19 +112,13 @@ impl Judging<'_> {
             (_, Demand::Names(names)) => {
                 self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
             }
-            (Duty::Dane, _) if self.binds_nothing() => self.unauthenticated(),
+            (Duty::Dane, _) if self.owed.binds_nothing() => self.unauthenticated(),
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
             (Duty::WebPki | Duty::OwnWebPki, _) => {
                 self.said(SessionOutcome::AuthenticatedSts, self.sts())
             }
             (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
         }
-    }
-
-    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be (MX-22).
-    fn binds_nothing(&self) -> bool {
-        let dane = self.owed.dane.as_ref();
-        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
     }
 
     /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
