@@ -405,7 +405,7 @@ mod tests {
         let [old, new] = keys.each_ref().map(certificate);
         let own = |certificate| TlsaRecord::naming(certificate, 3, 1, 1).unwrap();
         let (old_record, new_record) = (own(&old), own(&new));
-        let both = [old_record.clone(), new_record.clone()];
+        let both = [old_record, new_record.clone()];
         let file = file(&new);
         let secure = SecurityStatus::Secure;
         for (records, served, wrong, advice) in [
