@@ -110,8 +110,22 @@ fn start_servers(
 ) -> (Dns, Arc<Sites>) {
     let anchor = plan.sign(folder);
     let sites = start_hosts(runtime, plan, sessions);
+    let authoritative = nsd(folder, plan);
+    // A resolver that is told too early remembers that.
+    let zones: Vec<String> = plan
+        .zone_files()
+        .into_iter()
+        .map(|(zone, _)| zone)
+        .collect();
+    until("the lab's zones", Duration::from_secs(20), || {
+        zones.iter().all(|zone| {
+            let mut look = Command::new("drill");
+            let output = look.args(["@127.0.0.2", zone, "SOA"]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).contains("rcode: NOERROR")
+        })
+    });
     let dns = Dns {
-        authoritative: nsd(folder, plan),
+        authoritative,
         _validating: unbound(folder, &anchor),
         _plain: plain_unbound(folder),
         _black_hole: UdpSocket::bind((BLACK_HOLE, 53)).unwrap(),

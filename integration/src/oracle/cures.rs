@@ -3,13 +3,13 @@
 
 use super::certificate::{Certificate, Damage, Version};
 use super::differences::{
-    LONGEST_PATH, is_odd_leaf, is_outside_of_profile, is_signed_unusually, is_signed_weakly,
-    is_unreadable,
+    LONGEST_PATH, identifiers_differ, is_odd_leaf, is_outside_of_profile, is_signed_unusually,
+    is_signed_weakly, is_unreadable,
 };
 use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Key};
 use super::plan::{Of, Plan};
-use super::subject::Encoding;
+use super::subject::{Encoding, Subject};
 
 /// Every certificate, changed in one way.
 fn each(plan: &Plan, mut change: impl FnMut(&mut Certificate)) -> Vec<Plan> {
@@ -42,11 +42,15 @@ fn make_readable(certificate: &mut Certificate) {
 
 /// No key identifiers, and whatever part of the issuers leaves no choice.
 pub(super) fn no_choice(plan: &Plan) -> Vec<Plan> {
-    let mut plain = each(plan, |one| {
+    let mut plain = plan.clone();
+    for one in &mut plain.certificates {
+        // OpenSSL does not take it for self-issued.
+        if one.is_self_issued() && identifiers_differ(one, one) {
+            one.issuer = Subject::common("Somebody else");
+        }
         one.take(Known::AuthorityKeyIdentifier);
         one.take(Known::SubjectKeyIdentifier);
-    });
-    let plain = plain.remove(0);
+    }
     let mut issuers: Vec<usize> = plain.shown[1..].to_vec();
     issuers.sort_unstable();
     issuers.dedup();
@@ -121,17 +125,24 @@ pub(super) fn usual_signatures(plan: &Plan) -> Vec<Plan> {
     [cured, without_choice].concat()
 }
 
-/// Issuers named in the octets of their subjects.
+/// Issuers named in the octets of their subjects, or, where that is the certificate's own, of somebody
+/// else.
 pub(super) fn same_octets(plan: &Plan) -> Vec<Plan> {
     let subjects: Vec<_> = plan.at_hand().map(|one| one.subject.clone()).collect();
-    each(plan, |one| {
+    let same = each(plan, |one| {
         let subject = subjects
             .iter()
             .find(|subject| one.issuer.is_same_but_for_octets(subject));
         if let Some(subject) = subject {
             one.issuer = subject.clone();
         }
-    })
+    });
+    let other = each(plan, |one| {
+        if one.issuer.is_same_but_for_octets(&one.subject) {
+            one.issuer = Subject::common("Somebody else");
+        }
+    });
+    [same, other].concat()
 }
 
 /// Leaf and issuers as RFC 5280 wants them.

@@ -15,8 +15,8 @@ pub struct Difference {
     pub requirement: &'static str,
     /// In a sentence.
     pub reason: &'static str,
-    /// Who accepts.
-    pub side: Side,
+    /// Who accepts, as far as it is always the same one.
+    pub side: Option<Side>,
     /// Whether the facts of a case are such. The verdicts are not looked at.
     pub applies: fn(&Plan) -> bool,
     /// The case without those facts: then both must accept.
@@ -35,28 +35,29 @@ pub const ALL: &[Difference] = &[
     Difference {
         requirement: "CM-07",
         reason: "a leaf that OpenSSL cannot read, or its key, is still matched octet for octet",
-        side: Side::We,
+        side: Some(Side::We),
         applies: |plan| plan.shown_certificates().next().is_some_and(is_odd_leaf),
         cures: cures::readable_leaf,
     },
     Difference {
         requirement: "CM-07",
         reason: "other octets that OpenSSL takes for no certificate end its handshake, or its record",
-        side: Side::We,
+        side: Some(Side::We),
         applies: |plan| plan.at_hand().skip(1).any(is_unreadable),
         cures: cures::readable_others,
     },
     Difference {
         requirement: "CM-20",
-        reason: "OpenSSL takes the first issuer that looks right, and turns back nowhere; we try all",
-        side: Side::We,
+        reason: "OpenSSL heeds key identifiers and takes the first issuer that looks right; we try all",
+        // OpenSSL, where it therefore looks for a bare key, or not at the dates of an anchor.
+        side: None,
         applies: |plan| is_anchored(plan) && has_rivals(plan),
         cures: cures::no_choice,
     },
     Difference {
         requirement: "CM-20",
         reason: "a path of more issuers than rustls-webpki follows",
-        side: Side::OpenSsl,
+        side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && plan.story.depth > LONGEST_PATH,
         cures: cures::nearer_anchor,
     },
@@ -64,7 +65,7 @@ pub const ALL: &[Difference] = &[
         requirement: "CM-19",
         reason: "a signature that is not taken: RSA below 2048 bits, secp256k1, Ed448, or an old digest \
                  right below a bare key, where OpenSSL does not look at it",
-        side: Side::OpenSsl,
+        side: Some(Side::OpenSsl),
         applies: |plan| {
             is_anchored(plan)
                 && plan.near().any(|one| {
@@ -77,35 +78,36 @@ pub const ALL: &[Difference] = &[
     Difference {
         requirement: "CM-10",
         reason: "the names of issuers are compared octet for octet",
-        side: Side::OpenSsl,
+        // We, where an expired anchor is self-issued for OpenSSL alone (CM-17).
+        side: None,
         applies: |plan| is_anchored(plan) && has_names_in_other_octets(plan),
         cures: cures::same_octets,
     },
     Difference {
         requirement: "CM-18",
         reason: "a path with a certificate outside of RFC 5280's profile, which OpenSSL lets pass",
-        side: Side::OpenSsl,
+        side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && has_outsiders(plan),
         cures: cures::in_profile,
     },
     Difference {
         requirement: "CM-18",
         reason: "name constraints that rustls-webpki does not weigh: not of hosts, or on a wildcard",
-        side: Side::OpenSsl,
+        side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && plan.near().any(|one| is_constrained_oddly(plan, one)),
         cures: cures::no_constraints,
     },
     Difference {
         requirement: "CM-16",
         reason: "the last second of a certificate belongs to its validity (RFC 5280, 4.1.2.5)",
-        side: Side::We,
+        side: Some(Side::We),
         applies: |plan| is_anchored(plan) && plan.near().any(|one| one.not_after == plan.now),
         cures: cures::a_second_earlier,
     },
     Difference {
         requirement: "CM-30",
         reason: "a trailing dot is no part of a name",
-        side: Side::We,
+        side: Some(Side::We),
         applies: |plan| is_anchored(plan) && plan.shown_certificates().next().is_some_and(has_dot),
         cures: cures::no_dots,
     },
@@ -114,7 +116,7 @@ pub const ALL: &[Difference] = &[
 /// The reasons that may explain why one side alone accepts.
 pub fn applying(plan: &Plan, who_accepts: Side) -> Vec<&'static Difference> {
     let all = ALL.iter();
-    all.filter(|difference| difference.side == who_accepts && (difference.applies)(plan))
+    all.filter(|one| one.side.is_none_or(|side| side == who_accepts) && (one.applies)(plan))
         .collect()
 }
 
@@ -181,7 +183,7 @@ pub(super) fn is_outside_of_profile(certificate: &Certificate, is_leaf: bool) ->
 }
 
 /// rustls-webpki compares hosts and addresses. It refuses where another form of name is constrained and
-/// present, and takes a wildcard for all that it covers.
+/// present, or what is constrained is no name, and takes a wildcard for all that it covers.
 fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
     let Some(Content::NameConstraints {
         permitted,
@@ -194,8 +196,10 @@ fn is_constrained_oddly(plan: &Plan, certificate: &Certificate) -> bool {
     let excludes_host = excluded
         .iter()
         .any(|name| matches!(name, AlternativeName::Dns(_)));
-    let is_other_form = |name: &AlternativeName| {
-        !matches!(name, AlternativeName::Dns(_) | AlternativeName::Address(_))
+    let is_other_form = |name: &AlternativeName| match name {
+        AlternativeName::Dns(text) => text.starts_with(b"-"),
+        AlternativeName::Address(_) => false,
+        _ => true,
     };
     has_wildcard && excludes_host || permitted.iter().chain(excluded).any(is_other_form)
 }
@@ -253,12 +257,13 @@ fn has_rivals(plan: &Plan) -> bool {
         // A bare key is not among them.
         let is_choice = has_bare_key(plan) && !issuers.is_empty()
             || issuers.iter().any(|issuer| **issuer != *issuers[0]);
-        let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer));
+        let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer))
+            || one.is_self_issued() && identifiers_differ(one, one);
         is_choice || is_warned
     })
 }
 
-fn identifiers_differ(one: &Certificate, issuer: &Certificate) -> bool {
+pub(super) fn identifiers_differ(one: &Certificate, issuer: &Certificate) -> bool {
     match (
         one.extension(Known::AuthorityKeyIdentifier),
         issuer.extension(Known::SubjectKeyIdentifier),

@@ -270,7 +270,7 @@ impl Correlator {
 
     /// Lets a session go whose process may still speak of it.
     fn part_with(&mut self, index: usize, open: Open, ended: &mut Vec<LoggedSession>) {
-        if open.awaits_delivery() {
+        if open.expects_delivery() {
             // Its delivery would look like one without a handshake.
             if let Some(program) = self.programs.get_mut(index) {
                 program.covered_since = program.newest;

@@ -1,0 +1,278 @@
+//! Who really stood at the other end of a session, by the plan alone.
+
+use hoplock_model::Name;
+
+use super::super::internet::{ATTACKER, ATTACKERS_KEY};
+use super::super::plan::{Event, Millis, Plan};
+use super::super::site::{Addresses, MailHost, Server};
+use super::certificates::{Leaf, Vouching};
+use super::{Contact, Peer, Resumes, Shows, Starttls, Strength};
+
+/// What really happened in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at: Millis,
+    /// The host that the mail server took, by the name in the MX record.
+    pub host: Name,
+    /// The name that this is an alias of.
+    pub alias: Option<Name>,
+    /// What became of STARTTLS.
+    pub starttls: Starttls,
+    /// What the session was worth.
+    pub strength: Strength,
+    /// Who stood at the other end; nobody knows where nobody was authenticated.
+    pub end: Option<End>,
+    /// It resumed another one.
+    pub resumed: bool,
+    /// The plan's event of the full handshake that all this comes from.
+    pub handshake: usize,
+    /// Nobody touched it.
+    pub untouched: bool,
+}
+
+/// Who stood at the other end of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The number of the key that it proved to have.
+    pub key: u8,
+    /// The certificate; none where a bare key was shown.
+    pub certificate: Option<Certificate>,
+    /// Certificates of somebody else that stood behind it.
+    pub(crate) padding: Option<Leaf>,
+}
+
+/// A certificate, as its issuer knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Itself.
+    pub(crate) leaf: Leaf,
+}
+
+impl Certificate {
+    /// The authority of all vouches for it, today, under this name.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        matches!(self.leaf.issuer, Vouching::Public(_)) && !self.leaf.expired
+    }
+
+    /// The names that it is for.
+    #[must_use]
+    pub fn names(&self) -> &[Name] {
+        &self.leaf.names
+    }
+
+    /// The number of the issuer that really signed it.
+    #[must_use]
+    pub fn issuer(&self) -> Option<u8> {
+        match self.leaf.issuer {
+            Vouching::Public(number) | Vouching::Private(number) => Some(number),
+            Vouching::Impostor(_) => None,
+        }
+    }
+}
+
+impl Happened {
+    /// What an event of the plan stands for, where it is a session that could happen.
+    #[must_use]
+    pub fn of(plan: &Plan, event: usize) -> Option<Self> {
+        let (_, Event::Session(contact)) = plan.events.get(event)? else {
+            return None;
+        };
+        let fresh = Self::fresh(plan, event, contact)?;
+        let own = fresh.resumable(plan, event, contact);
+        Some(match own {
+            Some(original) => Self {
+                end: original.end,
+                resumed: true,
+                handshake: original.handshake,
+                untouched: fresh.untouched
+                    && original.untouched
+                    && contact.resumes == Resumes::Last,
+                ..fresh
+            },
+            None => fresh,
+        })
+    }
+
+    /// True where the session hides what is said in it.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.starttls == Starttls::Untouched && self.strength != Strength::Null
+    }
+
+    /// The same as a full handshake.
+    fn fresh(plan: &Plan, event: usize, contact: &Contact) -> Option<Self> {
+        let (planned, _) = plan.events.get(event)?;
+        let at = planned.saturating_sub(contact.ago);
+        let (name, host) = taken(plan, contact, at)?;
+        let server = host.map_or(ATTACKERS, |host| host.server);
+        let is_itself = matches!(contact.shows, Shows::Own | Shows::Expired);
+        let offered = server.tls || !is_itself;
+        let starttls = match contact.starttls {
+            Starttls::Untouched if !offered => Starttls::Stripped,
+            own => own,
+        };
+        let is_own = contact.shows == Shows::Own && host.is_some();
+        let untouched = is_own
+            && contact.starttls == Starttls::Untouched
+            && contact.strength == Strength::Modern
+            && matches!(contact.peer, Peer::Own(_));
+        let end = End::of(plan, contact, host, at);
+        let is_known = starttls == Starttls::Untouched && contact.strength != Strength::Anonymous;
+        Some(Self {
+            at,
+            host: name,
+            alias: host.and_then(|host| host.alias.clone()),
+            starttls,
+            strength: contact.strength,
+            end: end.filter(|_| is_known),
+            resumed: false,
+            handshake: event,
+            untouched,
+        })
+    }
+
+    /// The session that this one resumes: the mail server keeps the last ticket of every host.
+    fn resumable(&self, plan: &Plan, event: usize, contact: &Contact) -> Option<Self> {
+        if self.starttls != Starttls::Untouched || self.strength == Strength::Anonymous {
+            return None;
+        }
+        let with_last = |host: &Name| {
+            let mut last: Option<Self> = None;
+            for (number, (_, earlier)) in plan.events.iter().enumerate() {
+                let Event::Session(earlier) = earlier else {
+                    continue;
+                };
+                if number == event || earlier.resumes != Resumes::Nothing {
+                    continue;
+                }
+                let Some(own) = Self::fresh(plan, number, earlier) else {
+                    continue;
+                };
+                let is_newer = last.as_ref().is_none_or(|last| last.at <= own.at);
+                if own.host == *host && own.end.is_some() && own.at < self.at && is_newer {
+                    last = Some(own);
+                }
+            }
+            last
+        };
+        let same = with_last(&self.host);
+        match contact.resumes {
+            Resumes::Nothing => None,
+            Resumes::Last => same,
+            Resumes::Another(_) if same.is_some() => None,
+            Resumes::Another(place) => {
+                let site = plan.site(contact.key.site(), self.at)?;
+                with_last(&site.hosts.get(place)?.name)
+            }
+        }
+    }
+}
+
+impl End {
+    /// Who answers.
+    fn of(plan: &Plan, contact: &Contact, host: Option<&MailHost>, at: Millis) -> Option<Self> {
+        let own = host.map_or_else(attackers, own);
+        let impostor = |key| Leaf {
+            key,
+            issuer: Vouching::Impostor(own.key),
+            expired: false,
+            ..own.clone()
+        };
+        let mut padding = None;
+        let leaf = match contact.shows {
+            Shows::Own => own,
+            Shows::Expired => Leaf {
+                expired: true,
+                ..own
+            },
+            Shows::Attackers => attackers(),
+            Shows::Impostor => impostor(ATTACKERS_KEY),
+            Shows::Padded => {
+                padding = Some(own.clone());
+                impostor(ATTACKERS_KEY)
+            }
+            Shows::OtherKey => impostor(other_key(plan, contact, own.key).unwrap_or(ATTACKERS_KEY)),
+            Shows::Host(site, place) => {
+                let site = plan.site(site, at)?;
+                site.hosts.get(place).map(self::own)?
+            }
+        };
+        Some(Self {
+            key: leaf.key,
+            certificate: (!contact.bare).then_some(Certificate { leaf }),
+            padding: padding.filter(|_| !contact.bare),
+        })
+    }
+}
+
+/// What a host itself shows.
+fn own(host: &MailHost) -> Leaf {
+    let key = host.server.key;
+    let mut names = vec![host.name.clone()];
+    names.extend(host.alias.clone());
+    if host.server.own_names {
+        // Its names tell whose it is: `m0.d7.test`, `m0.h7.test`.
+        let number = super::super::internet::site_of(&host.name);
+        names.extend(number.map(|number| format!("d{number}.test")));
+        names.dedup();
+    }
+    Leaf {
+        key,
+        issuer: if host.server.web_pki || host.server.own_names {
+            Vouching::Public(key)
+        } else {
+            Vouching::Private(key)
+        },
+        names,
+        expired: false,
+    }
+}
+
+fn attackers() -> Leaf {
+    Leaf {
+        key: ATTACKERS_KEY,
+        issuer: Vouching::Public(ATTACKERS_KEY),
+        names: vec![ATTACKER.to_owned()],
+        expired: false,
+    }
+}
+
+/// A key that the host has at another time.
+fn other_key(plan: &Plan, contact: &Contact, own: u8) -> Option<u8> {
+    let (site, place) = match contact.peer {
+        Peer::Own(place) => (contact.key.site(), place),
+        Peer::Of(site, place) => (site, place),
+        Peer::Attacker => return None,
+    };
+    let versions = plan.sites.get(site)?;
+    let mut keys = versions
+        .iter()
+        .filter_map(|(_, site)| site.hosts.get(place))
+        .map(|host| host.server.key);
+    keys.find(|key| *key != own)
+}
+
+/// The host that the mail server took, where it can be reached at all.
+fn taken<'a>(
+    plan: &'a Plan,
+    contact: &Contact,
+    at: Millis,
+) -> Option<(Name, Option<&'a MailHost>)> {
+    let (site, place) = match contact.peer {
+        Peer::Own(place) => (contact.key.site(), place),
+        Peer::Of(site, place) => (site, place),
+        Peer::Attacker => return Some((ATTACKER.to_owned(), None)),
+    };
+    let host = plan.site(site, at)?.hosts.get(place)?;
+    (host.addresses != Addresses::None).then(|| (host.name.clone(), Some(host)))
+}
+
+/// The attacker's own host.
+const ATTACKERS: Server = Server {
+    tls: true,
+    key: ATTACKERS_KEY,
+    web_pki: true,
+    own_names: false,
+};
