@@ -79,13 +79,7 @@ pub(super) fn attacked(plan: &Plan, span: Millis) -> Vec<(Millis, Event)> {
 }
 
 /// More sessions with the same host: for the same destination or another, touched or not.
-fn row(
-    rng: &mut Rng,
-    plan: &Plan,
-    first: &Contact,
-    at: Millis,
-    events: &mut Vec<(Millis, Event)>,
-) {
+fn row(rng: &mut Rng, plan: &Plan, first: &Contact, at: Millis, events: &mut Vec<(Millis, Event)>) {
     let mut at = at;
     for _ in 0..=rng.u8(..3) {
         at += *pick(rng, &[400, 5_000, 60_000]);

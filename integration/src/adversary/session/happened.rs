@@ -86,7 +86,9 @@ impl Happened {
                 end: original.end,
                 resumed: true,
                 handshake: original.handshake,
-                untouched: fresh.untouched && original.untouched && contact.resumes == Resumes::Last,
+                untouched: fresh.untouched
+                    && original.untouched
+                    && contact.resumes == Resumes::Last,
                 ..fresh
             },
             None => fresh,

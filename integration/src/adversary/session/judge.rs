@@ -76,9 +76,7 @@ impl Judging<'_> {
             match self.judged.outcome {
                 SessionOutcome::AuthenticatedDane => keeping.dane(),
                 // RFC 8461, 2; PD-02: no policy makes up for records that do not match.
-                SessionOutcome::AuthenticatedSts => {
-                    keeping.sts() && keeping.duty() <= Duty::WebPki
-                }
+                SessionOutcome::AuthenticatedSts => keeping.sts() && keeping.duty() <= Duty::WebPki,
                 _ => keeping.own_names() && keeping.duty() == Duty::OwnNames,
             }
         };
@@ -143,8 +141,7 @@ impl Judging<'_> {
 
     /// By one of the truths that the verdict may rest on.
     fn holds(&self, is_so: &dyn Fn(&Truth) -> bool) -> bool {
-        self.case.truths().iter().any(is_so)
-            || exceptions::relaxed(&self.case).iter().any(is_so)
+        self.case.truths().iter().any(is_so) || exceptions::relaxed(&self.case).iter().any(is_so)
     }
 
     fn under<'b>(&'b self, truth: &'b Truth) -> Keeping<'b> {

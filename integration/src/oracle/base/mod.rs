@@ -115,8 +115,11 @@ pub fn base(rng: &mut Rng, cell: Cell) -> Plan {
     plan.story.path = (0..plan.certificates.len()).collect();
     show(rng, &mut plan, above);
     publish(&mut plan, cell);
-    if form == Form::EndEntity && chance(rng, 40) {
-        leaf::make_odd(rng, &mut plan);
+    match form {
+        Form::EndEntity if chance(rng, 40) => leaf::make_odd(rng, &mut plan),
+        Form::EndEntity => {}
+        _ if cell.depth == 1 && chance(rng, 15) => leaf::make_simple(rng, &mut plan),
+        _ => {}
     }
     if chance(rng, 50) {
         neighbours::add_harmless(rng, &mut plan);

@@ -75,6 +75,55 @@ pub(super) const ALL: Mutations = Mutations(&[
     },
 ]);
 
+/// A name with a star in it, at one of the places where it may or may not cover this one (RFC 9525, 6.3).
+pub(super) fn wildcard(rng: &mut Rng, name: &str) -> String {
+    let (label, parent) = name.split_once('.').unwrap_or((name, "example"));
+    let (first, rest) = label.split_at(1);
+    let above = parent.split_once('.').map_or("example", |(_, above)| above);
+    let forms = [
+        format!("*.{parent}"),
+        format!("*.{parent}"),
+        format!("*.{}", parent.to_uppercase()),
+        format!("*.{parent}."),
+        format!("{first}*.{parent}"),
+        format!("*{rest}.{parent}"),
+        format!("{first}*{rest}.{parent}"),
+        format!("{label}.*.{above}"),
+        format!("*.*.{above}"),
+        format!("*.{above}"),
+        format!("*.{name}"),
+        format!("*{name}"),
+        "*".to_owned(),
+    ];
+    one_of(rng, &forms)
+}
+
+/// A name as people, programs and attackers write it.
+pub(super) fn spelling(rng: &mut Rng, name: &str) -> String {
+    let (label, parent) = name.split_once('.').unwrap_or((name, "example"));
+    let forms = [
+        name.to_uppercase(),
+        format!("{name}."),
+        format!("{name}\0"),
+        format!("{name}\0.attacker.invalid"),
+        format!(".{name}"),
+        format!(" {name}"),
+        format!("{name} "),
+        format!("{label}..{parent}"),
+        format!("b\u{fc}cher.{parent}"),
+        format!("xn--bcher-kva.{parent}"),
+        format!("xn--{label}.{parent}"),
+        format!("{label}_.{parent}"),
+        format!("-{label}.{parent}"),
+        format!("https://{name}/"),
+        format!("postmaster@{name}"),
+        format!("{}.{name}", word(rng)),
+        String::new(),
+        ".".to_owned(),
+    ];
+    one_of(rng, &forms)
+}
+
 /// The last second of something, the first, or the one beside it.
 fn edge(rng: &mut Rng, plan: &mut Plan) -> bool {
     let one = plan.at(rng.usize(..plan.story.path.len()));
