@@ -96,7 +96,7 @@ fn names(rng: &mut Rng, name: &str) -> Vec<AlternativeName> {
     let fitting = match name.split_once('.') {
         // OpenSSL wants two labels behind the star, and no underscore in its place.
         Some((label, parent))
-            if parent.contains('.') && !label.contains('_') && chance(rng, 20) =>
+            if parent.contains('.') && !label.contains('_') && chance(rng, 35) =>
         {
             format!("*.{parent}")
         }

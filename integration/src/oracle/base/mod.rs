@@ -59,11 +59,11 @@ struct Hosts {
 impl Hosts {
     fn draw(rng: &mut Rng) -> Self {
         let domain = format!("{}.example", word(rng));
-        let base = match rng.u8(..5) {
+        let base = match rng.u8(..6) {
             0 => domain.clone(),
-            4 => format!(
+            4 | 5 => format!(
                 "{}.{domain}",
-                one_of(rng, &["mx_1", "xn--bcher-kva", "25", "a-b--c"])
+                one_of(rng, &["mx_1", "mx_1", "xn--bcher-kva", "25", "a-b--c"])
             ),
             1 => format!("mx{}.{domain}", rng.u8(1..9)),
             2 => format!("mx.{}.{domain}", word(rng)),
