@@ -45,8 +45,8 @@ fn words() -> impl Strategy<Value = MtaWord> {
     ]
 }
 
-/// SV-01: where the report says nothing that could be checked, the mail server's word counts for the kind
-/// of policy that it speaks of, and it is told that no more is known.
+/// SV-01: where the report says nothing that could be checked, the mail server's word counts for
+/// the kind of policy that it speaks of, and it is told that no more is known.
 #[test]
 fn the_word_counts_for_its_own_policy() {
     let unseen = |scene: Scene| scene.but(|session| session.presented = Presented::Unknown);
@@ -115,8 +115,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// SV-03, RQ-01, PD-13: no word makes a session good that had no TLS, or an old version, or that should
-    /// not have been.
+    /// SV-03, RQ-01, PD-13: no word makes a session good that had no TLS, or an old version, or
+    /// that should not have been.
     #[test]
     fn no_word_makes_up_for_what_is_known(scene in scenes(), word in words(), kind in 0..5) {
         let scene = match kind {

@@ -17,10 +17,11 @@ use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::sts::StsMode;
 
-/// Judges a session by what it owed. `now` is when the session happened.
+/// Judges a session by what it owed (RFC 7672, 2.2; RFC 8461, 4 and 5). `now` is when the session
+/// happened.
 ///
-/// What the report leaves out and could have mattered makes the verdict "indeterminate"; a session is
-/// called authenticated only where everything was said and holds (SV-01).
+/// What the report leaves out and could have mattered makes the verdict "indeterminate"; a session
+/// is called authenticated only where everything was said and holds (SV-01).
 #[must_use]
 pub fn verify(
     session: &Session,
@@ -39,7 +40,8 @@ pub fn verify(
     verdict
 }
 
-/// Takes over the verdict on the session that was resumed, where host and policy are the same (SV-05).
+/// Takes over the verdict on the session that was resumed (RFC 8446, 2.2), where host and policy
+/// are the same, and the report of the resumed session itself is complete (SV-01, SV-05).
 #[must_use]
 pub fn verify_resumed(
     session: &Session,
@@ -227,8 +229,8 @@ impl Judging<'_> {
         verdict
     }
 
-    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is only
-    /// tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
+    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is
+    /// only tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
     fn results(&self) -> Vec<PolicyResult> {
         let has_dane = self
             .usable_records()
