@@ -125,7 +125,7 @@ pub(super) fn by_log(lab: &mut Lab<'_>, deliveries: &[Delivery], mapped: &Mapped
         all = journal("");
         let is_there =
             |delivery: &&&Delivery| !verdicts(&all, "postfix-log", delivery.domain).is_empty();
-        if expected.iter().all(|delivery| is_there(delivery)) {
+        if expected.iter().all(is_there) {
             break;
         }
         std::thread::sleep(Duration::from_millis(500));
