@@ -324,3 +324,128 @@ fn wrong_at_host(served: &[Served<'_>], file: &File, found: &Found) -> Vec<Strin
     }
     wrong
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use hoplock_policy::moment::Timestamp;
+    use hoplock_policy::verify::TlsVersion;
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::world::probe::{Engine, ProbeTarget, TlsSeen};
+
+    fn certificate(key: &KeyPair) -> Certificate {
+        let params = CertificateParams::new(vec!["mx.e.test".to_owned()]).unwrap();
+        Certificate::from_der(params.self_signed(key).unwrap().der().to_vec())
+    }
+
+    fn file(certificate: &Certificate) -> File {
+        File {
+            records: vec![TlsaRecord::naming(certificate, 3, 1, 1).unwrap()],
+            contents: Contents {
+                certificates: vec![certificate.clone()],
+                keys: Vec::new(),
+            },
+            demanded: false,
+        }
+    }
+
+    fn found(status: SecurityStatus, records: &[TlsaRecord], served: &Certificate) -> Found {
+        let name = DomainName::parse("mx.e.test").unwrap();
+        let target = ProbeTarget::new("192.0.2.1:25".parse().unwrap(), name);
+        let probed = Probed {
+            stage: Stage::Established,
+            chain: vec![served.clone()],
+            tls: Some(TlsSeen {
+                version: Some(TlsVersion::Tls13),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                group: None,
+                signature: Signature::Proved,
+            }),
+            ..Probed::nothing(target, Engine::Rustls)
+        };
+        Found {
+            records: match records {
+                [] => Published::None { status },
+                records => Published::Records {
+                    status,
+                    ttl: Duration::from_secs(300),
+                    rdata: records.iter().map(TlsaRecord::rdata).collect(),
+                },
+            },
+            alias: None,
+            no_addresses: None,
+            served: vec![probed],
+            validation: Validation::Validating,
+            now: Timestamp(1_800_000_000_000),
+        }
+    }
+
+    fn compared(file: &File, found: &Found) -> (Vec<String>, String) {
+        let host = DomainName::parse("mx.e.test").unwrap();
+        let place = Place {
+            owner: DomainName::parse("_25._tcp.mx.e.test").unwrap(),
+            host,
+            port: 25,
+        };
+        let comparison = compare(&place, file, found, &Config::default());
+        let page = text(&comparison);
+        let flat: Vec<&str> = page.split_whitespace().collect();
+        (comparison.wrong, flat.join(" "))
+    }
+
+    /// CM-02, CM-09: a change of keys, step by step (RFC 7671, 8.1): only the host that has changed, with
+    /// its record published, agrees.
+    #[test]
+    fn a_change_of_keys() {
+        let keys = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+        let [old, new] = keys.each_ref().map(certificate);
+        let own = |certificate| TlsaRecord::naming(certificate, 3, 1, 1).unwrap();
+        let (old_record, new_record) = (own(&old), own(&new));
+        let both = [old_record, new_record.clone()];
+        let file = file(&new);
+        let secure = SecurityStatus::Secure;
+        for (records, served, wrong, advice) in [
+            (&both[..1], &old, 2, "publish its record first"),
+            (
+                &both,
+                &old,
+                1,
+                "let the host change to this key when the record has been published for two TTLs (at \
+                 least 600 s)",
+            ),
+            (&both, &new, 0, "matches nothing that the host serves"),
+            (&both[1..], &new, 0, "file, records and host agree."),
+            (&both[..1], &new, 2, "publish the record now"),
+            (&[], &old, 2, "begin with a record for what the host serves"),
+        ] {
+            let found = found(secure, records, served);
+            let (said, page) = compared(&file, &found);
+            assert_eq!(said.len(), wrong, "{page}");
+            assert!(page.contains(advice), "{advice}: {page}");
+        }
+        // The same key under another certificate is the same key.
+        let renewed = certificate(&keys[1]);
+        let found = found(secure, &[new_record], &renewed);
+        let (said, page) = compared(&file, &found);
+        assert!(
+            said.is_empty() && page.contains("for the key of the file"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn unsigned_records_are_of_no_use() {
+        let own = certificate(&KeyPair::generate().unwrap());
+        let file = file(&own);
+        let mut found = found(SecurityStatus::Insecure, &file.records, &own);
+        assert_eq!(compared(&file, &found).0.len(), 1);
+        // Here nothing is said of the zone, but of the resolver.
+        found.validation = Validation::NotValidating;
+        let (said, page) = compared(&file, &found);
+        assert!(said.is_empty() && page.contains("WARNING"), "{page}");
+    }
+}

@@ -19,13 +19,13 @@ use crate::reason::Reason;
 use crate::sts::{StsMode, StsPolicy};
 use crate::tlsa::{TlsaOptions, TlsaSet};
 
-/// What a session owes, with the evidence for it.
+/// What a session owes, with the evidence for it (RFC 7672, 2.2; RFC 8461, 5).
 #[derive(Clone, Debug)]
 pub struct Owed<'a> {
     /// The duty of the host (see [`crate::law::duty`]).
     pub duty: Duty,
-    /// Its TLSA records, where it has any that are secure: they bind where the duty is `dane`, and are
-    /// compared elsewhere.
+    /// Its TLSA records, where it has any that are secure: they bind where the duty is `dane`, and
+    /// are compared elsewhere.
     pub dane: Option<DaneEvidence>,
     /// The policy in force, enforced or tested.
     pub sts: Option<&'a StsPolicy>,
@@ -35,7 +35,7 @@ pub struct Owed<'a> {
     pub authorities: &'a [TrustAnchor<'static>],
 }
 
-/// The TLSA records of a host, and whom they bind.
+/// The TLSA records of a host, and whom they bind (RFC 7672, 2.2 and 3).
 #[derive(Clone, Debug)]
 pub struct DaneEvidence {
     /// Where the records stand: the server name that must be asked for.
@@ -48,7 +48,7 @@ pub struct DaneEvidence {
     pub mx: SecurityStatus,
 }
 
-/// What the operator demands.
+/// What the operator demands, above all that a destination publishes (PD-01).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// Nothing beside the duty.
@@ -59,13 +59,14 @@ pub enum Demand {
     Names(Vec<MatchName>),
 }
 
-/// Nothing is known of this host, and the destination's policy binds it to others: whoever it is, mail
-/// for the destination does not belong there.
+/// Nothing is known of this host, and the destination's policy binds it to others: whoever it is,
+/// mail for the destination does not belong there (RFC 7672, 2.2.1; RFC 8461, 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StrangeHost;
 
 impl<'a> Owed<'a> {
-    /// What a session with `host` owed under a verdict of this program.
+    /// What a session with `host` owed under a verdict of this program, with the policy in force at
+    /// `now` (RFC 7672, 2.2; RFC 8461, 5).
     ///
     /// # Errors
     /// [`StrangeHost`] where the destination binds its hosts, and this is none of them.
@@ -99,7 +100,8 @@ impl<'a> Owed<'a> {
                 ..own
             });
         }
-        // A host that seemed to have no address was given no duty, and is like one that nobody knows.
+        // A host that seemed to have no address was given no duty, and is like one that nobody
+        // knows.
         let mut judged = verdict.hosts.iter().filter(|judged| {
             let own = findings.and_then(|findings| findings.hosts.get(judged.index));
             own.is_some_and(|own| own.host.0 == *host) && judged.state != HostState::Unreachable
@@ -121,8 +123,9 @@ impl<'a> Owed<'a> {
             {
                 Ok(own)
             }
-            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail. Where
-            // the MX set is secure, a host outside it may have TLSA records that bind first (PD-02).
+            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail.
+            // Where the MX set is secure, a host outside it may have TLSA records that bind first
+            // (PD-02).
             None if !has_secure_set(findings) && own.is_enforced() => Ok(Self {
                 duty: Duty::WebPki,
                 ..own
@@ -131,11 +134,19 @@ impl<'a> Owed<'a> {
         }
     }
 
+    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be
+    /// (MX-22).
+    pub(super) fn binds_nothing(&self) -> bool {
+        let dane = self.dane.as_ref();
+        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
+    }
+
     fn is_enforced(&self) -> bool {
         self.sts.is_some_and(|sts| sts.mode == StsMode::Enforce)
     }
 
-    /// What a session owed by evidence that came with its report; `None` where there is none.
+    /// What a session owed by evidence that came with its report: usable records first (RFC 8461,
+    /// 2), then an enforced policy; `None` where there is no evidence.
     #[must_use]
     pub fn by_evidence(
         records: Option<TlsaSet>,
@@ -170,7 +181,7 @@ impl<'a> Owed<'a> {
     }
 
     /// Tells one policy from another: a resumed session may rest on what was judged under the same
-    /// (SV-05).
+    /// (RFC 8446, 2.2; SV-05).
     #[must_use]
     pub fn generation(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
@@ -226,8 +237,8 @@ fn by_operator(
     })
 }
 
-/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set has not
-/// (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
+/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set
+/// has not (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
 fn by_dane(level: &Answer, own: &Owed<'_>, finding: Option<&HostFinding>) -> Duty {
     let is_failed = |addresses: &AddressFinding| matches!(addresses, AddressFinding::Failed(_));
     let failed = finding.is_some_and(|finding| match &finding.dane {

@@ -1,4 +1,5 @@
-//! Chains in disorder: shuffled, doubled, crossed, in circles, and without end (RFC 5280, 6; RFC 4158).
+//! Chains in disorder: shuffled, doubled, crossed, in circles, and without end (RFC 5280, 6; RFC
+//! 4158).
 
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::Certificate;
@@ -27,8 +28,8 @@ fn behind<'a>(leaf: &'a Certificate, others: &[&'a Certificate]) -> Case {
     Case::shown(&[&[leaf], others].concat())
 }
 
-/// CM-20: the order of the certificates behind the leaf changes nothing; nor do strays among them, the
-/// leaf shown again, or what is no certificate.
+/// CM-20: the order of the certificates behind the leaf changes nothing; nor do strays among them,
+/// the leaf shown again, or what is no certificate.
 #[test]
 fn any_order_is_the_same() {
     let world = world();
@@ -147,8 +148,8 @@ fn namesakes() {
     assert_eq!(by_other.outcome(), Err(Reason::SignatureInvalid));
 }
 
-/// CM-20: a hundred certificates that all bear one name and vouch for each other end the search, with
-/// or without a word for its end; nobody is authenticated by them.
+/// CM-20: a hundred certificates that all bear one name and vouch for each other end the search,
+/// with or without a word for its end; nobody is authenticated by them.
 #[test]
 fn a_hundred_namesakes_end() {
     let parties: Vec<Party> = (0..10).map(|_| Party::new("same")).collect();
@@ -182,7 +183,8 @@ fn a_hundred_namesakes_end() {
     assert!(unknown.outcome().is_err());
 }
 
-/// CM-20: a circle of a hundred authorities of different names ends too, and does not hide an anchor.
+/// CM-20: a circle of a hundred authorities of different names ends too, and does not hide an
+/// anchor.
 #[test]
 fn a_hundred_in_a_circle_end() {
     let host = Party::new("host");

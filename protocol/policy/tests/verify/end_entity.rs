@@ -97,8 +97,8 @@ fn a_certificate_issued_anew() {
     }
 }
 
-/// CM-02: selector 1 covers algorithm and parameters: the same numbers under other words are another
-/// key.
+/// CM-02: selector 1 covers algorithm and parameters: the same numbers under other words are
+/// another key.
 #[test]
 fn the_same_numbers_under_another_algorithm() {
     let host = Party::rsa("host");
@@ -145,7 +145,8 @@ fn names_are_not_looked_at() {
     assert_eq!(nameless.outcome(), Ok(0), "no name is expected either");
 }
 
-/// CM-05: a leaf that expired ten years ago matches, and one that is valid next year; people are told.
+/// CM-05: a leaf that expired ten years ago matches, and one that is valid next year; people are
+/// told.
 #[test]
 fn dates_are_not_looked_at() {
     let host = Party::new("host");
@@ -325,8 +326,8 @@ fn either_usage_is_enough() {
     }
 }
 
-/// TU-05, TU-10: what is unusable matches nothing, even where it holds the right digest; a usable record
-/// beside it must match all the same.
+/// TU-05, TU-10: what is unusable matches nothing, even where it holds the right digest; a usable
+/// record beside it must match all the same.
 #[test]
 fn unusable_records_match_nothing() {
     let (host, other) = (Party::new("host"), Party::new("other"));
@@ -350,7 +351,8 @@ fn unusable_records_match_nothing() {
     }
 }
 
-/// SV-01: a host that showed nothing, as far as is known, is not said to have shown the wrong thing.
+/// SV-01: a host that showed nothing, as far as is known, is not said to have shown the wrong
+/// thing.
 #[test]
 fn nothing_shown_is_no_mismatch() {
     let host = Party::new("host");

@@ -10,6 +10,7 @@
 
 mod agility;
 mod by_rule;
+mod by_word;
 mod der;
 mod disorder;
 mod end_entity;

@@ -50,8 +50,8 @@ fn purposes() {
     }
 }
 
-/// CM-19: signatures with SHA-1 and MD5 prove nothing below an anchor; of the anchor itself, and under
-/// DANE-EE, nobody looks at them.
+/// CM-19: signatures with SHA-1 and MD5 prove nothing below an anchor; of the anchor itself, and
+/// under DANE-EE, nobody looks at them.
 #[test]
 fn old_signatures() {
     let old = old();
@@ -150,8 +150,8 @@ fn fit(own: &Draft) -> Vec<(&'static str, Draft)> {
     ]
 }
 
-/// CM-18: what an anchor says of itself binds it, whether the record picks its certificate or its key,
-/// and whether it was shown or stands in the record.
+/// CM-18: what an anchor says of itself binds it, whether the record picks its certificate or its
+/// key, and whether it was shown or stands in the record.
 #[test]
 fn the_anchor_is_bound() {
     let world = world();
@@ -290,8 +290,8 @@ fn one_name_outside_spoils_the_rest() {
     }
 }
 
-/// CM-16, CM-18, CM-19: leaves of version 1 and leaves marked as authorities, which small authorities
-/// issue, are taken right below their anchor, and judged like others.
+/// CM-16, CM-18, CM-19: leaves of version 1 and leaves marked as authorities, which small
+/// authorities issue, are taken right below their anchor, and judged like others.
 #[test]
 fn odd_leaves_below_their_anchor() {
     let world = world();

@@ -1,5 +1,5 @@
-//! Where properties draw from: certificates that are good, odd, crossed and false, and sessions of every
-//! kind built of them.
+//! Where properties draw from: certificates that are good, odd, crossed and false, and sessions of
+//! every kind built of them.
 
 use std::sync::LazyLock;
 

@@ -63,8 +63,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// SV-03, RQ-06: no session in which STARTTLS was not used is authenticated by anything, whatever it
-    /// owed and whatever it resumed.
+    /// SV-03, RQ-06: no session in which STARTTLS was not used is authenticated by anything,
+    /// whatever it owed and whatever it resumed.
     #[test]
     fn nobody_is_authenticated_without_tls(
         scene in scenes(),
@@ -87,8 +87,9 @@ proptest! {
         }
     }
 
-    /// CM-10, PD-02, TU-10: where DANE is owed, whoever holds another key is never authenticated, whatever
-    /// genuine certificates he appends and whatever is published for the host and those above it.
+    /// CM-10, PD-02, TU-10: where DANE is owed, whoever holds another key is never authenticated,
+    /// whatever genuine certificates he appends and whatever is published for the host and those
+    /// above it.
     #[test]
     fn a_swapped_leaf_is_never_authenticated(
         scene in scenes(),
@@ -105,8 +106,9 @@ proptest! {
         prop_assert_eq!(verdict.matched, None);
     }
 
-    /// SV-01: leaving out any parts of a report never makes a verdict better, nor the result of any policy:
-    /// it stays, or becomes indeterminate; nor does it let a session inherit what it would not have had.
+    /// SV-01: leaving out any parts of a report never makes a verdict better, nor the result of any
+    /// policy: it stays, or becomes indeterminate; nor does it let a session inherit what it would
+    /// not have had.
     #[test]
     fn what_is_left_out_makes_nothing_better(
         scene in scenes(),
@@ -120,7 +122,8 @@ proptest! {
             (scene.verdict(), less.verdict()),
             (scene.resumed(Some(&original)), less.resumed(Some(&original))),
         ] {
-            // Where nothing was shown any more, a session that resumed another has the verdict of that.
+            // Where nothing was shown any more, a session that resumed another has the verdict of
+            // that.
             let was_shown = before.reason != Reason::Resumed;
             if after.reason == Reason::Resumed && was_shown {
                 prop_assert!(parts.iter().any(|(part, _)| *part == "chain"));
@@ -214,7 +217,8 @@ proptest! {
     }
 }
 
-/// CM-10, CM-16: no bit of what an anchor has signed can be changed, in the leaf or in an intermediate.
+/// CM-10, CM-16: no bit of what an anchor has signed can be changed, in the leaf or in an
+/// intermediate.
 #[test]
 fn no_bit_can_be_changed() {
     let (leaf, intermediate) = (&POOL.leaves[0], &POOL.others[0]);
@@ -260,8 +264,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// CM-20: a hundred certificates of namesakes who have signed each other, in circles and twice, end the
-    /// search; what it finds is genuine, and an impostor finds nothing.
+    /// CM-20: a hundred certificates of namesakes who have signed each other, in circles and twice,
+    /// end the search; what it finds is genuine, and an impostor finds nothing.
     #[test]
     fn a_hundred_certificates_end(
         others in proptest::collection::vec(select(&WEB.1[..]), 100),

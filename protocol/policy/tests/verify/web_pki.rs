@@ -27,8 +27,8 @@ fn under_policy(scene: &Scene, leaf: &Draft) -> Scene {
     scene.showing(vec![leaf])
 }
 
-/// ST-21: the certificate must be for the MX host itself: neither for another permitted host, nor for
-/// the domain or the pattern, nor in the subject alone.
+/// ST-21: the certificate must be for the MX host itself: neither for another permitted host, nor
+/// for the domain or the pattern, nor in the subject alone.
 #[test]
 fn the_name_of_the_mx_host() {
     let scene = Scene::sts();
@@ -111,8 +111,8 @@ fn a_trusted_authority() {
     }
 }
 
-/// ST-21: leaf and intermediates must be valid now; the dates of an authority that is trusted anyhow are
-/// not looked at.
+/// ST-21: leaf and intermediates must be valid now; the dates of an authority that is trusted
+/// anyhow are not looked at.
 #[test]
 fn dates_under_web_pki() {
     let scene = Scene::sts();
@@ -187,8 +187,8 @@ fn disorder_under_web_pki() {
     }
 }
 
-/// SV-01, ST-21: a bare key is nothing that anybody vouches for, and fails; digests leave the question
-/// open.
+/// SV-01, ST-21: a bare key is nothing that anybody vouches for, and fails; digests leave the
+/// question open.
 #[test]
 fn what_is_no_chain() {
     let digests = || LeafDigests {
@@ -204,8 +204,8 @@ fn what_is_no_chain() {
     }
 }
 
-/// SV-02, PD-13: names that the operator demands: hosts, and everything below a name; found in the subject
-/// too where they stand nowhere else, as Postfix has it.
+/// SV-02, PD-13: names that the operator demands: hosts, and everything below a name; found in the
+/// subject too where they stand nowhere else, as Postfix has it.
 #[test]
 fn names_that_the_operator_demands() {
     let scene = Scene::named();

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use hoplock_policy::dns::SecurityStatus;
+use hoplock_policy::findings::MxFinding;
 use hoplock_policy::law::Answer;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::MxHost;
@@ -140,7 +142,12 @@ impl SessionJudge {
             own.outcome,
             SessionOutcome::Encrypted | SessionOutcome::Cleartext | SessionOutcome::Indeterminate
         );
-        match case.evidence.owed(&case.session, &self.authorities) {
+        let mut evidence = case.evidence.clone();
+        if is_insecure(answered) {
+            // RFC 7672, 2.2.1: whatever records the mail server saw, they bind nothing here (MX-22).
+            evidence.records = None;
+        }
+        match evidence.owed(&case.session, &self.authorities) {
             Some(owed) if is_open => self.under(&owed, case, &self.options.load()),
             _ => own,
         }
@@ -261,6 +268,12 @@ enum Owing<'a> {
     Strange,
     /// The lookups failed.
     Unknown,
+}
+
+/// True where the choice of hosts is known to be nobody's promise.
+fn is_insecure(answered: &Answered) -> bool {
+    let mx = answered.findings.as_ref().map(|findings| &findings.mx);
+    matches!(mx, Some(MxFinding::Hosts(selection)) if selection.status() != SecurityStatus::Secure)
 }
 
 /// Postfix reports a host whose MX name is an alias under the name where that leads; duties and policies

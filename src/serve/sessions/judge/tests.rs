@@ -321,3 +321,40 @@ async fn a_word_without_a_host() {
     assert_eq!(judged.reason, Reason::MtaPolicyWeaker);
     assert_eq!(judged.outcome, SessionOutcome::Failed);
 }
+
+/// MX-22, SV-01: records that a report brings authenticate nobody behind an insecure MX set, and count
+/// where nothing is known of the destination.
+#[tokio::test(start_paused = true)]
+async fn evidence_of_a_report() {
+    let own = certificate("mx.e.test");
+    let evidence = || Evidence {
+        records: Some(hoplock_policy::tlsa::TlsaSet::read(
+            [record(&own).as_slice()],
+            &TlsaOptions::default(),
+        )),
+        ..Evidence::default()
+    };
+    for (status, expected) in [
+        (SecurityStatus::Insecure, SessionOutcome::Encrypted),
+        (SecurityStatus::Secure, SessionOutcome::AuthenticatedDane),
+    ] {
+        let world = ScriptedWorld::new();
+        world.zone(Zone {
+            name: name("test"),
+            status,
+            negative: TTL,
+        });
+        let exchange = RecordData::Mx {
+            preference: 10,
+            exchange: Exchange::Host(name("mx.e.test")),
+        };
+        world.add(name("e.test"), status, TTL, exchange);
+        let address = RecordData::A(Ipv4Addr::new(192, 0, 2, 1));
+        world.add(name("mx.e.test"), status, TTL, address);
+        let judge = judge(&world);
+        let mut told = case(&world, "mx.e.test", &own);
+        told.evidence = evidence();
+        let judged = judge.judge(&told).await.verdict;
+        assert_eq!(judged.outcome, expected, "{judged:?}");
+    }
+}
