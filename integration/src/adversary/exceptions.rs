@@ -34,8 +34,24 @@ const OUTRIGHT: [Exception; 5] = [
 ];
 
 /// True where one of the exceptions permits what is said of this session.
-pub(super) fn session(case: &Case<'_>, _: &Happened, _: &Judged) -> bool {
-    is_test_spoiled(case)
+pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    is_test_spoiled(case) || switched_off(case, judged) || nothing_owed(case, happened, judged)
+}
+
+/// OP-03: the mail server's own level is its own affair where the operator switches a destination off.
+fn switched_off(case: &Case<'_>, judged: &Judged) -> bool {
+    !judged.outcome.is_authenticated() && is_off(case)
+}
+
+/// PD-12, SV-07: where no host of the destination owes anything, none is bound either: whoever has led the
+/// mail to another host could have had it at the right one.
+fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let is_open = !judged.outcome.is_authenticated();
+    let is_strange = |truth: &Truth| truth.hosts.iter().all(|host| host.name != happened.host);
+    let owes_nothing = |truth: &Truth| truth.hosts.iter().all(|host| host.duty == Duty::Free);
+    let is_bare =
+        |truth: &Truth| is_strange(truth) && owes_nothing(truth) && truth.enforced.is_none();
+    is_open && relaxed(case).iter().any(is_bare)
 }
 
 /// The truths under the exceptions that say what the service cannot know.
@@ -164,6 +180,10 @@ pub(super) fn failed_for_us_alone(
 
 /// OP-03: where the operator switches a destination off, it is as the mail server's own level has it.
 fn rule_off(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
+    is_off(case)
+}
+
+fn is_off(case: &Case<'_>) -> bool {
     let rule = |at| case.plan.rule(case.number, at) == hoplock_model::Rule::Off;
     rule(case.asked.asked) || rule(case.asked.answered)
 }

@@ -36,6 +36,7 @@ use super::store::JournaledStore;
 pub(super) fn play(plan: &Arc<Plan>) -> History {
     let mut stage = Stage {
         plan: Arc::clone(plan),
+        happened: Arc::new(Happened::all(plan)),
         caches: Arc::default(),
         history: Arc::default(),
         folder: plan.file.then(folder),
@@ -66,6 +67,8 @@ fn folder() -> TempDir {
 /// What outlives the processes.
 struct Stage {
     plan: Arc<Plan>,
+    /// The sessions of the plan.
+    happened: Arc<Vec<Option<Happened>>>,
     caches: Arc<Caches>,
     history: Arc<Mutex<History>>,
     folder: Option<TempDir>,
@@ -123,6 +126,7 @@ impl Mta for Postfix {
 }
 
 struct Process {
+    happened: Arc<Vec<Option<Happened>>>,
     answerer: Arc<Answerer>,
     judge: Arc<SessionJudge>,
     dns: Arc<DnsStub>,
@@ -177,6 +181,7 @@ impl Process {
         let options = JudgeOptions::default();
         let judge = SessionJudge::new(Arc::clone(&answerer), authorities(), options);
         Self {
+            happened: Arc::clone(&stage.happened),
             answerer,
             judge: Arc::new(judge),
             dns,
@@ -248,8 +253,8 @@ impl Process {
         event: usize,
         contact: &Contact,
     ) -> Option<impl Future<Output = ()> + use<>> {
-        let happened = Happened::of(plan, event)?;
-        let case = case(plan, event, contact, &happened);
+        let happened = self.happened.get(event)?.as_ref()?;
+        let case = case(plan, event, contact, happened);
         let reported = self.life.now();
         let judge = Arc::clone(&self.judge);
         let (life, history) = (Arc::clone(&self.life), Arc::clone(&self.history));

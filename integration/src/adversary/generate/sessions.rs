@@ -175,7 +175,6 @@ fn report(rng: &mut Rng) -> Report {
         }
     }
     report.digests = rng.u8(..100) < 8;
-    report.by_alias = rng.u8(..100) < 12;
     report.evidence = match rng.u8(..100) {
         0..60 => Evidence::None,
         60..72 => Evidence::True,

@@ -1,5 +1,7 @@
 //! Who really stood at the other end of a session, by the plan alone.
 
+use std::collections::HashMap;
+
 use hoplock_model::Name;
 
 use super::super::internet::{ATTACKER, ATTACKERS_KEY};
@@ -73,26 +75,42 @@ impl Certificate {
 }
 
 impl Happened {
-    /// What an event of the plan stands for, where it is a session that could happen.
+    /// What each event of the plan stands for, where it is a session that could happen.
     #[must_use]
-    pub fn of(plan: &Plan, event: usize) -> Option<Self> {
-        let (_, Event::Session(contact)) = plan.events.get(event)? else {
-            return None;
-        };
-        let fresh = Self::fresh(plan, event, contact)?;
-        let own = fresh.resumable(plan, event, contact);
-        Some(match own {
-            Some(original) => Self {
-                end: original.end,
-                resumed: true,
-                handshake: original.handshake,
-                untouched: fresh.untouched
-                    && original.untouched
-                    && contact.resumes == Resumes::Last,
-                ..fresh
-            },
-            None => fresh,
-        })
+    pub fn all(plan: &Plan) -> Vec<Option<Self>> {
+        let mut all: Vec<Option<Self>> = (0..plan.events.len()).map(|_| None).collect();
+        let mut fresh: Vec<(usize, &Contact, Self)> = Vec::new();
+        for (event, (planned, what)) in plan.events.iter().enumerate() {
+            if let Event::Session(contact) = what {
+                let at = planned.saturating_sub(contact.ago);
+                fresh.extend(
+                    Self::fresh(plan, event, at, contact).map(|own| (event, &**contact, own)),
+                );
+            }
+        }
+        fresh.sort_by_key(|(event, _, own)| (own.at, *event));
+        // The mail server keeps the last ticket of every host.
+        let mut tickets: HashMap<Name, Self> = HashMap::new();
+        for (event, contact, own) in fresh {
+            let original = own.resumed(plan, contact, &tickets).cloned();
+            let happened = match original {
+                Some(original) => Self {
+                    end: original.end,
+                    resumed: true,
+                    handshake: original.handshake,
+                    untouched: own.untouched
+                        && original.untouched
+                        && contact.resumes == Resumes::Last,
+                    ..own
+                },
+                None => own,
+            };
+            if !happened.resumed && happened.end.is_some() {
+                tickets.insert(happened.host.clone(), happened.clone());
+            }
+            all[event] = Some(happened);
+        }
+        all
     }
 
     /// True where the session hides what is said in it.
@@ -101,10 +119,8 @@ impl Happened {
         self.starttls == Starttls::Untouched && self.strength != Strength::Null
     }
 
-    /// The same as a full handshake.
-    fn fresh(plan: &Plan, event: usize, contact: &Contact) -> Option<Self> {
-        let (planned, _) = plan.events.get(event)?;
-        let at = planned.saturating_sub(contact.ago);
+    /// A session as if it resumed none.
+    fn fresh(plan: &Plan, event: usize, at: Millis, contact: &Contact) -> Option<Self> {
         let (name, host) = taken(plan, contact, at)?;
         let server = host.map_or(ATTACKERS, |host| host.server);
         let is_itself = matches!(contact.shows, Shows::Own | Shows::Expired);
@@ -133,38 +149,21 @@ impl Happened {
         })
     }
 
-    /// The session that this one resumes: the mail server keeps the last ticket of every host.
-    fn resumable(&self, plan: &Plan, event: usize, contact: &Contact) -> Option<Self> {
-        if self.starttls != Starttls::Untouched || self.strength == Strength::Anonymous {
-            return None;
-        }
-        let with_last = |host: &Name| {
-            let mut last: Option<Self> = None;
-            for (number, (_, earlier)) in plan.events.iter().enumerate() {
-                let Event::Session(earlier) = earlier else {
-                    continue;
-                };
-                if number == event || earlier.resumes != Resumes::Nothing {
-                    continue;
-                }
-                let Some(own) = Self::fresh(plan, number, earlier) else {
-                    continue;
-                };
-                let is_newer = last.as_ref().is_none_or(|last| last.at <= own.at);
-                if own.host == *host && own.end.is_some() && own.at < self.at && is_newer {
-                    last = Some(own);
-                }
-            }
-            last
-        };
-        let same = with_last(&self.host);
+    /// The session that this one resumes.
+    fn resumed<'a>(
+        &self,
+        plan: &Plan,
+        contact: &Contact,
+        tickets: &'a HashMap<Name, Self>,
+    ) -> Option<&'a Self> {
+        let same = tickets.get(&self.host).filter(|_| self.end.is_some());
         match contact.resumes {
             Resumes::Nothing => None,
             Resumes::Last => same,
-            Resumes::Another(_) if same.is_some() => None,
+            Resumes::Another(_) if same.is_some() || self.end.is_none() => None,
             Resumes::Another(place) => {
                 let site = plan.site(contact.key.site(), self.at)?;
-                with_last(&site.hosts.get(place)?.name)
+                tickets.get(&site.hosts.get(place)?.name)
             }
         }
     }

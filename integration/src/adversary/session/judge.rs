@@ -14,13 +14,14 @@ use super::super::plan::Plan;
 use super::happened::Happened;
 use super::keeping::Keeping;
 use super::report::{contact, own_name};
-use super::{Contact, Evidence, Part, Shows};
+use super::{Contact, Evidence, Part, Shows, Word};
 
 /// Judges all verdicts of a run.
 pub(in super::super) fn judge(plan: &Plan, history: &History) -> Vec<Violation> {
+    let happened = Happened::all(plan);
     let found = history.sessions.iter().filter_map(|judged| {
         let contact = contact(plan, judged.event)?;
-        let happened = Happened::of(plan, judged.event)?;
+        let happened = happened.get(judged.event)?.as_ref()?;
         // The same span, as if it were an answer that took so long.
         let asked = Asked {
             event: judged.event,
@@ -35,7 +36,7 @@ pub(in super::super) fn judge(plan: &Plan, history: &History) -> Vec<Violation> 
         let judging = Judging {
             case: Case::spanning(plan, history, &asked, &contact.key, took)?,
             contact,
-            happened: &happened,
+            happened,
             judged,
             next_hop: own_name(plan, &contact.key),
         };
@@ -48,6 +49,14 @@ pub(in super::super) fn judge(plan: &Plan, history: &History) -> Vec<Violation> 
         })
     });
     found.collect()
+}
+
+/// True where the mail server tells the truth, and checks what it must.
+fn is_honest(contact: &Contact) -> bool {
+    let report = &contact.report;
+    contact.shows == Shows::Own
+        && matches!(report.evidence, Evidence::None | Evidence::True)
+        && report.word != Word::Careless
 }
 
 /// One verdict, and what is to be known about it.
@@ -103,10 +112,11 @@ impl Judging<'_> {
 
     /// In calm, a session that keeps its duty is no alarm, and where the report is whole, it is good.
     fn false_alarm(&self) -> Option<(Breach, String)> {
-        let report = &self.contact.report;
+        // Of a resumed session the full handshake counts too.
+        let handshake = contact(self.case.plan, self.happened.handshake);
         let is_honest = self.happened.untouched
-            && self.contact.shows == Shows::Own
-            && matches!(report.evidence, Evidence::None | Evidence::True)
+            && is_honest(self.contact)
+            && handshake.is_some_and(is_honest)
             && self.case.is_calm();
         if !is_honest || !self.keeps_everything() {
             return None;

@@ -112,8 +112,6 @@ pub struct Report {
     pub left_out: Vec<Part>,
     /// Of the leaf only its digests are said.
     pub digests: bool,
-    /// The host goes under the name that its MX name is an alias of.
-    pub by_alias: bool,
     /// What comes with it to judge it by.
     pub evidence: Evidence,
     /// What the mail server makes of it.
@@ -184,7 +182,6 @@ impl Report {
         Self {
             left_out: Vec::new(),
             digests: false,
-            by_alias: false,
             evidence: Evidence::None,
             word: Word::Nothing,
         }
@@ -232,7 +229,6 @@ impl Contact {
             with(&|own| own.resumes = Resumes::Nothing),
             with(&|own| own.report = Report::whole()),
             with(&|own| own.report.digests = false),
-            with(&|own| own.report.by_alias = false),
             with(&|own| own.report.evidence = Evidence::None),
             with(&|own| own.report.word = Word::Nothing),
         ];
@@ -267,7 +263,6 @@ impl Contact {
             self.strength != Strength::Modern,
             self.resumes != Resumes::Nothing,
             report.digests,
-            report.by_alias,
             report.evidence != Evidence::None,
             report.word != Word::Nothing,
         ];

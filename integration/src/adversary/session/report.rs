@@ -3,7 +3,7 @@
 
 use hoplock::report::reported::Evidence as Brought;
 use hoplock::serve::sessions::Case;
-use hoplock_model::{Answer, Data, Duty, Rule, Settings, Type, truth};
+use hoplock_model::{Answer, Data, Duty, Rule, Settings, Truth, Type, truth};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
@@ -38,21 +38,17 @@ pub(in super::super) fn case(plan: &Plan, event: usize, contact: &Contact, own: 
 fn session(plan: &Plan, event: usize, contact: &Contact, own: &Happened) -> Session {
     let says = |part| !contact.report.lacks(part);
     let host = match &own.alias {
-        Some(alias) if contact.report.by_alias => alias,
+        Some(alias) if plan.names_by_alias() => alias,
         _ => &own.host,
     };
     let host = DomainName::parse(host).ok();
     let is_tls = own.starttls == Starttls::Untouched;
     let (version, cipher) = agreed(own.strength, event);
-    let port = match contact.key {
-        Key::Submission(_) | Key::HostSubmission(..) => 587,
-        Key::Domain(_) | Key::Host(..) => 25,
-    };
     Session {
         next_hop: says(Part::NextHop).then(|| NextHop::parse(&plan.key(&contact.key))),
         mx_host: host.clone().filter(|_| says(Part::Host)).map(MxHost),
         address: says(Part::Address).then(|| [192, 0, 2, 1].into()),
-        port: says(Part::Port).then_some(port),
+        port: says(Part::Port).then(|| port(&contact.key)),
         starttls: says(Part::Starttls).then_some(match own.starttls {
             Starttls::Untouched => verify::Starttls::Used,
             Starttls::Stripped => verify::Starttls::NotOffered,
@@ -70,6 +66,13 @@ fn session(plan: &Plan, event: usize, contact: &Contact, own: &Happened) -> Sess
             _ => Presented::Unknown,
         },
         resumed: own.resumed && says(Part::Resumed),
+    }
+}
+
+fn port(key: &Key) -> u16 {
+    match key {
+        Key::Submission(_) | Key::HostSubmission(..) => 587,
+        Key::Domain(_) | Key::Host(..) => 25,
     }
 }
 
@@ -135,10 +138,16 @@ fn evidence(plan: &Plan, contact: &Contact, own: &Happened) -> Brought {
     match contact.report.evidence {
         Evidence::None => {}
         Evidence::True => {
-            brought.records = published(plan, contact, own).and_then(|rdata| set(&rdata));
+            // RFC 7672, 2.2.1: behind an insecure MX set there are none.
+            let is_secure = view(plan, &contact.key, own).is_some_and(|view| view.mx_secure());
+            let published = published(plan, contact, own).filter(|_| is_secure);
+            brought.records = published.and_then(|rdata| set(&rdata));
             let site = plan.site(contact.key.site(), own.at);
             let sts = site.and_then(|site| site.sts.as_ref());
-            let sts = sts.filter(|sts| sts.host == StsHost::Serves && sts.id.is_some());
+            // RFC 8461, 1: for mail to a domain, and for nothing else.
+            let is_for_mail = matches!(contact.key, Key::Domain(_));
+            let sts =
+                sts.filter(|sts| is_for_mail && sts.host == StsHost::Serves && sts.id.is_some());
             brought.sts = sts.and_then(|sts| policy(&sts.text()));
         }
         Evidence::Nothing => brought.records = set(&[]),
@@ -177,7 +186,7 @@ fn published(plan: &Plan, contact: &Contact, own: &Happened) -> Option<Vec<Vec<u
     let world = plan.site(contact.key.site(), own.at)?.published();
     let bases = own.alias.iter().chain([&own.host]);
     bases
-        .map(|base| world.lookup(&format!("_25._tcp.{base}"), Type::Tlsa))
+        .map(|base| world.lookup(&format!("_{}._tcp.{base}", port(&contact.key)), Type::Tlsa))
         .find_map(|answer| match answer {
             Answer::Records {
                 secure: true, data, ..
@@ -213,18 +222,9 @@ fn checked(
         reason,
         detail: String::new(),
     };
-    let Some(site) = plan.site(key.site(), own.at) else {
+    let Some(truth) = view(plan, key, own) else {
         return MtaWord::Nothing;
     };
-    let settings = Settings {
-        floor: plan.floor,
-        half_dane: false,
-        rule: Rule::None,
-        believed: true,
-        seen_with_dane: false,
-    };
-    let world = as_attacked(plan, site, own.at);
-    let truth = truth(&world, &question(plan, key, settings, None));
     let next_hop = own_name(plan, key);
     let keeping = Keeping {
         truth: &truth,
@@ -240,6 +240,20 @@ fn checked(
         Duty::Encrypt | Duty::Free => MtaWord::Encrypted,
         Duty::Refuse => refused(Reason::MtaRefused),
     }
+}
+
+/// What the mail server's own lookups bring.
+fn view(plan: &Plan, key: &Key, own: &Happened) -> Option<Truth> {
+    let site = plan.site(key.site(), own.at)?;
+    let settings = Settings {
+        floor: plan.floor,
+        half_dane: false,
+        rule: Rule::None,
+        believed: true,
+        seen_with_dane: false,
+    };
+    let world = as_attacked(plan, site, own.at);
+    Some(truth(&world, &question(plan, key, settings, None)))
 }
 
 /// The name that a next hop goes by.
