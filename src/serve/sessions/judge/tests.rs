@@ -1,6 +1,6 @@
 //! The judge over a scripted world: what was in force, what is in force now, and whom nobody knows.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
