@@ -4,12 +4,10 @@
 
 use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
 
-use super::history::Judged;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
 use super::plan::{Attack, Event, Kind, Millis, Target};
-use super::session::happened::Happened;
 use super::site::{Site, StsHost};
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
@@ -33,29 +31,8 @@ const OUTRIGHT: [Exception; 5] = [
     failed_for_us_alone,
 ];
 
-/// True where one of the exceptions permits what is said of this session.
-pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    is_test_spoiled(case) || switched_off(case, judged) || nothing_owed(case, happened, judged)
-}
-
-/// OP-03: the mail server's own level is its own affair where the operator switches a destination off.
-fn switched_off(case: &Case<'_>, judged: &Judged) -> bool {
-    !judged.outcome.is_authenticated() && is_off(case)
-}
-
-/// PD-12, SV-07: where no host of the destination owes anything, none is bound either: whoever has led the
-/// mail to another host could have had it at the right one.
-fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_open = !judged.outcome.is_authenticated();
-    let is_strange = |truth: &Truth| truth.hosts.iter().all(|host| host.name != happened.host);
-    let owes_nothing = |truth: &Truth| truth.hosts.iter().all(|host| host.duty == Duty::Free);
-    let is_bare =
-        |truth: &Truth| is_strange(truth) && owes_nothing(truth) && truth.enforced.is_none();
-    is_open && relaxed(case).iter().any(is_bare)
-}
-
 /// The truths under the exceptions that say what the service cannot know.
-pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
+fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
     // its record or its host was attacked or is broken, counts as unpublished.
     let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
@@ -180,10 +157,6 @@ pub(super) fn failed_for_us_alone(
 
 /// OP-03: where the operator switches a destination off, it is as the mail server's own level has it.
 fn rule_off(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
-    is_off(case)
-}
-
-fn is_off(case: &Case<'_>) -> bool {
     let rule = |at| case.plan.rule(case.number, at) == hoplock_model::Rule::Off;
     rule(case.asked.asked) || rule(case.asked.answered)
 }
@@ -198,10 +171,6 @@ fn replayed_set(case: &Case<'_>, _: &Reply, seeing: &Seeing, _: Outcome) -> bool
 /// MX-17: a self-test that brings nothing changes nothing. A resolver that stops to validate while
 /// somebody spoils its test is believed until it can be tested.
 fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
-    is_test_spoiled(case)
-}
-
-fn is_test_spoiled(case: &Case<'_>) -> bool {
     let Some(from) = case.plan.blind_from else {
         return false;
     };
