@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock_policy::findings::{Findings, Validation};
-use hoplock_policy::moment::Moment;
+use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::reason::Reason;
 use quick_cache::sync::Cache;
@@ -26,9 +26,8 @@ pub struct Entry<A> {
     pub findings: Arc<Findings>,
     /// What was known of the resolver while it was gathered.
     pub under: Validation,
-    /// The evidence before it, where there was any that demanded something: sessions are judged by what
-    /// was in force when they happened (SV-04).
-    pub earlier: Option<Arc<Findings>>,
+    /// The evidence before it, where there was any that demanded something.
+    pub earlier: Option<Earlier>,
     /// Failed gatherings in a row; decides how long this failure is kept.
     failures: u32,
     /// How long from its gathering the entry may be used.
@@ -39,6 +38,25 @@ pub struct Entry<A> {
     told: Mutex<Option<Told>>,
     /// Queries answered from it so far.
     hits: AtomicU32,
+}
+
+/// Evidence that newer evidence has followed: sessions are judged by what was in force when they happened
+/// (SV-04).
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// The evidence.
+    pub findings: Arc<Findings>,
+    /// What was known of the resolver while it was gathered.
+    pub under: Validation,
+}
+
+impl Earlier {
+    /// True where it had expired at that time.
+    #[must_use]
+    pub fn was_over(&self, time: Timestamp) -> bool {
+        let age = time.0.saturating_sub(self.findings.gathered.wall.0);
+        Duration::from_millis(age) >= self.findings.lifetime
+    }
 }
 
 /// What the log said of an answer.
@@ -101,7 +119,10 @@ impl<A> FindingsCache<A> {
         let earlier = previous
             .as_ref()
             .filter(|_| demanding || self.demanding.peek(&next_hop).is_some())
-            .map(|previous| Arc::clone(&previous.findings));
+            .map(|previous| Earlier {
+                findings: Arc::clone(&previous.findings),
+                under: previous.under,
+            });
         let failures = match previous {
             _ if !findings.has_failure() => 0,
             Some(previous) => previous.failures.saturating_add(1),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoplock_policy::findings::Findings;
+use hoplock_policy::findings::{Findings, Validation};
 use hoplock_policy::law::{Conditions, decide};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
@@ -11,12 +11,13 @@ use hoplock_policy::profile::Profile;
 
 use super::answered::made;
 use super::gather::Purpose;
-use super::{Answered, Answerer};
+use super::{Answered, Answerer, memory};
+use crate::cache::Earlier;
 use crate::world::Patience;
 
 impl Answerer {
-    /// The answer that was in force at `time`, as far as it is known: the evidence at hand, or the one
-    /// before it (SV-04).
+    /// The answer that was in force at `time`, as far as it is known: the evidence at hand, or where that
+    /// is newer, the one before it, unless it had expired by then (SV-04).
     pub async fn in_force_at(
         &self,
         next_hop: &NextHop,
@@ -30,8 +31,10 @@ impl Answerer {
         }
         let entry = self.cache.entry(next_hop);
         match entry.and_then(|entry| entry.earlier.clone()) {
-            Some(earlier) => Arc::new(self.judged_then(earlier, profile)),
-            None => answered,
+            Some(earlier) if !earlier.was_over(time) => {
+                Arc::new(self.judged_then(earlier, profile).await)
+            }
+            _ => answered,
         }
     }
 
@@ -72,13 +75,16 @@ impl Answerer {
         may
     }
 
-    /// The answer that these findings gave when they were new.
-    fn judged_then(&self, findings: Arc<Findings>, profile: &Profile) -> Answered {
+    /// The answer that this evidence gave when it was new.
+    async fn judged_then(&self, earlier: Earlier, profile: &Profile) -> Answered {
+        let Earlier { findings, under } = earlier;
         let settings = self.settings.load_full();
         let now = findings.gathered;
+        // MX-17: what a resolver has proved while it validated stays proved, and the other way round.
         let conditions = Conditions {
-            validation: self.world.resolver.validation(),
-            remembered_dane: false,
+            validation: under,
+            remembered_dane: under == Validation::NotValidating
+                && memory::holds(&self.world, &findings.next_hop, now).await,
             own_dane: self.world.mta.own_dane(),
             now,
         };

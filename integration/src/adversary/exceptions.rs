@@ -4,12 +4,10 @@
 
 use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
 
-use super::history::Judged;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
 use super::plan::{Attack, Event, Kind, Millis, Target};
-use super::session::happened::Happened;
 use super::site::{Site, StsHost};
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
@@ -33,13 +31,8 @@ const OUTRIGHT: [Exception; 5] = [
     failed_for_us_alone,
 ];
 
-/// True where one of the exceptions permits what is said of this session.
-pub(super) fn session(case: &Case<'_>, _: &Happened, _: &Judged) -> bool {
-    is_test_spoiled(case)
-}
-
 /// The truths under the exceptions that say what the service cannot know.
-pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
+fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
     // its record or its host was attacked or is broken, counts as unpublished.
     let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
@@ -178,10 +171,6 @@ fn replayed_set(case: &Case<'_>, _: &Reply, seeing: &Seeing, _: Outcome) -> bool
 /// MX-17: a self-test that brings nothing changes nothing. A resolver that stops to validate while
 /// somebody spoils its test is believed until it can be tested.
 fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
-    is_test_spoiled(case)
-}
-
-fn is_test_spoiled(case: &Case<'_>) -> bool {
     let Some(from) = case.plan.blind_from else {
         return false;
     };

@@ -5,7 +5,6 @@
 
 use hoplock_model::{Floor, Rule, Type};
 
-use super::session::Contact;
 use super::site::Site;
 
 /// Milliseconds since the run began.
@@ -63,8 +62,6 @@ pub enum Event {
     Crash(u64),
     /// The operator's rule for a site from now on.
     Rule(usize, Rule),
-    /// The mail server reports a session.
-    Session(Box<Contact>),
 }
 
 /// What Postfix asks about.
@@ -228,17 +225,6 @@ impl Plan {
                 _ => None,
             });
         ordered.unwrap_or(Rule::None)
-    }
-
-    /// How far the wall clock was stepped until then, in milliseconds.
-    #[must_use]
-    pub fn stepped(&self, at: Millis) -> i64 {
-        let before = self.events.iter().filter(|(when, _)| *when <= at);
-        let steps = before.map(|(_, event)| match event {
-            Event::Wall(by) | Event::Restart(_, by) => *by,
-            _ => 0,
-        });
-        steps.sum()
     }
 
     /// When the last thing happens.

@@ -3,14 +3,12 @@
 //! Each process lives in a runtime of its own whose clock is paused and moves on when nothing is left
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::answer::{Answerer, Settings};
 use hoplock::discover::DiscoverOptions;
-use hoplock::serve::sessions::{JudgeOptions, Judgement, SessionJudge};
 use hoplock::world::{Mta, Resolver as _, World};
 use hoplock_model::{Floor, Rule};
 use hoplock_policy::findings::Validation;
@@ -18,18 +16,13 @@ use hoplock_policy::law::LawOptions;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::{self, OwnDaneSeen, Profile};
 use hoplock_policy::rules::{self, Mode, Rules};
-use hoplock_policy::verify::Warning;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::history::{Asked, History, Judged};
+use super::history::{Asked, History};
 use super::internet::{Caches, Internet, SELF_TEST, addresses};
 use super::life::Life;
 use super::plan::{Event, Millis, Plan};
-use super::session::Contact;
-use super::session::certificates::authorities;
-use super::session::happened::Happened;
-use super::session::report::case;
 use super::store::JournaledStore;
 
 /// Plays a plan; what came of it.
@@ -124,7 +117,6 @@ impl Mta for Postfix {
 
 struct Process {
     answerer: Arc<Answerer>,
-    judge: Arc<SessionJudge>,
     dns: Arc<DnsStub>,
     profile: Arc<Profile>,
     life: Arc<Life>,
@@ -173,12 +165,8 @@ impl Process {
         );
         // As the daemon: nobody is answered before the name servers were tested.
         self_test::test(&dns).await;
-        let answerer = Arc::new(answerer);
-        let options = JudgeOptions::default();
-        let judge = SessionJudge::new(Arc::clone(&answerer), authorities(), options);
         Self {
-            answerer,
-            judge: Arc::new(judge),
+            answerer: Arc::new(answerer),
             dns,
             profile: Arc::new(profile(plan)),
             life: Arc::clone(life),
@@ -209,11 +197,6 @@ impl Process {
                 Event::Wall(by) => {
                     self.life.step_wall(*by);
                 }
-                Event::Session(contact) => {
-                    if let Some(judging) = self.judge(&plan, stage.next - 1, contact) {
-                        drop(tokio::spawn(judging));
-                    }
-                }
                 Event::Rule(..) => self.answerer.reload(settings(&plan, self.life.now())),
                 Event::Crash(calls) => self.life.kill_after(*calls),
                 Event::Restart(down, by) => {
@@ -239,41 +222,6 @@ impl Process {
         let dns = Arc::clone(&self.dns);
         drop(tokio::spawn(async move { self_test::test(&dns).await }));
         now
-    }
-
-    /// The service judges a session that is reported now; nothing where it could not happen.
-    fn judge(
-        &self,
-        plan: &Plan,
-        event: usize,
-        contact: &Contact,
-    ) -> Option<impl Future<Output = ()> + use<>> {
-        let happened = Happened::of(plan, event)?;
-        let case = case(plan, event, contact, &happened);
-        let reported = self.life.now();
-        let judge = Arc::clone(&self.judge);
-        let (life, history) = (Arc::clone(&self.life), Arc::clone(&self.history));
-        Some(async move {
-            let Judgement {
-                verdict,
-                second_look,
-            } = judge.judge(&case).await;
-            if life.is_dead() {
-                return;
-            }
-            let judged = Judged {
-                event,
-                reported,
-                judged: life.now(),
-                outcome: verdict.outcome,
-                reason: verdict.reason.word(),
-                by_word: verdict.warnings.contains(&Warning::MtaWord),
-                detail: verdict.detail,
-                second_look,
-            };
-            let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
-            history.sessions.push(judged);
-        })
     }
 
     fn ask(&self, event: usize, key: String) -> impl Future<Output = ()> + use<> {
@@ -336,11 +284,8 @@ fn settings(plan: &Plan, now: Millis) -> Settings {
             expires: None,
         })
     };
-    let profile = Arc::new(profile(plan));
     Settings {
         rules: Rules::new((0..plan.sites.len()).filter_map(rule).collect()),
-        // Sessions are judged by it.
-        profiles: HashMap::from([(profile.name.clone(), profile)]),
         law: LawOptions {
             half_dane: plan.half_dane,
             ..LawOptions::default()

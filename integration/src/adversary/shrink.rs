@@ -40,7 +40,6 @@ fn shows(plan: &Plan, breach: Breach) -> Option<Violation> {
 fn size(plan: &Plan) -> usize {
     let asked = |(_, event): &(u64, Event)| match event {
         Event::Ask(_, times) => *times,
-        Event::Session(contact) => 1 + contact.size(),
         _ => 1,
     };
     let hosts = plan
@@ -78,13 +77,6 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             *times = 1;
             candidates.push(once);
         }
-        if let Some((_, Event::Session(contact))) = plan.events.get(at) {
-            for simpler in contact.simpler() {
-                let mut less = plan.clone();
-                less.events[at].1 = Event::Session(Box::new(simpler));
-                candidates.push(less);
-            }
-        }
     }
     for at in 0..plan.attacks.len() {
         let mut less = plan.clone();
@@ -94,7 +86,6 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     let asked = |number: usize| {
         plan.events.iter().any(|(_, event)| match event {
             Event::Ask(key, _) => key.site() == number,
-            Event::Session(contact) => contact.names(number),
             _ => false,
         })
     };

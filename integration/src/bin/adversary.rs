@@ -1,5 +1,4 @@
-//! Searches for answers that are weaker than the truth or that strand mail for nothing, and for verdicts
-//! on sessions that are better than what happened, or alarms for nothing.
+//! Searches for answers that are weaker than the truth, or that strand mail for nothing.
 //!
 //! `adversary attacked|honest [--runs N] [--from SEED] [--jobs N] [--seconds N]` plays runs with
 //! fresh seeds and stops at the first breach, which it cuts down and prints;
@@ -17,9 +16,8 @@ use std::time::{Duration, Instant};
 
 use hoplock_integration::adversary::judge::Violation;
 use hoplock_integration::adversary::plan::{Event, Plan};
-use hoplock_integration::adversary::session::happened::Happened;
 use hoplock_integration::adversary::shrink::shrink;
-use hoplock_integration::adversary::{draft, generate, play, run};
+use hoplock_integration::adversary::{answers, draft, generate, run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,7 +45,6 @@ fn main() -> ExitCode {
         left: AtomicU64::new(number("--runs").unwrap_or(u64::MAX)),
         until: number("--seconds").map(|seconds| Instant::now() + Duration::from_secs(seconds)),
         answers: AtomicU64::new(0),
-        sessions: AtomicU64::new(0),
         found: Mutex::new(None),
     };
     search.search(number("--jobs").unwrap_or(2))
@@ -79,7 +76,6 @@ struct Searching {
     left: AtomicU64,
     until: Option<Instant>,
     answers: AtomicU64,
-    sessions: AtomicU64,
     found: Mutex<Option<(Plan, Violation)>>,
 }
 
@@ -101,10 +97,7 @@ impl Searching {
         let runs = played.load(Ordering::Relaxed);
         let asked = self.answers.load(Ordering::Relaxed);
         let seconds = started.elapsed().as_secs_f32();
-        let sessions = self.sessions.load(Ordering::Relaxed);
-        println!(
-            "{runs} runs from seed {from}, {asked} answers and {sessions} sessions judged, {seconds:.1} s"
-        );
+        println!("{runs} runs from seed {from}, {asked} answers judged, {seconds:.1} s");
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((plan, violation)) = found.as_ref() else {
             println!("no breach");
@@ -146,12 +139,6 @@ impl Searching {
             _ => 0,
         });
         self.answers.fetch_add(asked.sum(), Ordering::Relaxed);
-        let reported = plan
-            .events
-            .iter()
-            .filter(|(_, event)| matches!(event, Event::Session(_)));
-        let reported = u64::try_from(reported.count()).unwrap_or(0);
-        self.sessions.fetch_add(reported, Ordering::Relaxed);
         if let Some(violation) = run(&plan).into_iter().next() {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             found.get_or_insert((Plan::clone(&plan), violation));
@@ -194,13 +181,8 @@ fn print(plan: &Plan) {
 fn show(plan: &Plan) -> ExitCode {
     let plan = Arc::new(plan.clone());
     print(&plan);
-    let history = play(&plan);
-    for asked in history.answers {
+    for asked in answers(&plan) {
         println!("{asked:?}");
-    }
-    for judged in history.sessions {
-        println!("{judged:?}");
-        println!("  {:?}", Happened::of(&plan, judged.event));
     }
     let violations = run(&plan);
     for violation in &violations {

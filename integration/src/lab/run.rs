@@ -190,6 +190,7 @@ impl Lab<'_> {
             self.deliveries(deliveries, mapped);
         }
         sessions::by_log(self, deliveries, mapped);
+        sessions::in_the_clear(self, mapped);
         sessions::by_datagrams(self, deliveries, &relay);
         reports::attributes(self, &mapped310, &relay);
         sessions::straight(self, &mapped310, &socket);

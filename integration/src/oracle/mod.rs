@@ -3,14 +3,14 @@
 //!
 //! In reading order:
 //!
-//! 1. [`plan`]: a case as it is meant. [`base`] draws those that are to be accepted, [`mutate`] changes
+//! 1. `plan`: a case as it is meant. `base` draws those that are to be accepted, `mutate` changes
 //!    one fact in them.
-//! 2. [`certificate`], [`subject`], [`extension`], [`der`]: certificates, however odd, in octets;
-//!    [`with_rcgen`] writes the plain ones another way. [`keys`]: a pool, made once.
-//! 3. [`case`]: the octets that both verifiers get.
-//! 4. [`program`], [`ours`]: both verifiers; OpenSSL's is a C program of its own.
-//! 5. [`run`]: all of it, thousands of times; [`tally`]: what came of it; [`dump`]: a case in full.
-//! 6. [`differences`]: where we mean to differ.
+//! 2. `certificate`, `subject`, `extension`, `der`: certificates, however odd, in octets;
+//!    `with_rcgen` writes the plain ones another way. `keys`: a pool, made once.
+//! 3. `case`: the octets that both verifiers get.
+//! 4. `program`, `ours`: both verifiers; OpenSSL's is a C program of its own.
+//! 5. `run`: all of it, thousands of times; `tally`: what came of it; `dump`: a case in full.
+//! 6. `differences`: where we mean to differ.
 
 pub mod base;
 pub mod case;

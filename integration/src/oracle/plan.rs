@@ -135,9 +135,9 @@ impl Record {
         };
         match self.data.spoiled {
             Some(Spoiled::Bit(bit)) if !data.is_empty() => {
-                // Of a whole certificate only the signature: elsewhere it would be another one, of which
-                // nobody knows what it says.
-                let is_whole = (self.data.selector, self.data.matching) == (0, 0);
+                // Of an anchor's certificate only the signature, and of its key the end: elsewhere it
+                // would be another one, of which nobody knows what it says.
+                let is_whole = self.usage == 2 && self.data.matching == 0;
                 let reach = if is_whole {
                     16.min(data.len())
                 } else {

@@ -76,8 +76,8 @@ fn figure(daemon: &Daemon, name: &str) -> u64 {
     let values = text
         .lines()
         .filter(|line| line.starts_with(name))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-    values.map(|value| value as u64).sum()
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    values.sum()
 }
 
 /// SV-01, SV-02, SV-03: a verdict for each line, by the rule in force.

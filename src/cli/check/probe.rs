@@ -248,6 +248,7 @@ impl Checker {
             &self.options.tlsa,
             &self.engine.authorities,
             self.now(),
+            self.profile.floor,
         );
         owed.map_err(|_| {
             let words = "what it owes is not known";

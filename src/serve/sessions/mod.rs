@@ -3,8 +3,10 @@
 //! * `socket`: session JSON, a verdict for each line.
 //! * `tlsrpt`: datagrams of libtlsrpt.
 //! * `mail_log`: the log of Postfix.
-//! * `judge`: what was owed, and whether it was kept; `intake`: the one way of all reports.
+//! * `judge`: what was owed, and whether it was kept; `handshakes`: what resumed sessions inherit;
+//!   `intake`: the one way of all reports.
 
+mod handshakes;
 mod intake;
 mod judge;
 mod mail_log;

@@ -43,7 +43,7 @@ pub(super) fn leaf(rng: &mut Rng, plan: &Plan) -> Certificate {
             Maker::Ourselves
         },
     };
-    if chance(rng, 92) {
+    if chance(rng, 85) {
         leaf.put(Extension {
             critical: leaf.subject.0.is_empty(),
             content: Content::AlternativeNames(names(rng, &name)),
@@ -96,7 +96,7 @@ fn names(rng: &mut Rng, name: &str) -> Vec<AlternativeName> {
     let fitting = match name.split_once('.') {
         // OpenSSL wants two labels behind the star, and no underscore in its place.
         Some((label, parent))
-            if parent.contains('.') && !label.contains('_') && chance(rng, 20) =>
+            if parent.contains('.') && !label.contains('_') && chance(rng, 35) =>
         {
             format!("*.{parent}")
         }
@@ -113,6 +113,23 @@ fn names(rng: &mut Rng, name: &str) -> Vec<AlternativeName> {
     }
     rng.shuffle(&mut names);
     names
+}
+
+/// Of version 1, or an authority: such leaves come from small authorities, and OpenSSL takes them under
+/// any record.
+pub(super) fn make_simple(rng: &mut Rng, plan: &mut Plan) {
+    let name = one_of(rng, &plan.names);
+    let leaf = plan.leaf_mut();
+    if rng.bool() {
+        leaf.version = Version::One;
+        leaf.extensions.clear();
+        leaf.subject = Subject::common(name);
+    } else {
+        leaf.put(Extension::plain(Content::BasicConstraints {
+            authority: true,
+            path_length: None,
+        }));
+    }
 }
 
 /// Whatever may be wrong with a leaf whose own record is published.

@@ -59,11 +59,11 @@ struct Hosts {
 impl Hosts {
     fn draw(rng: &mut Rng) -> Self {
         let domain = format!("{}.example", word(rng));
-        let base = match rng.u8(..5) {
+        let base = match rng.u8(..6) {
             0 => domain.clone(),
-            4 => format!(
+            4 | 5 => format!(
                 "{}.{domain}",
-                one_of(rng, &["mx_1", "xn--bcher-kva", "25", "a-b--c"])
+                one_of(rng, &["mx_1", "mx_1", "xn--bcher-kva", "25", "a-b--c"])
             ),
             1 => format!("mx{}.{domain}", rng.u8(1..9)),
             2 => format!("mx.{}.{domain}", word(rng)),
@@ -115,8 +115,11 @@ pub fn base(rng: &mut Rng, cell: Cell) -> Plan {
     plan.story.path = (0..plan.certificates.len()).collect();
     show(rng, &mut plan, above);
     publish(&mut plan, cell);
-    if form == Form::EndEntity && chance(rng, 40) {
-        leaf::make_odd(rng, &mut plan);
+    match form {
+        Form::EndEntity if chance(rng, 40) => leaf::make_odd(rng, &mut plan),
+        Form::EndEntity => {}
+        _ if cell.depth == 1 && chance(rng, 15) => leaf::make_simple(rng, &mut plan),
+        _ => {}
     }
     if chance(rng, 50) {
         neighbours::add_harmless(rng, &mut plan);

@@ -69,7 +69,7 @@ pub(super) const ALL: Mutations = Mutations(&[
     },
     Mutation {
         name: "issuer: of too long a path",
-        breaks: Neither,
+        breaks: Anchor,
         apply: too_long,
     },
     Mutation {
@@ -319,7 +319,13 @@ fn too_long(rng: &mut Rng, plan: &mut Plan) -> bool {
     let Some(depth) = depth(rng, plan).filter(|depth| *depth > 1) else {
         return false;
     };
-    let short = u8::try_from(rng.usize(..depth - 1)).unwrap();
+    // By one, mostly.
+    let short = if rng.bool() {
+        depth - 2
+    } else {
+        rng.usize(..depth - 1)
+    };
+    let short = u8::try_from(short).unwrap();
     plan.at_mut(depth)
         .put(Extension::critical(Content::BasicConstraints {
             authority: true,
@@ -334,7 +340,13 @@ fn constrain(
     permitted: Vec<AlternativeName>,
     excluded: Vec<AlternativeName>,
 ) -> bool {
-    let named = plan.leaf().extension(Known::AlternativeNames).is_some();
+    // Where there are no alternative names, OpenSSL weighs the subject.
+    let leaf = plan.leaf();
+    let in_subject = leaf
+        .subject
+        .common_names()
+        .any(|own| plan.names.iter().any(|name| name.as_bytes() == own.text));
+    let named = leaf.extension(Known::AlternativeNames).is_some() || in_subject;
     let critical = rng.bool();
     any(rng, plan, |one| {
         one.put(Extension {

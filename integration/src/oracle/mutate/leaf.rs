@@ -7,7 +7,7 @@ use super::fields::{
     broken, foreign_signature, other_issuer, reissue, repeated, serial_form, serial_padded,
     unknown_critical, usage, weak_digest,
 };
-use super::{Mutation, Mutations};
+use super::{Mutation, Mutations, names};
 use crate::oracle::certificate::{Damage, Version};
 use crate::oracle::draw::{between, key, one_of};
 use crate::oracle::extension::{
@@ -171,9 +171,19 @@ pub const ODD: Mutations = Mutations(&[
         apply: |rng, plan| other_issuer(rng, plan.leaf_mut()),
     },
     Mutation {
-        name: "leaf: alternative names in another form",
+        name: "leaf: a wildcard in some form",
         breaks: Neither,
-        apply: odd_names,
+        apply: |rng, plan| called(rng, plan, names::wildcard),
+    },
+    Mutation {
+        name: "leaf: a name in another spelling",
+        breaks: Neither,
+        apply: |rng, plan| called(rng, plan, names::spelling),
+    },
+    Mutation {
+        name: "leaf: the name as a name of another kind",
+        breaks: Neither,
+        apply: other_kind,
     },
     Mutation {
         name: "leaf: no alternative names",
@@ -288,65 +298,18 @@ fn unusual_key(rng: &mut Rng, plan: &mut Plan) -> bool {
     may
 }
 
-/// Forms of the right name that a certificate may hold (RFC 9525, 6.3).
-fn forms(rng: &mut Rng, name: &str) -> Vec<Vec<u8>> {
-    let (label, parent) = name.split_once('.').unwrap_or((name, "example"));
-    let (first, rest) = label.split_at(1);
-    let above = parent.split_once('.').map_or("example", |(_, above)| above);
-    [
-        name.to_uppercase(),
-        format!("{name}."),
-        format!("{name}\0"),
-        format!("{name}\0.attacker.invalid"),
-        format!("*.{parent}"),
-        format!("*.{parent}."),
-        format!("*.{}", parent.to_uppercase()),
-        format!("{first}*.{parent}"),
-        format!("*{rest}.{parent}"),
-        format!("{first}*{rest}.{parent}"),
-        format!("{label}.*.{above}"),
-        format!("*.*.{above}"),
-        format!("*.{above}"),
-        format!("*.{name}"),
-        "*".to_owned(),
-        format!("*{name}"),
-        format!(".{name}"),
-        format!(" {name}"),
-        format!("{name} "),
-        format!("{label}..{parent}"),
-        format!("b\u{fc}cher.{parent}"),
-        String::new(),
-        ".".to_owned(),
-        format!("xn--bcher-kva.{parent}"),
-        format!("xn--{label}.{parent}"),
-        format!("{label}_.{parent}"),
-        format!("-{label}.{parent}"),
-        format!("https://{name}/"),
-        format!("postmaster@{name}"),
-        format!("{}.{name}", crate::oracle::draw::word(rng)),
-    ]
-    .map(String::into_bytes)
-    .to_vec()
+/// The only DNS-ID is a form of a name that is asked for.
+fn called(rng: &mut Rng, plan: &mut Plan, form: fn(&mut Rng, &str) -> String) -> bool {
+    let name = one_of(rng, &plan.names);
+    let name = AlternativeName::dns(form(rng, &name));
+    let mut names = vec![name];
+    if rng.u8(..6) == 0 {
+        names.push(AlternativeName::Email(b"postmaster@mail.example".to_vec()));
+    }
+    call(plan, names)
 }
 
-fn odd_names(rng: &mut Rng, plan: &mut Plan) -> bool {
-    let name = one_of(rng, &plan.names);
-    let forms = forms(rng, &name);
-    let odd = one_of(rng, &forms);
-    let names = match rng.u8(..12) {
-        0 => vec![AlternativeName::Email(odd)],
-        1 => vec![AlternativeName::Uri(odd)],
-        2 => vec![AlternativeName::Address(vec![192, 0, 2, 25])],
-        3 => vec![AlternativeName::Address(name.as_bytes().to_vec())],
-        4 => vec![AlternativeName::Directory(Subject::common(&name))],
-        5 => vec![AlternativeName::Other(name.into_bytes())],
-        6 => vec![],
-        7 => vec![
-            AlternativeName::Email(name.clone().into_bytes()),
-            AlternativeName::dns(odd),
-        ],
-        _ => vec![AlternativeName::dns(odd)],
-    };
+fn call(plan: &mut Plan, names: Vec<AlternativeName>) -> bool {
     let critical = plan.leaf().subject.0.is_empty();
     plan.leaf_mut().put(Extension {
         critical,
@@ -355,18 +318,36 @@ fn odd_names(rng: &mut Rng, plan: &mut Plan) -> bool {
     true
 }
 
+fn other_kind(rng: &mut Rng, plan: &mut Plan) -> bool {
+    let name = one_of(rng, &plan.names);
+    let octets = name.clone().into_bytes();
+    let names = match rng.u8(..8) {
+        0 => vec![AlternativeName::Email(octets)],
+        1 => vec![AlternativeName::Uri(octets)],
+        2 => vec![AlternativeName::Address(vec![192, 0, 2, 25])],
+        3 => vec![AlternativeName::Address(octets)],
+        4 => vec![AlternativeName::Directory(Subject::common(&name))],
+        5 => vec![AlternativeName::Other(octets)],
+        6 => vec![AlternativeName::Uri(
+            format!("https://{name}/").into_bytes(),
+        )],
+        _ => vec![],
+    };
+    call(plan, names)
+}
+
 /// Matters only where there are no alternative names (CM-28).
 fn odd_common_name(rng: &mut Rng, plan: &mut Plan) -> bool {
     let name = one_of(rng, &plan.names);
-    let forms = forms(rng, &name);
-    let mut subject = match rng.u8(..5) {
+    let mut subject = match rng.u8(..8) {
         0 => Subject(vec![
             Attribute::utf8(Kind::CommonName, "Mail server"),
             Attribute::utf8(Kind::CommonName, &name),
         ]),
         1 => Subject(vec![Attribute::utf8(Kind::Organization, &name)]),
         2 => Subject::common(&name),
-        _ => Subject::common(one_of(rng, &forms)),
+        3..5 => Subject::common(names::wildcard(rng, &name)),
+        _ => Subject::common(names::spelling(rng, &name)),
     };
     for attribute in &mut subject.0 {
         attribute.encoding = one_of(
@@ -380,7 +361,7 @@ fn odd_common_name(rng: &mut Rng, plan: &mut Plan) -> bool {
         );
     }
     let leaf = plan.leaf_mut();
-    let changed = leaf.subject != subject && !leaf.is_self_issued();
+    let matters = leaf.extension(Known::AlternativeNames).is_none() && !leaf.is_self_issued();
     leaf.subject = subject;
-    changed
+    matters
 }

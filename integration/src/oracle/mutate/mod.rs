@@ -121,7 +121,7 @@ fn any_list(rng: &mut Rng) -> Mutations {
         20..45 => leaf::ODD,
         45..55 => leaf::WORSE,
         55..77 => issuers::ALL,
-        77..90 => chain::ALL,
+        77..88 => chain::ALL,
         _ => names::ALL,
     }
 }

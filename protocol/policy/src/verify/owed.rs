@@ -8,14 +8,16 @@ use crate::dns::SecurityStatus;
 use crate::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, Selection, StsFinding,
 };
-use crate::law::duty::Duty;
+use crate::law::duty::{Duty, raised};
 use crate::law::rows::Row;
 use crate::law::situation::HostState;
 use crate::law::{Answer, MatchName, Verdict};
 use crate::moment::Moment;
 use crate::name::{DomainName, TlsaBaseDomain};
 use crate::next_hop::NextHop;
+use crate::profile::Floor;
 use crate::reason::Reason;
+use crate::rules::Mode;
 use crate::sts::{StsMode, StsPolicy};
 use crate::tlsa::{TlsaOptions, TlsaSet};
 
@@ -66,7 +68,7 @@ pub struct StrangeHost;
 
 impl<'a> Owed<'a> {
     /// What a session with `host` owed under a verdict of this program, with the policy in force at
-    /// `now` (RFC 7672, 2.2; RFC 8461, 5).
+    /// `now` (RFC 7672, 2.2; RFC 8461, 5), for a mail server whose own level is `floor`.
     ///
     /// # Errors
     /// [`StrangeHost`] where the destination binds its hosts, and this is none of them.
@@ -77,6 +79,7 @@ impl<'a> Owed<'a> {
         tlsa: &TlsaOptions,
         authorities: &'a [TrustAnchor<'static>],
         now: Moment,
+        floor: Floor,
     ) -> Result<Self, StrangeHost> {
         let sts_counts = verdict.rule.as_ref().is_none_or(|rule| rule.sts);
         let sts = findings
@@ -107,25 +110,20 @@ impl<'a> Owed<'a> {
             own.is_some_and(|own| own.host.0 == *host) && judged.state != HostState::Unreachable
         });
         match judged.next() {
-            Some(judged) => {
-                let demand = match judged.duty {
-                    Duty::OwnWebPki => own_names(findings),
-                    _ => Demand::Nothing,
-                };
-                Ok(Self {
-                    duty: judged.duty,
-                    demand,
-                    ..own
-                })
-            }
+            Some(judged) => Ok(own.owing(judged.duty, findings)),
+            // PD-16: the mail server's own level acts.
             None if verdict.hosts.iter().all(|host| host.duty == Duty::Free)
                 && verdict.answer == Answer::NotFound =>
             {
-                Ok(own)
+                Ok(own.owing(raised(Duty::Free, floor), findings))
             }
-            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail.
-            // Where the MX set is secure, a host outside it may have TLSA records that bind first
-            // (PD-02).
+            // PD-08: DANE is demanded, and a host that no secure MX set has named has none.
+            None if is_mandatory(verdict) && !has_secure_set(findings) => Ok(Self {
+                duty: Duty::Refuse,
+                ..own
+            }),
+            // DT-01s: no host is known for sure, and the policy's patterns say who may take mail. Where
+            // the MX set is secure, a host outside it may have TLSA records that bind first (PD-02).
             None if !has_secure_set(findings) && own.is_enforced() => Ok(Self {
                 duty: Duty::WebPki,
                 ..own
@@ -139,6 +137,18 @@ impl<'a> Owed<'a> {
     pub(super) fn binds_nothing(&self) -> bool {
         let dane = self.dane.as_ref();
         dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
+    }
+
+    fn owing(self, duty: Duty, findings: Option<&Findings>) -> Self {
+        let demand = match duty {
+            Duty::OwnWebPki => own_names(findings),
+            _ => Demand::Nothing,
+        };
+        Self {
+            duty,
+            demand,
+            ..self
+        }
     }
 
     fn is_enforced(&self) -> bool {
@@ -269,6 +279,11 @@ fn own_names(findings: Option<&Findings>) -> Demand {
 
 fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFinding> {
     findings.hosts.iter().find(|own| own.host.0 == *host)
+}
+
+fn is_mandatory(verdict: &Verdict) -> bool {
+    let rule = verdict.rule.as_ref();
+    rule.is_some_and(|rule| rule.mode == Mode::Mandatory)
 }
 
 fn has_secure_set(findings: Option<&Findings>) -> bool {

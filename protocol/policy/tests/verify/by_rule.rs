@@ -1,6 +1,6 @@
 //! What a session owes where the operator has a word in it (PD-01, PD-09).
 
-use hoplock_policy::findings::{DaneFinding, Selection};
+use hoplock_policy::findings::{DaneFinding, MxFinding, NoHosts, Selection};
 use hoplock_policy::law::MatchName;
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::profile::Floor;
@@ -140,6 +140,35 @@ fn mandatory_dane() {
     assert_eq!(destination.duty("mx9.e.test"), Err(StrangeHost));
 }
 
+/// PD-08, PD-02: where DANE is mandatory, no policy makes up for hosts that are not known, or not securely:
+/// not when the lookup of the hosts failed, nor where there is none.
+#[test]
+fn mandatory_dane_without_hosts() {
+    let of = |mx| {
+        let mut destination = destination(INSECURE, DaneFinding::NoneInsecure)
+            .policy("enforce", &["*.e.test"])
+            .rule(rule(Mode::Mandatory, None));
+        destination.findings.mx = mx;
+        destination
+    };
+    let DaneFinding::Failed(failure) = failed() else {
+        unreachable!()
+    };
+    let none = MxFinding::NoHosts {
+        why: NoHosts::NxDomain,
+        status: INSECURE,
+    };
+    for mx in [
+        MxFinding::Failed(failure),
+        none,
+        MxFinding::Hosts(Selection::Mx(INSECURE)),
+    ] {
+        for host in [HOST, "mx9.e.test"] {
+            assert_eq!(of(mx.clone()).duty(host), Ok(Duty::Refuse), "{mx:?} {host}");
+        }
+    }
+}
+
 /// SV-08: where a rule says that MTA-STS does not count, no policy is in force for its destination.
 #[test]
 fn mta_sts_switched_off() {
@@ -178,5 +207,13 @@ fn the_floor_is_owed() {
             _ => Demand::Nothing,
         };
         assert_eq!(owed.demand, demand, "{floor:?}");
+        // PD-16: where no host is known, it is all that is owed.
+        destination.findings.hosts = Vec::new();
+        destination.findings.mx = MxFinding::NoHosts {
+            why: NoHosts::NxDomain,
+            status: SECURE,
+        };
+        let owed = destination.owed(HOST).unwrap();
+        assert_eq!((owed.duty, owed.demand), (duty, demand), "{floor:?}");
     }
 }

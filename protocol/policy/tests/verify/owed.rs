@@ -95,6 +95,7 @@ impl Destination {
             &TlsaOptions::default(),
             &[],
             Moment::default().later(Duration::from_secs(seconds)),
+            self.floor,
         )
     }
 

@@ -1,23 +1,22 @@
 //! Reported sessions against what this daemon knows: the policy in force when they happened, and a
 //! second look where they do not match it (SV-04).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hoplock_policy::law::Answer;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::MxHost;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::profile::{Floor, Profile};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{
     MtaWord, Original, Owed, Presented, Session, SessionOutcome, SessionVerdict, VerifyOptions,
     Warning, verify_by_word, verify_resumed,
 };
-use quick_cache::sync::Cache;
 use rustls_pki_types::TrustAnchor;
 
+use super::handshakes::Handshakes;
 use crate::answer::{Answered, Answerer};
 use crate::report::reported::Evidence;
 
@@ -26,8 +25,7 @@ pub struct SessionJudge {
     answerer: Arc<Answerer>,
     authorities: Vec<TrustAnchor<'static>>,
     options: ArcSwap<JudgeOptions>,
-    /// Sessions that others may resume (SV-05).
-    originals: Cache<Peer, Arc<Original>>,
+    handshakes: Handshakes,
 }
 
 /// What the configuration says of judging.
@@ -61,8 +59,12 @@ pub struct Judgement {
     pub second_look: bool,
 }
 
-/// One end of a resumable session.
-type Peer = (MxHost, Option<IpAddr>, Option<u16>);
+/// A session, and the one that it resumed, where that is known.
+#[derive(Clone)]
+struct Heard {
+    case: Case,
+    original: Option<Arc<Original>>,
+}
 
 impl SessionJudge {
     /// A judge who asks `answerer` what was owed.
@@ -76,7 +78,7 @@ impl SessionJudge {
             answerer,
             authorities,
             options: ArcSwap::from_pointee(options),
-            originals: Cache::new(ORIGINALS),
+            handshakes: Handshakes::new(),
         }
     }
 
@@ -94,9 +96,9 @@ impl SessionJudge {
     /// Judges one session. Where it fails, the destination is looked up anew and it is judged once
     /// more: the key may have rolled over meanwhile. Nothing but a match makes up for the failure.
     pub async fn judge(&self, case: &Case) -> Judgement {
+        let begun = self.handshakes.begin(&case.session, case.time);
         let (Some(next_hop), Some(profile)) = (&case.session.next_hop, self.profile()) else {
-            let words = "the report leaves out next_hop";
-            return first(SessionVerdict::unknown(Reason::ReportIncomplete, words));
+            return first(without("next_hop"));
         };
         if next_hop.name().is_none() {
             let words = format!("{next_hop} is no destination with a policy of its own");
@@ -106,20 +108,28 @@ impl SessionJudge {
             .answerer
             .in_force_at(next_hop, &profile, case.time)
             .await;
-        let case = &by_its_mx_name(case, &answered);
-        let mut verdict = self.by(&answered, case);
+        let heard = Heard {
+            case: by_its_mx_name(case, &answered),
+            original: self.handshakes.resumed(&case.session, case.time),
+        };
+        let mut verdict = self.by(&answered, &heard);
         let mut second_look = false;
+        let mut judged_by = answered;
         if is_worth_a_second_look(&verdict)
             && let Some(anew) = self.answerer.look_again(next_hop, &profile).await
         {
             second_look = true;
-            let again = self.by(&anew, case);
+            let again = self.by(&anew, &heard);
             if again.outcome.is_authenticated() {
                 verdict = again;
                 verdict.warnings.push(Warning::StaleCache);
+                judged_by = anew;
             }
         }
-        self.remember(&answered, case, &verdict);
+        let original = begun.zip(self.original(&judged_by, &heard.case, &verdict));
+        if let Some((begun, original)) = original {
+            self.handshakes.end(begun, original);
+        }
         Judgement {
             verdict,
             second_look,
@@ -132,27 +142,33 @@ impl SessionJudge {
         self.answerer.profile(PROFILE)
     }
 
-    /// By what is known here, and where that demands nothing or is not known, by what the report brings:
-    /// a reporter who was lied to takes nothing away.
-    fn by(&self, answered: &Answered, case: &Case) -> SessionVerdict {
-        let own = self.by_findings(answered, case);
+    /// By what is known here, and where that demands nothing or is not known, by what the report brings
+    /// too, as far as that demands more. It makes nothing good: a reporter who was lied to has no proof of
+    /// who the host is.
+    fn by(&self, answered: &Answered, heard: &Heard) -> SessionVerdict {
+        let own = self.by_findings(answered, heard);
         let is_open = matches!(
             own.outcome,
             SessionOutcome::Encrypted | SessionOutcome::Cleartext | SessionOutcome::Indeterminate
         );
-        match case.evidence.owed(&case.session, &self.authorities) {
-            Some(owed) if is_open => self.under(&owed, case, &self.options.load()),
+        let case = &heard.case;
+        let owed = case.evidence.owed(&case.session, &self.authorities);
+        let brought = owed
+            .filter(|_| is_open)
+            .map(|owed| self.under(&owed, heard, &self.options.load()));
+        match brought {
+            Some(brought) if brought.outcome == SessionOutcome::Failed => brought,
             _ => own,
         }
     }
 
-    fn by_findings(&self, answered: &Answered, case: &Case) -> SessionVerdict {
+    fn by_findings(&self, answered: &Answered, heard: &Heard) -> SessionVerdict {
         let options = self.options.load();
-        let Some(host) = &case.session.mx_host else {
-            return self.without_host(answered, case, &options);
+        let Some(host) = &heard.case.session.mx_host else {
+            return self.without_host(answered, heard, &options);
         };
-        match self.owed(answered, case, host, &options) {
-            Owing::Known(owed) => self.under(&owed, case, &options),
+        match self.owed(answered, &heard.case, host, &options) {
+            Owing::Known(owed) => self.under(&owed, heard, &options),
             Owing::Strange => {
                 let words = format!("{host} is none of the hosts of {}", answered.next_hop);
                 SessionVerdict::strange(words)
@@ -163,44 +179,53 @@ impl SessionJudge {
         }
     }
 
-    fn under(&self, owed: &Owed<'_>, case: &Case, options: &JudgeOptions) -> SessionVerdict {
+    fn under(&self, owed: &Owed<'_>, heard: &Heard, options: &JudgeOptions) -> SessionVerdict {
+        let Heard { case, original } = heard;
         let (session, time) = (&case.session, case.time);
         match case.word {
             MtaWord::Nothing => {
-                let original = peer(session).and_then(|peer| self.originals.get(&peer));
-                verify_resumed(session, owed, time, &options.verify, original.as_deref())
+                let original = original.as_deref();
+                verify_resumed(session, owed, time, &options.verify, original)
             }
             _ => verify_by_word(session, owed, time, &options.verify, &case.word),
         }
     }
 
-    /// A report that names no host: the mail server's word must be good for one of them.
+    /// A report that names no host: whichever of the destination's it was, it must come to the same; and
+    /// beyond an alarm, or nothing that was owed, only by the mail server's word (SV-01).
     fn without_host(
         &self,
         answered: &Answered,
-        case: &Case,
+        heard: &Heard,
         options: &JudgeOptions,
     ) -> SessionVerdict {
         let hosts = answered
             .findings
             .iter()
             .flat_map(|findings| &findings.hosts);
-        let mut worst = None;
+        let mut common: Option<SessionVerdict> = None;
         for finding in hosts {
-            let mut named = case.clone();
-            named.session.mx_host = Some(finding.host.clone());
-            if let Owing::Known(owed) = self.owed(answered, &named, &finding.host, options) {
-                let verdict = self.under(&owed, &named, options);
-                if verdict.outcome != SessionOutcome::Failed {
-                    return verdict;
-                }
-                worst.get_or_insert(verdict);
+            let mut named = heard.clone();
+            named.case.session.mx_host = Some(finding.host.clone());
+            let Owing::Known(owed) = self.owed(answered, &named.case, &finding.host, options)
+            else {
+                return without("mx_host");
+            };
+            let verdict = self.under(&owed, &named, options);
+            let common = common.get_or_insert_with(|| verdict.clone());
+            if common.outcome != verdict.outcome {
+                return without("mx_host");
             }
         }
-        worst.unwrap_or_else(|| {
-            let words = "the report leaves out mx_host";
-            SessionVerdict::unknown(Reason::ReportIncomplete, words)
-        })
+        let needs_no_word = |verdict: &SessionVerdict| {
+            matches!(
+                verdict.outcome,
+                SessionOutcome::Failed | SessionOutcome::Cleartext
+            )
+        };
+        common
+            .filter(|verdict| heard.case.word != MtaWord::Nothing || needs_no_word(verdict))
+            .unwrap_or_else(|| without("mx_host"))
     }
 
     fn owed<'a>(
@@ -215,6 +240,7 @@ impl SessionJudge {
             return Owing::Unknown;
         }
         let findings = answered.findings.as_deref();
+        let floor = self.profile().map_or(Floor::May, |profile| profile.floor);
         // What was in force then is judged as it was then.
         let at = Moment {
             wall: case.time,
@@ -227,6 +253,7 @@ impl SessionJudge {
             &options.tlsa,
             &self.authorities,
             at,
+            floor,
         );
         match owed {
             Ok(own) => Owing::Known(own),
@@ -234,21 +261,25 @@ impl SessionJudge {
         }
     }
 
-    fn remember(&self, answered: &Answered, case: &Case, verdict: &SessionVerdict) {
+    /// What sessions that resume this one inherit: nothing of one of which too little is known.
+    fn original(
+        &self,
+        answered: &Answered,
+        case: &Case,
+        verdict: &SessionVerdict,
+    ) -> Option<Original> {
         let options = self.options.load();
-        let (Some(peer), Some(host)) = (peer(&case.session), &case.session.mx_host) else {
-            return;
-        };
-        if case.session.resumed || case.session.presented == Presented::Unknown {
-            return;
+        let host = case.session.mx_host.as_ref()?;
+        if case.session.presented == Presented::Unknown {
+            return None;
         }
-        if let Owing::Known(owed) = self.owed(answered, case, host, &options) {
-            let original = Original {
+        match self.owed(answered, case, host, &options) {
+            Owing::Known(owed) => Some(Original {
                 host: host.0.clone(),
                 generation: owed.generation(),
                 verdict: verdict.clone(),
-            };
-            self.originals.insert(peer, Arc::new(original));
+            }),
+            Owing::Strange | Owing::Unknown => None,
         }
     }
 }
@@ -276,16 +307,16 @@ fn by_its_mx_name(case: &Case, answered: &Answered) -> Case {
     case
 }
 
+fn without(part: &str) -> SessionVerdict {
+    let words = format!("the report leaves out {part}");
+    SessionVerdict::unknown(Reason::ReportIncomplete, words)
+}
+
 fn first(verdict: SessionVerdict) -> Judgement {
     Judgement {
         verdict,
         second_look: false,
     }
-}
-
-fn peer(session: &Session) -> Option<Peer> {
-    let host = session.mx_host.clone()?;
-    Some((host, session.address, session.port))
 }
 
 /// What another key, another record or another policy could set right.
@@ -303,8 +334,6 @@ fn is_worth_a_second_look(verdict: &SessionVerdict) -> bool {
 
 /// By whose rules and floor sessions are judged.
 const PROFILE: &str = "postfix";
-/// Tickets are good for hours; a busy mail server talks to a few thousand hosts in that time.
-const ORIGINALS: usize = 10_000;
 
 #[cfg(test)]
 mod tests;

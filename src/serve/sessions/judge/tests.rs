@@ -1,6 +1,6 @@
 //! The judge over a scripted world: what was in force, what is in force now, and whom nobody knows.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
@@ -320,4 +320,42 @@ async fn a_word_without_a_host() {
     let judged = judge.judge(&told(MtaWord::Encrypted)).await.verdict;
     assert_eq!(judged.reason, Reason::MtaPolicyWeaker);
     assert_eq!(judged.outcome, SessionOutcome::Failed);
+}
+
+/// MX-22, SV-01: records that a report brings authenticate nobody: whoever lied to the mail server may have
+/// made them. What they contradict is a failure.
+#[tokio::test(start_paused = true)]
+async fn evidence_of_a_report() {
+    let own = certificate("mx.e.test");
+    let evidence = || Evidence {
+        records: Some(hoplock_policy::tlsa::TlsaSet::read(
+            [record(&own).as_slice()],
+            &TlsaOptions::default(),
+        )),
+        ..Evidence::default()
+    };
+    for status in [SecurityStatus::Insecure, SecurityStatus::Secure] {
+        let world = ScriptedWorld::new();
+        world.zone(Zone {
+            name: name("test"),
+            status,
+            negative: TTL,
+        });
+        let exchange = RecordData::Mx {
+            preference: 10,
+            exchange: Exchange::Host(name("mx.e.test")),
+        };
+        world.add(name("e.test"), status, TTL, exchange);
+        let address = RecordData::A(Ipv4Addr::new(192, 0, 2, 1));
+        world.add(name("mx.e.test"), status, TTL, address);
+        let judge = judge(&world);
+        let mut told = case(&world, "mx.e.test", &own);
+        told.evidence = evidence();
+        let judged = judge.judge(&told).await.verdict;
+        assert_eq!(judged.outcome, SessionOutcome::Encrypted, "{judged:?}");
+        let other = certificate("mx.e.test");
+        told.session.presented = Presented::Chain(vec![other]);
+        let judged = judge.judge(&told).await.verdict;
+        assert_eq!(judged.outcome, SessionOutcome::Failed, "{judged:?}");
+    }
 }
