@@ -5,6 +5,7 @@
 use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
 
 use super::history::Judged;
+use super::internet::is_in_signed_zone;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
@@ -35,22 +36,49 @@ const OUTRIGHT: [Exception; 5] = [
 
 /// True where one of the exceptions permits what is said of this session.
 pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    is_test_spoiled(case) || switched_off(case, judged) || nothing_owed(case, happened, judged)
+    let is_open = !judged.outcome.is_authenticated();
+    is_test_spoiled(case)
+        || unreported(case, happened, judged)
+        || is_open
+            && (is_off(case)
+                || nothing_owed(case, happened)
+                || without_address(case, happened)
+                || by_word(case, judged))
 }
 
-/// OP-03: the mail server's own level is its own affair where the operator switches a destination off.
-fn switched_off(case: &Case<'_>, judged: &Judged) -> bool {
-    !judged.outcome.is_authenticated() && is_off(case)
+/// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
+/// one that was stands for it.
+pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let verdicts = &case.history.sessions;
+    let mut handshakes = verdicts.iter().filter(|own| own.event == happened.handshake);
+    happened.resumed && !handshakes.any(|own| own.reported <= judged.reported)
+}
+
+/// MX-13, MX-17: a failed address lookup binds as far as there could be DANE behind it: not where no
+/// resolver is believed, nor where nothing is signed, and the attacker may answer what the servers cannot.
+pub(super) fn without_address(case: &Case<'_>, happened: &Happened) -> bool {
+    let is_signed = is_in_signed_zone(&case.site.published(), &happened.host);
+    relaxed(case).iter().any(|truth| {
+        let mut hosts = truth.hosts.iter().filter(|host| host.name == happened.host);
+        let has_failed = hosts.any(|host| host.state == State::AddressFailed);
+        has_failed && (!truth.settings.believed || !is_signed && is_attacked(case))
+    })
+}
+
+/// SV-01, MX-22: where a report names no host, and the mail server says that it used TLS and no more, it
+/// stands for whichever host of the destination permits that; its word is marked as such.
+fn by_word(case: &Case<'_>, judged: &Judged) -> bool {
+    let permits = |truth: &Truth| truth.hosts.iter().any(|host| host.duty <= Duty::Encrypt);
+    judged.by_word && judged.without_host && relaxed(case).iter().any(permits)
 }
 
 /// PD-12, SV-07: where no host of the destination owes anything, none is bound either: whoever has led the
 /// mail to another host could have had it at the right one.
-fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_open = !judged.outcome.is_authenticated();
+fn nothing_owed(case: &Case<'_>, happened: &Happened) -> bool {
     let is_strange = |truth: &Truth| truth.hosts.iter().all(|host| host.name != happened.host);
     let owes_nothing = |truth: &Truth| truth.hosts.iter().all(|host| host.duty == Duty::Free);
     let is_bare = |truth: &Truth| is_strange(truth) && owes_nothing(truth) && truth.enforced.is_none();
-    is_open && relaxed(case).iter().any(is_bare)
+    relaxed(case).iter().any(is_bare)
 }
 
 /// The truths under the exceptions that say what the service cannot know.

@@ -56,6 +56,8 @@ pub struct Judged {
     pub detail: String,
     /// It rests on the mail server's word.
     pub by_word: bool,
+    /// The report does not name the host.
+    pub without_host: bool,
     /// It rests on lookups that were made for it.
     pub second_look: bool,
 }

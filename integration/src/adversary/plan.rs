@@ -93,6 +93,17 @@ impl Key {
     }
 }
 
+impl Key {
+    /// At which port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Submission(_) | Self::HostSubmission(..) => 587,
+            Self::Domain(_) | Self::Host(..) => 25,
+        }
+    }
+}
+
 /// One thing that the attacker does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attack {
@@ -228,6 +239,15 @@ impl Plan {
                 _ => None,
             });
         ordered.unwrap_or(Rule::None)
+    }
+
+    /// True where the name servers are to be believed at this time, which a mail server knows that asks the
+    /// service.
+    #[must_use]
+    pub fn believes(&self, at: Millis) -> bool {
+        let blind = self.blind_from.is_some_and(|from| at >= from);
+        let remote = self.servers.contains(&NameServer::Remote);
+        !blind && !remote && self.servers.contains(&NameServer::Validating)
     }
 
     /// How far the wall clock was stepped until then, in milliseconds.

@@ -180,6 +180,7 @@ impl Process {
         let answerer = Arc::new(answerer);
         let options = JudgeOptions::default();
         let judge = SessionJudge::new(Arc::clone(&answerer), authorities(), options);
+        let judge = judge.from_now_on();
         Self {
             happened: Arc::clone(&stage.happened),
             answerer,
@@ -273,6 +274,7 @@ impl Process {
                 outcome: verdict.outcome,
                 reason: verdict.reason.word(),
                 by_word: verdict.warnings.contains(&Warning::MtaWord),
+                without_host: case.session.mx_host.is_none(),
                 detail: verdict.detail,
                 second_look,
             };

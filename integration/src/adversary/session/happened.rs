@@ -87,8 +87,8 @@ impl Happened {
             }
         }
         fresh.sort_by_key(|(event, _, own)| (own.at, *event));
-        // The mail server keeps the last ticket of every host.
-        let mut tickets: HashMap<Name, Self> = HashMap::new();
+        // The mail server keeps the last ticket of every host and port.
+        let mut tickets: HashMap<(Name, u16), Self> = HashMap::new();
         for (event, contact, own) in fresh {
             let original = own.resumed(plan, contact, &tickets).cloned();
             let happened = match original {
@@ -104,7 +104,8 @@ impl Happened {
                 None => own,
             };
             if !happened.resumed && happened.end.is_some() {
-                tickets.insert(happened.host.clone(), happened.clone());
+                let host = (happened.host.clone(), contact.key.port());
+                tickets.insert(host, happened.clone());
             }
             all[event] = Some(happened);
         }
@@ -152,16 +153,18 @@ impl Happened {
         &self,
         plan: &Plan,
         contact: &Contact,
-        tickets: &'a HashMap<Name, Self>,
+        tickets: &'a HashMap<(Name, u16), Self>,
     ) -> Option<&'a Self> {
-        let same = tickets.get(&self.host).filter(|_| self.end.is_some());
+        let port = contact.key.port();
+        let same = tickets.get(&(self.host.clone(), port));
+        let same = same.filter(|_| self.end.is_some());
         match contact.resumes {
             Resumes::Nothing => None,
             Resumes::Last => same,
             Resumes::Another(_) if same.is_some() || self.end.is_none() => None,
             Resumes::Another(place) => {
                 let site = plan.site(contact.key.site(), self.at)?;
-                tickets.get(&site.hosts.get(place)?.name)
+                tickets.get(&(site.hosts.get(place)?.name.clone(), port))
             }
         }
     }

@@ -13,7 +13,7 @@ use super::super::judge::{About, Breach, Case, Violation};
 use super::super::plan::Plan;
 use super::happened::Happened;
 use super::keeping::Keeping;
-use super::report::{contact, own_name};
+use super::report::{contact, own_name, refuses};
 use super::{Contact, Evidence, Part, Shows, Word};
 
 /// Judges all verdicts of a run.
@@ -88,7 +88,11 @@ impl Judging<'_> {
                 SessionOutcome::AuthenticatedSts => {
                     keeping.sts() && keeping.duty() <= Duty::WebPki
                 }
-                _ => keeping.own_names() && keeping.duty() == Duty::OwnNames,
+                _ => {
+                    let is_owed = keeping.duty() == Duty::OwnNames
+                        || exceptions::without_address(&self.case, self.happened);
+                    keeping.own_names() && is_owed
+                }
             }
         };
         if self.holds(&is_so) || exceptions::session(&self.case, self.happened, self.judged) {
@@ -119,6 +123,8 @@ impl Judging<'_> {
         let is_honest = self.happened.untouched
             && is_honest(self.contact)
             && handshake.is_some_and(is_honest)
+            && !refuses(self.case.plan, self.contact, self.happened)
+            && !exceptions::unreported(&self.case, self.happened, self.judged)
             && self.case.is_calm();
         if !is_honest || !self.keeps_everything() {
             return None;

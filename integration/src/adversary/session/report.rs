@@ -3,7 +3,7 @@
 
 use hoplock::report::reported::Evidence as Brought;
 use hoplock::serve::sessions::Case;
-use hoplock_model::{Answer, Data, Duty, Rule, Settings, Truth, Type, truth};
+use hoplock_model::{Answer, Data, Duty, Rule, Settings, State, Truth, Type, truth};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
@@ -48,7 +48,7 @@ fn session(plan: &Plan, event: usize, contact: &Contact, own: &Happened) -> Sess
         next_hop: says(Part::NextHop).then(|| NextHop::parse(&plan.key(&contact.key))),
         mx_host: host.clone().filter(|_| says(Part::Host)).map(MxHost),
         address: says(Part::Address).then(|| [192, 0, 2, 1].into()),
-        port: says(Part::Port).then(|| port(&contact.key)),
+        port: says(Part::Port).then(|| contact.key.port()),
         starttls: says(Part::Starttls).then_some(match own.starttls {
             Starttls::Untouched => verify::Starttls::Used,
             Starttls::Stripped => verify::Starttls::NotOffered,
@@ -66,13 +66,6 @@ fn session(plan: &Plan, event: usize, contact: &Contact, own: &Happened) -> Sess
             _ => Presented::Unknown,
         },
         resumed: own.resumed && says(Part::Resumed),
-    }
-}
-
-fn port(key: &Key) -> u16 {
-    match key {
-        Key::Submission(_) | Key::HostSubmission(..) => 587,
-        Key::Domain(_) | Key::Host(..) => 25,
     }
 }
 
@@ -138,9 +131,8 @@ fn evidence(plan: &Plan, contact: &Contact, own: &Happened) -> Brought {
     match contact.report.evidence {
         Evidence::None => {}
         Evidence::True => {
-            // RFC 7672, 2.2.1: behind an insecure MX set there are none.
-            let is_secure = view(plan, &contact.key, own).is_some_and(|view| view.mx_secure());
-            let published = published(plan, contact, own).filter(|_| is_secure);
+            let binds = view(plan, &contact.key, own).is_some_and(|view| has_records(&view, own));
+            let published = published(plan, contact, own).filter(|_| binds);
             brought.records = published.and_then(|rdata| set(&rdata));
             let site = plan.site(contact.key.site(), own.at);
             let sts = site.and_then(|site| site.sts.as_ref());
@@ -182,12 +174,19 @@ fn evidence(plan: &Plan, contact: &Contact, own: &Happened) -> Brought {
     brought
 }
 
+/// True where the host has records that the mail server may go by (RFC 7672, 2.2.1 and 2.2.2).
+fn has_records(view: &Truth, own: &Happened) -> bool {
+    let mut hosts = view.hosts.iter().filter(|host| host.name == own.host);
+    let binds = hosts.any(|host| matches!(host.state, State::Usable(_) | State::Unusable));
+    view.mx_secure() && binds
+}
+
 /// The host's secure records.
 fn published(plan: &Plan, contact: &Contact, own: &Happened) -> Option<Vec<Vec<u8>>> {
     let world = plan.site(contact.key.site(), own.at)?.published();
     let bases = own.alias.iter().chain([&own.host]);
     bases
-        .map(|base| world.lookup(&format!("_{}._tcp.{base}", port(&contact.key)), Type::Tlsa))
+        .map(|base| world.lookup(&format!("_{}._tcp.{base}", contact.key.port()), Type::Tlsa))
         .find_map(|answer| match answer {
             Answer::Records {
                 secure: true, data, ..
@@ -211,6 +210,11 @@ fn word(plan: &Plan, contact: &Contact, own: &Happened) -> MtaWord {
         Word::Policy => checked(plan, &contact.key, own, &Some),
         Word::Checked => checked(plan, &contact.key, own, &|_| None),
     }
+}
+
+/// True where the mail server itself says that the session failed.
+pub(super) fn refuses(plan: &Plan, contact: &Contact, own: &Happened) -> bool {
+    matches!(word(plan, contact, own), MtaWord::Refused { .. })
 }
 
 fn checked(
@@ -250,7 +254,7 @@ fn view(plan: &Plan, key: &Key, own: &Happened) -> Option<Truth> {
         floor: plan.floor,
         half_dane: false,
         rule: Rule::None,
-        believed: true,
+        believed: plan.believes(own.at),
         seen_with_dane: false,
     };
     let world = as_attacked(plan, site, own.at);
