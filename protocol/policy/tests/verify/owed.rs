@@ -6,11 +6,11 @@ use std::time::Duration;
 use hoplock_policy::dns::{self, Question, RecordType, Reply, SecurityStatus};
 use hoplock_policy::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, NoHosts, PolicySource,
-    RememberedPolicy, Selection, StsFinding, Validation,
+    RememberedPolicy, Selection, StsFailure, StsFailureKind, StsFinding, Validation,
 };
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::golden::postfix;
-use hoplock_policy::law::{Conditions, LawOptions, Verdict, decide};
+use hoplock_policy::law::{Conditions, FirstContact, LawOptions, Verdict, decide};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::{MxHost, TlsaBaseDomain};
 use hoplock_policy::next_hop::NextHop;
@@ -303,6 +303,38 @@ fn hosts_that_seemed_unreachable() {
         ),
     ] {
         assert_eq!(destination.duty("gone.e.test"), expected);
+    }
+}
+
+/// ST-13, ST-28: where a policy may be in force that could not be had, a host may owe more than it seems,
+/// unless DANE binds it.
+#[test]
+fn a_policy_that_could_not_be_had() {
+    let none = || DaneFinding::NoneSecure;
+    for (kind, first_contact, waits) in [
+        (StsFailureKind::Store, FirstContact::Ignore, true),
+        (StsFailureKind::Fetch, FirstContact::Defer, true),
+        (StsFailureKind::Fetch, FirstContact::Ignore, false),
+    ] {
+        let of = |dane: DaneFinding| {
+            let hosts = vec![host(HOST, 10, dane), host("mx2.e.test", 10, none())];
+            let mut destination = Destination::new(Selection::Mx(SECURE), hosts);
+            destination.options.first_contact = first_contact;
+            destination.findings.sts = StsFinding::Failed(StsFailure {
+                kind,
+                detail: String::new(),
+            });
+            destination
+        };
+        let may_owe_more = |dane| {
+            let destination = of(dane);
+            let owed = destination.owed(HOST).unwrap();
+            destination.verdict().may_owe_more(owed.duty)
+        };
+        assert_eq!(may_owe_more(none()), waits, "{kind:?}");
+        assert_eq!(may_owe_more(unusable()), waits, "{kind:?}");
+        assert!(!may_owe_more(usable()), "{kind:?}");
+        assert!(!may_owe_more(failed()), "{kind:?}");
     }
 }
 
