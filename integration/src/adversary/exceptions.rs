@@ -42,8 +42,7 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
         || unreported(case, happened, judged)
         || nothing_owed(case, happened, judged)
         || outlived(case, happened, judged)
-        || is_open
-            && (is_off(case) || without_address(case, happened) || by_word(case, judged))
+        || is_open && (is_off(case) || without_address(case, happened) || by_word(case, judged))
 }
 
 /// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last

@@ -247,12 +247,17 @@ impl<'a> Case<'a> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
         let mut rules = vec![self.plan.rule(self.number, asked)];
-        rules.extend(self.plan.events.iter().filter_map(|(at, event)| match event {
-            Event::Rule(number, rule) if *number == self.number => {
-                (*at > asked && *at <= answered).then_some(*rule)
-            }
-            _ => None,
-        }));
+        rules.extend(
+            self.plan
+                .events
+                .iter()
+                .filter_map(|(at, event)| match event {
+                    Event::Rule(number, rule) if *number == self.number => {
+                        (*at > asked && *at <= answered).then_some(*rule)
+                    }
+                    _ => None,
+                }),
+        );
         rules.dedup();
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {

@@ -168,7 +168,10 @@ impl Searching {
             _ => 0,
         });
         self.answers.fetch_add(asked.sum(), Ordering::Relaxed);
-        let reported = plan.events.iter().filter(|(_, event)| matches!(event, Event::Session(_)));
+        let reported = plan
+            .events
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::Session(_)));
         let reported = u64::try_from(reported.count()).unwrap_or(0);
         self.sessions.fetch_add(reported, Ordering::Relaxed);
         let violations = run(&plan);

@@ -70,7 +70,8 @@ impl Handshakes {
             return None;
         }
         let original = None;
-        self.known.insert(peer.clone(), Handshake { when, original });
+        self.known
+            .insert(peer.clone(), Handshake { when, original });
         Some(Begun { peer, when })
     }
 

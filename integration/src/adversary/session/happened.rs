@@ -83,7 +83,9 @@ impl Happened {
         for (event, (planned, what)) in plan.events.iter().enumerate() {
             if let Event::Session(contact) = what {
                 let at = planned.saturating_sub(contact.ago);
-                fresh.extend(Self::fresh(plan, event, at, contact).map(|own| (event, &**contact, own)));
+                fresh.extend(
+                    Self::fresh(plan, event, at, contact).map(|own| (event, &**contact, own)),
+                );
             }
         }
         fresh.sort_by_key(|(event, _, own)| (own.at, *event));
@@ -213,6 +215,11 @@ impl End {
                 ..own
             },
             Shows::Attackers => attackers(),
+            Shows::Misissued => Leaf {
+                key: ATTACKERS_KEY,
+                issuer: Vouching::Public(ATTACKERS_KEY),
+                ..own
+            },
             Shows::Impostor => impostor(ATTACKERS_KEY),
             Shows::Padded => {
                 padding = Some(own.clone());

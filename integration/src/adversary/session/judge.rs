@@ -85,9 +85,7 @@ impl Judging<'_> {
             match self.judged.outcome {
                 SessionOutcome::AuthenticatedDane => keeping.dane(),
                 // RFC 8461, 2; PD-02: no policy makes up for records that do not match.
-                SessionOutcome::AuthenticatedSts => {
-                    keeping.sts() && keeping.duty() <= Duty::WebPki
-                }
+                SessionOutcome::AuthenticatedSts => keeping.sts() && keeping.duty() <= Duty::WebPki,
                 _ => {
                     let is_owed = keeping.duty() == Duty::OwnNames
                         || exceptions::without_address(&self.case, self.happened);
@@ -106,6 +104,11 @@ impl Judging<'_> {
         let is_encrypted = self.judged.outcome == SessionOutcome::Encrypted;
         if is_encrypted && !self.happened.is_encrypted() {
             let words = format!("nothing is hidden: {}", self.words());
+            return Some((Breach::Unalarmed, words));
+        }
+        // SV-04: only a match makes up for what was below the duty at first sight.
+        if self.judged.second_look {
+            let words = format!("a second look took the alarm away: {}", self.words());
             return Some((Breach::Unalarmed, words));
         }
         if self.holds(&|truth| self.under(truth).keeps())
@@ -159,8 +162,7 @@ impl Judging<'_> {
 
     /// By one of the truths that the verdict may rest on.
     fn holds(&self, is_so: &dyn Fn(&Truth) -> bool) -> bool {
-        self.case.truths().iter().any(is_so)
-            || exceptions::relaxed(&self.case).iter().any(is_so)
+        self.case.truths().iter().any(is_so) || exceptions::relaxed(&self.case).iter().any(is_so)
     }
 
     fn under<'b>(&'b self, truth: &'b Truth) -> Keeping<'b> {

@@ -39,7 +39,8 @@ impl Keeping<'_> {
     pub(super) fn dane(&self) -> bool {
         let mut hosts = self.truth.hosts.iter();
         let host = hosts.find(|host| host.name == self.happened.host);
-        let Some((State::Usable(records), end)) = host.map(|host| &host.state).zip(self.happened.end())
+        let Some((State::Usable(records), end)) =
+            host.map(|host| &host.state).zip(self.happened.end())
         else {
             return false;
         };

@@ -138,9 +138,8 @@ fn evidence(plan: &Plan, contact: &Contact, own: &Happened) -> Brought {
             let sts = site.and_then(|site| site.sts.as_ref());
             // RFC 8461, 1: for mail to a domain, and for nothing else.
             let is_for_mail = matches!(contact.key, Key::Domain(_));
-            let sts = sts.filter(|sts| {
-                is_for_mail && sts.host == StsHost::Serves && sts.id.is_some()
-            });
+            let sts =
+                sts.filter(|sts| is_for_mail && sts.host == StsHost::Serves && sts.id.is_some());
             brought.sts = sts.and_then(|sts| policy(&sts.text()));
         }
         Evidence::Nothing => brought.records = set(&[]),
