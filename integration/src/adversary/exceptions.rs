@@ -3,6 +3,7 @@
 //! This is the only list. Whoever adds to it says which line of the law declares it.
 
 use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
+use hoplock_policy::verify::SessionOutcome;
 
 use super::history::Judged;
 use super::internet::is_in_signed_zone;
@@ -39,21 +40,36 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
     let is_open = !judged.outcome.is_authenticated();
     is_test_spoiled(case)
         || unreported(case, happened, judged)
-        || is_open
-            && (is_off(case)
-                || nothing_owed(case, happened)
-                || without_address(case, happened)
-                || by_word(case, judged))
+        || nothing_owed(case, happened, judged)
+        || outlived(case, happened, judged)
+        || is_open && (is_off(case) || without_address(case, happened) || by_word(case, judged))
 }
 
 /// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
 /// one that was stands for it.
 pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let now = (judged.reported, judged.event);
     let verdicts = &case.history.sessions;
     let mut handshakes = verdicts
         .iter()
         .filter(|own| own.event == happened.handshake);
-    happened.resumed && !handshakes.any(|own| own.reported <= judged.reported)
+    happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
+}
+
+/// ST-28: a wall clock that was set back makes a policy live for longer.
+fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let is_back = |(at, event): &(Millis, Event)| {
+        let by = match event {
+            Event::Wall(by) | Event::Restart(_, by) => *by,
+            _ => 0,
+        };
+        by < 0 && *at <= case.asked.answered
+    };
+    let policies = case.plan.sites.get(case.number).into_iter().flatten();
+    let mut policies = policies.filter_map(|(_, site)| site.sts.as_ref());
+    judged.outcome == SessionOutcome::AuthenticatedSts
+        && case.plan.events.iter().any(is_back)
+        && policies.any(|sts| happened.is_vouched_for(&sts.patterns))
 }
 
 /// MX-13, MX-17: a failed address lookup binds as far as there could be DANE behind it: not where no
@@ -74,14 +90,25 @@ fn by_word(case: &Case<'_>, judged: &Judged) -> bool {
     judged.by_word && judged.without_host && relaxed(case).iter().any(permits)
 }
 
-/// PD-12, SV-07: where no host of the destination owes anything, none is bound either: whoever has led the
-/// mail to another host could have had it at the right one.
-fn nothing_owed(case: &Case<'_>, happened: &Happened) -> bool {
-    let is_strange = |truth: &Truth| truth.hosts.iter().all(|host| host.name != happened.host);
-    let owes_nothing = |truth: &Truth| truth.hosts.iter().all(|host| host.duty == Duty::Free);
-    let is_bare =
-        |truth: &Truth| is_strange(truth) && owes_nothing(truth) && truth.enforced.is_none();
-    relaxed(case).iter().any(is_bare)
+/// PD-12, PD-16, SV-07: where no host of the destination owes more than the mail server's own level, none is
+/// bound either: whoever has led the mail to another host could have had it at the right one.
+fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let own_level = match case.plan.floor {
+        Floor::May | Floor::Dane => Duty::Free,
+        Floor::Encrypt => Duty::Encrypt,
+        Floor::Secure => Duty::OwnNames,
+    };
+    let keeps = match judged.outcome {
+        SessionOutcome::AuthenticatedPinned => happened.has_name_of(&case.asked.key),
+        SessionOutcome::Encrypted => own_level <= Duty::Encrypt && happened.is_encrypted(),
+        _ => own_level == Duty::Free && !judged.outcome.is_authenticated(),
+    };
+    let binds_nobody = |truth: &Truth| {
+        let is_strange = truth.hosts.iter().all(|host| host.name != happened.host);
+        let owes_no_more = truth.hosts.iter().all(|host| host.duty <= own_level);
+        is_strange && owes_no_more && truth.enforced.is_none()
+    };
+    keeps && relaxed(case).iter().any(binds_nobody)
 }
 
 /// The truths under the exceptions that say what the service cannot know.

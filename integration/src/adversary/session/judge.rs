@@ -107,6 +107,11 @@ impl Judging<'_> {
             let words = format!("nothing is hidden: {}", self.words());
             return Some((Breach::Unalarmed, words));
         }
+        // SV-04: only a match makes up for what was below the duty at first sight.
+        if self.judged.second_look {
+            let words = format!("a second look took the alarm away: {}", self.words());
+            return Some((Breach::Unalarmed, words));
+        }
         if self.holds(&|truth| self.under(truth).keeps())
             || exceptions::session(&self.case, self.happened, self.judged)
         {
