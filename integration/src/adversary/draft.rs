@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use hoplock_model::{Answer, Data, Type};
 
+use super::breach::{About, Violation};
 use super::internet::{ATTACKER, is_secure};
-use super::judge::{About, Violation};
 use super::plan::{Event, Kind, Millis, Plan, Target};
 use super::site::{Site, StsHost};
 

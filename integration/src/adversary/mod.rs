@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+pub mod breach;
 pub mod draft;
 mod exceptions;
 pub mod generate;
@@ -27,7 +28,7 @@ pub mod site;
 mod store;
 mod wire;
 
-use self::judge::Violation;
+use self::breach::Violation;
 use self::plan::Plan;
 
 /// Plays a plan; every promise that was broken, in order.

@@ -352,7 +352,6 @@ fn settings(plan: &Plan, now: Millis) -> Settings {
             half_dane: plan.half_dane,
             ..LawOptions::default()
         },
-        ..Settings::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::judge::Violation;
+use super::breach::Violation;
 use super::plan::{Event, Plan};
 use super::run;
 use super::site::{Mx, Site};

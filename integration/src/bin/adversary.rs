@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hoplock_integration::adversary::judge::{About, Violation};
+use hoplock_integration::adversary::breach::{About, Violation};
 use hoplock_integration::adversary::plan::{Event, Plan};
 use hoplock_integration::adversary::session::happened::Happened;
 use hoplock_integration::adversary::shrink::shrink;

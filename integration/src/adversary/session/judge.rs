@@ -7,9 +7,10 @@
 use hoplock_model::{Duty, State, Truth};
 use hoplock_policy::verify::SessionOutcome;
 
+use super::super::breach::{About, Breach, Violation};
 use super::super::exceptions;
 use super::super::history::{Asked, History, Judged};
-use super::super::judge::{About, Breach, Case, Violation};
+use super::super::judge::Case;
 use super::super::plan::Plan;
 use super::happened::Happened;
 use super::keeping::Keeping;
