@@ -2,25 +2,37 @@
 # Runs the lab in namespaces of its own: network (loopback only), mounts (its own resolv.conf) and
 # processes (everything that it starts dies with it, also when it fails). What needs the network is
 # done before: a Debian 13 for its Postfix, and a fresh Debian 12 with the package, by apt.
+#
+# usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
+#   check deliveries doctor memory package; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
+profile=${LAB_PROFILE:-release}
 [ "$(id -u)" -eq 0 ] || { echo "the lab needs root: it makes namespaces and uses ports 25, 53 and 443" >&2; exit 1; }
-export PATH=$PATH:/usr/sbin:/sbin HOPLOCK_BIN="$target/release/hoplock"
+export PATH=$PATH:/usr/sbin:/sbin HOPLOCK_BIN="$target/$profile/hoplock"
 
-LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
-base=$(integration/debian.sh bookworm)
-fresh=$target/lab-package
-rm -rf "$fresh"
-cp -a "$base" "$fresh"
-package=$(packaging/build.sh | tail -1)
-cp "$package" "$fresh/root/"
-chroot "$fresh" sh -ec 'export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q
-  apt-get install -q -y --no-install-recommends postfix
-  apt-get install -q -y /root/hoplock_*.deb' >"$target/lab-package.log" 2>&1 ||
-  { tail -30 "$target/lab-package.log" >&2; exit 1; }
-export LAB_TRIXIE LAB_PACKAGE=$fresh
+# Without words all stages run.
+runs() { [ "$#" -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
+
+if runs deliveries "$@"; then
+  LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
+  export LAB_TRIXIE
+fi
+if runs package "$@"; then
+  base=$(integration/debian.sh bookworm)
+  fresh=$target/lab-package
+  rm -rf "$fresh"
+  cp -a "$base" "$fresh"
+  package=$(packaging/build.sh | tail -1)
+  cp "$package" "$fresh/root/"
+  chroot "$fresh" sh -ec 'export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends postfix
+    apt-get install -q -y /root/hoplock_*.deb' >"$target/lab-package.log" 2>&1 ||
+    { tail -30 "$target/lab-package.log" >&2; exit 1; }
+  export LAB_PACKAGE=$fresh
+fi
 
 exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
-  "$target/release/lab" "$@"
+  "$target/$profile/lab" "$@"

@@ -16,8 +16,8 @@ esac
 step() { printf '\n== %s\n' "$*"; }
 
 step "servers for the lab"
-# g++ is for the fuzzers.
-needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++)
+# g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
+needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -66,6 +66,8 @@ integration/lab.sh
 if [ "$deep" -eq 1 ]; then
   step "breaks: each must turn tests red"
   integration/break.sh
+  step "the oracle: OpenSSL beside our verifier"
+  integration/oracle.sh
   step "the adversary, with fresh seeds"
   integration/adversary.sh
   step "planted bugs: the adversary must find each within a minute"

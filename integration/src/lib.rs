@@ -12,4 +12,5 @@
 
 pub mod adversary;
 pub mod lab;
+pub mod oracle;
 pub mod scenario;

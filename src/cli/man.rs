@@ -84,6 +84,7 @@ mod tests {
                 "hoplock-verify.8",
                 "hoplock-tlsa.8",
                 "hoplock-status.8",
+                "hoplock-sessions.8",
                 "hoplock-cache.8",
                 "hoplock-cache-list.8",
                 "hoplock-cache-show.8",

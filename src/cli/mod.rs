@@ -14,6 +14,7 @@ mod page;
 mod query;
 mod rule;
 mod serve;
+mod sessions;
 mod status;
 mod table;
 mod tlsa;
@@ -48,6 +49,8 @@ enum Command {
     Tlsa(tlsa::Arguments),
     /// How the running daemon is, and its alarms.
     Status(status::Arguments),
+    /// What became of TLS sessions, from the journal of the running daemon.
+    Sessions(sessions::Arguments),
     /// What the running daemon keeps.
     #[command(subcommand)]
     Cache(cache::Command),
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Tlsa(arguments) => tlsa::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Sessions(arguments) => sessions::run(&arguments),
         Command::Cache(command) => cache::run(&command),
         Command::Rule(command) => rule::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
@@ -120,9 +124,15 @@ mod exit {
 
 /// Prints to standard output; a reader that went away is no error of ours.
 fn print(text: &str) {
+    let _ = is_read(text);
+}
+
+/// The same, and whether anybody still reads.
+fn is_read(text: &str) -> bool {
     use std::io::Write as _;
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.is_ok()
 }
 
 /// Ends a command: its text and status, or why it failed.

@@ -129,7 +129,10 @@ impl Sessions {
             let (outcome, reason) = (entry.outcome.word(), entry.reason.word());
             let (next_hop, mx_host) = names(&entry);
             let source = entry.source.word();
-            tracing::debug!(next_hop, mx_host, outcome, reason, source, "session");
+            // MX-22: also what matched behind an insecure MX set, which is no secure delivery.
+            let notes: Vec<&str> = entry.warnings.iter().map(|own| own.word()).collect();
+            let notes = notes.join(" ");
+            tracing::debug!(next_hop, mx_host, outcome, reason, notes, source, "session");
         }
         self.journal.note(entry, now);
     }

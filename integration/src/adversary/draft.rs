@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use hoplock_model::{Answer, Data, Type};
 
-use super::breach::{About, Violation};
 use super::internet::{ATTACKER, is_secure};
 use super::plan::{Event, Kind, Millis, Plan, Target};
 use super::site::{Site, StsHost};
+use super::violation::{About, Violation};
 
 /// The scenario; attacks that hit only some questions are written as if they hit all.
 #[must_use]

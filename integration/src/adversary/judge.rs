@@ -8,7 +8,6 @@
 use hoplock_model::postfix::{Reply, best_tier, parse_reply};
 use hoplock_model::{Floor, NextHop, Outcome, Question, Rule, Settings, Truth, World, truth};
 
-use super::breach::{About, Breach, Violation};
 use super::exceptions;
 use super::history::{Asked, History};
 use super::memory::{Memory, memories};
@@ -16,6 +15,7 @@ use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
 use super::plan::{Event, Key, Millis, NameServer, Plan};
 use super::session::judge::judge as sessions;
 use super::site::{Server, Site, StsHost};
+use super::violation::{About, Breach, Violation};
 
 /// Judges all answers of a run, and all verdicts on sessions.
 #[must_use]

@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-pub mod breach;
 pub mod draft;
 mod exceptions;
 pub mod generate;
@@ -26,10 +25,11 @@ pub mod session;
 pub mod shrink;
 pub mod site;
 mod store;
+pub mod violation;
 mod wire;
 
-use self::breach::Violation;
 use self::plan::Plan;
+use self::violation::Violation;
 
 /// Plays a plan; every promise that was broken, in order.
 #[must_use]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::breach::Violation;
 use super::plan::{Event, Plan};
 use super::run;
 use super::site::{Mx, Site};
+use super::violation::Violation;
 
 /// The smallest plan found that still shows a breach that `is_it`, and how.
 #[must_use]

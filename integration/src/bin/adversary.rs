@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hoplock_integration::adversary::breach::{About, Violation};
 use hoplock_integration::adversary::plan::{Event, Plan};
 use hoplock_integration::adversary::session::happened::Happened;
 use hoplock_integration::adversary::shrink::shrink;
+use hoplock_integration::adversary::violation::{About, Violation};
 use hoplock_integration::adversary::{draft, generate, play, run};
 
 fn main() -> ExitCode {

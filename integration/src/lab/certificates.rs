@@ -31,6 +31,8 @@ pub enum Flaw {
 pub struct Identity {
     pub certificate: CertificateDer<'static>,
     pub public_key: Vec<u8>,
+    /// Certificate and key, for servers that are programs.
+    pub pem: String,
     pub tls: Arc<ServerConfig>,
 }
 
@@ -103,6 +105,7 @@ impl Authority {
         Identity {
             certificate: certificate.der().clone(),
             public_key: key.subject_public_key_info(),
+            pem: format!("{}{}", certificate.pem(), key.serialize_pem()),
             tls: Arc::new(tls),
         }
     }

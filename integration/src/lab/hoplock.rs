@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -67,8 +68,9 @@ impl Hoplock {
             .stderr(log)
             .stdin(Stdio::null());
         let child = command.spawn().unwrap();
-        until("hoplock's socket", Duration::from_secs(20), || {
-            TcpStream::connect("127.0.0.1:8425").is_ok()
+        let control = config.with_file_name("control.sock");
+        until("hoplock's sockets", Duration::from_secs(20), || {
+            TcpStream::connect("127.0.0.1:8425").is_ok() && UnixStream::connect(&control).is_ok()
         });
         child
     }

@@ -19,7 +19,12 @@ pub enum Manner {
     Refuse,
     /// Answers the handshake with garbage.
     Garbage,
+    /// Leaves TLS to a server at [`TLS_ALONE`] of the same address: one that is too old for rustls.
+    Relay,
 }
+
+/// Where a host of [`Manner::Relay`] has its TLS.
+pub const TLS_ALONE: u16 = 10025;
 
 /// What a mail host saw of one connection.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +88,13 @@ async fn converse(
         stream
             .write_all(b"this is no TLS record at all\r\n")
             .await?;
+        return Ok(());
+    }
+    if manner == Manner::Relay {
+        let mut stream = stream.into_inner();
+        let own = stream.local_addr()?.ip();
+        let mut other = TcpStream::connect((own, TLS_ALONE)).await?;
+        tokio::io::copy_bidirectional(&mut stream, &mut other).await?;
         return Ok(());
     }
     let secure = TlsAcceptor::from(tls).accept(stream.into_inner()).await?;

@@ -40,7 +40,7 @@ impl Lab<'_> {
     }
 
     /// Every message that must wait, without the map: the attacker's sink gets it.
-    pub(super) fn without_the_map(&mut self, deliveries: &[Delivery]) {
+    pub(super) fn without_the_map(&mut self, deliveries: &[Delivery], control: &Postfix) {
         let sent = deliveries
             .iter()
             .filter(|delivery| delivery.fate != Fate::AnswerOnly);
@@ -50,7 +50,7 @@ impl Lab<'_> {
             .filter(|delivery| matches!(delivery.fate, Fate::Waits(_)))
             .collect();
         for delivery in &waiting {
-            self.control.send(&recipient("u", delivery));
+            control.send(&recipient("u", delivery));
         }
         // A handshake that fails is retried in clear text only when the message has waited a while.
         until(
@@ -59,21 +59,19 @@ impl Lab<'_> {
             || {
                 waiting
                     .iter()
-                    .all(|delivery| self.control.attempts(&recipient("u", delivery)) > 0)
+                    .all(|delivery| control.attempts(&recipient("u", delivery)) > 0)
             },
         );
         std::thread::sleep(Duration::from_secs(3));
-        self.control.flush();
+        control.flush();
         std::thread::sleep(Duration::from_secs(3));
-        self.control.flush();
+        control.flush();
         until("the control's deliveries", Duration::from_secs(30), || {
             std::thread::sleep(Duration::from_millis(500));
-            waiting
-                .iter()
-                .all(|delivery| is_sent(&self.control, delivery))
+            waiting.iter().all(|delivery| is_sent(control, delivery))
                 || waiting
                     .iter()
-                    .all(|delivery| self.control.attempts(&recipient("u", delivery)) > 1)
+                    .all(|delivery| control.attempts(&recipient("u", delivery)) > 1)
         });
         for delivery in &waiting {
             let to = recipient("u", delivery);
@@ -85,7 +83,7 @@ impl Lab<'_> {
                 format!(
                     "{}: without the map the sink got nothing: {:?}",
                     delivery.domain,
-                    self.control.outcome(&to)
+                    control.outcome(&to)
                 )
             });
         }

@@ -6,10 +6,12 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
 
 use super::certificates::Authority;
-use super::deliveries::table;
+use super::deliveries::{Delivery, table};
 use super::hoplock::Hoplock;
 use super::mail_host::{self, Sessions};
 use super::policy_host::{self, Sites};
@@ -21,35 +23,34 @@ use super::servers::{
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{doctor, memory, package, reports, sessions};
+use super::{check, doctor, memory, package, reports, sessions};
 
-/// Runs everything; the last line counts.
+/// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = named.iter().find(|name| !STAGES.contains(&name.as_str())) {
+        eprintln!("no stage {unknown:?}; there are {}", STAGES.join(" "));
+        return ExitCode::FAILURE;
+    }
+    let runs = |stage: &str| named.is_empty() || named.iter().any(|name| name == stage);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let trixie = debian("LAB_TRIXIE");
     open_to_all(folder);
     prepare(folder);
-    enter(&trixie, folder);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
     let mut plan = Plan::new(Authority::new());
     let deliveries = table(&mut plan);
+    check::plan(&mut plan);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
     let seen = Sessions::default();
     let (dns, sites) = start_servers(&runtime, folder, &mut plan, &seen);
-    let datagrams = folder.join("tlsrpt");
-    let reports = UnixDatagram::bind(&datagrams).unwrap();
-    must(Command::new("chmod").arg("666").arg(&datagrams));
-    let socket = folder.join("hoplock-tlsrpt");
-    let relay = Relay::start(reports, &socket);
     let mapped = Mapped::start(folder);
-    let mapped310 = Mapped::start310(folder, &trixie, &datagrams);
     let mut hoplock = Hoplock::start(folder, mapped.postfix.folder());
     let mut report = Report::default();
     let mut lab = Lab {
         folder,
+        runtime: &runtime,
         hoplock: &mut hoplock,
-        control: Postfix::start(folder, &Instance::new("control", 2526, "")),
         sessions: seen,
         sites,
         plan: &mut plan,
@@ -57,33 +58,41 @@ pub fn main() -> ExitCode {
         report: &mut report,
     };
     lab.own_dane_is_seen();
-    lab.without_the_map(&deliveries);
-    for mapped in [&mapped, &mapped310] {
-        lab.answers(&deliveries, mapped);
-        lab.deliveries(&deliveries, mapped);
-    }
-    sessions::by_log(&mut lab, &deliveries, &mapped);
-    sessions::by_datagrams(&mut lab, &deliveries, &relay);
-    reports::attributes(&mut lab, &mapped310, &relay);
-    sessions::straight(&mut lab, &mapped310, &socket);
-    for mapped in [&mapped, &mapped310] {
-        sessions::afterwards(&mut lab, &deliveries, mapped);
-    }
-    lab.kill_in_mid_flow(&mapped);
-    doctor::traps(&mut lab);
-    memory::changes(&mut lab);
-    memory::another_resolver(&mut lab);
-    memory::kills(&mut lab);
+    stage("check", &runs, || check::all(&mut lab, &mapped));
+    // Before the deliveries: sessions below their policy are an alarm, and doctor repeats alarms.
+    stage("doctor", &runs, || doctor::traps(&mut lab));
+    stage("deliveries", &runs, || {
+        lab.all_deliveries(&deliveries, &mapped)
+    });
+    stage("memory", &runs, || {
+        memory::changes(&mut lab);
+        memory::another_resolver(&mut lab);
+        memory::kills(&mut lab);
+    });
     let log = lab.hoplock.log();
     lab.report
         .check(!log.contains("panicked"), || "hoplock panicked".to_owned());
     lab.hoplock.kill();
-    package::installed(&mut lab, &debian("LAB_PACKAGE"));
+    stage("package", &runs, || {
+        package::installed(&mut lab, &debian("LAB_PACKAGE"));
+    });
     if !report.failed.is_empty() {
         println!("--- hoplock's log\n{log}");
     }
     report.verdict()
 }
+
+/// Runs a stage that is wanted, and says how long it took.
+fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
+    if runs(name) {
+        let started = Instant::now();
+        run();
+        println!("stage {name}: {} s", started.elapsed().as_secs());
+    }
+}
+
+/// What can be run by itself.
+const STAGES: [&str; 5] = ["check", "deliveries", "doctor", "memory", "package"];
 
 /// The lab's DNS.
 struct Dns {
@@ -95,15 +104,29 @@ struct Dns {
 
 /// DNS, mail hosts and policy hosts, as planned.
 fn start_servers(
-    runtime: &tokio::runtime::Runtime,
+    runtime: &Runtime,
     folder: &Path,
     plan: &mut Plan,
     sessions: &Sessions,
 ) -> (Dns, Arc<Sites>) {
     let anchor = plan.sign(folder);
     let sites = start_hosts(runtime, plan, sessions);
+    let authoritative = nsd(folder, plan);
+    // A resolver that is told too early remembers that.
+    let zones: Vec<String> = plan
+        .zone_files()
+        .into_iter()
+        .map(|(zone, _)| zone)
+        .collect();
+    until("the lab's zones", Duration::from_secs(20), || {
+        zones.iter().all(|zone| {
+            let mut look = Command::new("drill");
+            let output = look.args(["@127.0.0.2", zone, "SOA"]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).contains("rcode: NOERROR")
+        })
+    });
     let dns = Dns {
-        authoritative: nsd(folder, plan),
+        authoritative,
         _validating: unbound(folder, &anchor),
         _plain: plain_unbound(folder),
         _black_hole: UdpSocket::bind((BLACK_HOLE, 53)).unwrap(),
@@ -123,11 +146,7 @@ fn debian(variable: &str) -> PathBuf {
     PathBuf::from(folder.unwrap_or_else(|| panic!("{variable} names a folder with a Debian")))
 }
 
-fn start_hosts(
-    runtime: &tokio::runtime::Runtime,
-    plan: &mut Plan,
-    sessions: &Sessions,
-) -> Arc<Sites> {
+fn start_hosts(runtime: &Runtime, plan: &mut Plan, sessions: &Sessions) -> Arc<Sites> {
     for host in &plan.hosts {
         let address = SocketAddr::from((host.address, host.port));
         let tls = Arc::clone(&host.identity.tls);
@@ -153,6 +172,33 @@ impl Lab<'_> {
             status["alarms"].as_array().is_some_and(Vec::is_empty),
             || format!("alarms at the start: {}", status["alarms"]),
         );
+    }
+
+    /// Mail with and without the map, by both versions of Postfix.
+    fn all_deliveries(&mut self, deliveries: &[Delivery], mapped: &Mapped) {
+        let trixie = debian("LAB_TRIXIE");
+        enter(&trixie, self.folder);
+        let datagrams = self.folder.join("tlsrpt");
+        let reports = UnixDatagram::bind(&datagrams).unwrap();
+        must(Command::new("chmod").arg("666").arg(&datagrams));
+        let socket = self.folder.join("hoplock-tlsrpt");
+        let relay = Relay::start(reports, &socket);
+        let mapped310 = Mapped::start310(self.folder, &trixie, &datagrams);
+        let control = Postfix::start(self.folder, &Instance::new("control", 2526, ""));
+        self.without_the_map(deliveries, &control);
+        for mapped in [mapped, &mapped310] {
+            self.answers(deliveries, mapped);
+            self.deliveries(deliveries, mapped);
+        }
+        sessions::by_log(self, deliveries, mapped);
+        sessions::in_the_clear(self, mapped);
+        sessions::by_datagrams(self, deliveries, &relay);
+        reports::attributes(self, &mapped310, &relay);
+        sessions::straight(self, &mapped310, &socket);
+        for mapped in [mapped, &mapped310] {
+            sessions::afterwards(self, deliveries, mapped);
+        }
+        self.kill_in_mid_flow(mapped);
     }
 
     /// FT-03: hoplock dies; mail waits, nothing is lost, and goes out after the restart.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::hoplock::Hoplock;
 use super::mail_host::Sessions;
 use super::policy_host::Sites;
@@ -14,9 +16,8 @@ use super::zones::Plan;
 /// Everything that runs.
 pub(super) struct Lab<'a> {
     pub folder: &'a Path,
+    pub runtime: &'a Runtime,
     pub hoplock: &'a mut Hoplock,
-    /// Postfix without the map.
-    pub control: Postfix,
     pub sessions: Sessions,
     pub sites: Arc<Sites>,
     pub plan: &'a mut Plan,

@@ -18,12 +18,13 @@ fn start(key: &str) -> (Daemon, PathBuf) {
     let folder = tempfile::tempdir().unwrap().keep();
     let path = folder.join("reports.sock");
     let text = RULES.to_owned();
-    let daemon = Daemon::start_with(&text, |command| {
+    let mut daemon = Daemon::start_with(&text, |command| {
         let config = PathBuf::from(command.get_args().last().unwrap());
         let text = std::fs::read_to_string(&config).unwrap();
         let line = format!("{key} = [\"unix:{}\"]\nhttp = []", path.display());
         std::fs::write(&config, text.replacen("http = []", &line, 1)).unwrap();
     });
+    daemon.until(|_| path.exists());
     (daemon, path)
 }
 
@@ -76,8 +77,8 @@ fn figure(daemon: &Daemon, name: &str) -> u64 {
     let values = text
         .lines()
         .filter(|line| line.starts_with(name))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-    values.map(|value| value as u64).sum()
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    values.sum()
 }
 
 /// SV-01, SV-02, SV-03: a verdict for each line, by the rule in force.

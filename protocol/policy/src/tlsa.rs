@@ -5,7 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
+
+use crate::verify::Certificate;
 
 mod agility;
 
@@ -137,8 +139,11 @@ impl TlsaRecord {
             return Err(Unusable::Selector);
         }
         match (self.matching, self.data.len()) {
+            // A certificate that strict readers refuse is matched by its octets all the same (CM-07).
             (0, _) if self.selector == 0 => {
-                whole(X509Certificate::from_der(&self.data)).ok_or(Unusable::Certificate)?;
+                if !Certificate::is_framed(&self.data) {
+                    return Err(Unusable::Certificate);
+                }
             }
             (0, _) => {
                 whole(SubjectPublicKeyInfo::from_der(&self.data)).ok_or(Unusable::PublicKey)?;
@@ -257,6 +262,8 @@ impl TlsaSet {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use x509_parser::prelude::X509Certificate;
+
     use super::*;
 
     fn set(records: &[(u8, u8, u8, &[u8])], options: &TlsaOptions) -> TlsaSet {

@@ -54,6 +54,12 @@ fn tlsa() {
     replay("tlsa", fuzzing::tlsa);
 }
 
+/// CM-03, CM-07, CM-20: the seeds and all that the fuzzer found.
+#[test]
+fn verify() {
+    replay("verify", fuzzing::verify);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let folder = root.join(target);

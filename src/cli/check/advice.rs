@@ -1,7 +1,6 @@
 //! What to do about a verdict, by its reason.
 
 use hoplock_policy::law::duty::Duty;
-use hoplock_policy::law::situation::HostState;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::tlsa::TlsaRecord;
 
@@ -38,7 +37,7 @@ pub(super) fn advice(host: &CheckedHost, address: Option<&CheckedAddress>) -> Ve
 
 /// The operator's own rule demands it.
 fn is_ours(host: &CheckedHost, reason: Reason) -> bool {
-    reason == Reason::HostRefused && !matches!(host.state, Some(HostState::Failed))
+    reason == Reason::HostRefused && host.barred_by.is_none()
 }
 
 fn about_the_session(
@@ -121,12 +120,12 @@ fn about_the_host(host: &CheckedHost, reason: Reason) -> Option<String> {
         Reason::CipherUnauthenticated => {
             "let the host choose ciphers that authenticate and encrypt".to_owned()
         }
-        Reason::HostRefused | Reason::StsHostNotListed => match host.state {
-            Some(HostState::Failed) => dig(host, "TLSA"),
-            _ => "either its MTA-STS policy does not permit this host, and the policy or the MX \
-                  record must change; or a rule of yours demands more than it has"
-                .to_owned(),
-        },
+        Reason::HostRefused | Reason::StsHostNotListed if host.barred_by.is_some() => {
+            "list the host in the MTA-STS policy, under a new id; or take its MX record out".to_owned()
+        }
+        Reason::HostRefused => {
+            "a rule of yours demands more than the host has: hoplock explain --direct".to_owned()
+        }
         Reason::TlsaLookupFailed => dig(host, "TLSA"),
         Reason::AddressLookupFailed => format!("dig +dnssec A {name}; dig +dnssec AAAA {name}"),
         Reason::PinNoMatch => "compare the fingerprints of your rule with what it shows".to_owned(),
@@ -169,7 +168,7 @@ fn unreachable(stage: &Stage) -> Option<&'static str> {
     };
     Some(match kind {
         UnreachableKind::NoRoute => {
-            "none, if this machine has no way to such addresses (IPv6, most often)"
+            "nothing, if this machine has no way to such addresses (IPv6, most often)"
         }
         UnreachableKind::Timeout => {
             "look from the mail server itself: many networks let nobody but mail servers out to port 25"
@@ -193,6 +192,10 @@ fn not_ready(stage: &Stage) -> &'static str {
 }
 
 fn handshake(host: &CheckedHost, stage: &Stage) -> &'static str {
+    if let Stage::Injected { .. } = stage {
+        return "the host is badly broken, or somebody on the way puts words into its mouth: look from \
+                another network";
+    }
     let bad_key = matches!(
         stage,
         Stage::HandshakeFailed {

@@ -21,7 +21,7 @@ pub(super) fn destination(checked: &Checked, profile: &str, rules: &Rules) -> Va
     let view = checked.answered.view(&checked.asked, profile, rules);
     let hosts: Vec<Value> = checked.hosts.iter().map(host).collect();
     json!({
-        "next_hop": safe(&checked.asked),
+        "next_hop": checked.asked,
         "time": rfc3339(checked.time),
         "result": checked.standing().word(),
         "resolver": validation(checked.validation),
@@ -57,6 +57,7 @@ fn host(host: &CheckedHost) -> Value {
         "preference": host.preference,
         "state": host.state.map(|state| state.word()),
         "duty": host.duty.map(|duty| duty.word()),
+        "barred_by_sts": host.barred_by.map(|mode| mode.word()),
         "result": host.standing().word(),
         "tlsa": host.tlsa.as_ref().map(tlsa),
         "addresses": addresses,

@@ -221,3 +221,191 @@ fn unverifiable(why: Unverifiable) -> &'static str {
 fn indeterminate(reason: Reason, detail: impl Into<String>) -> SessionVerdict {
     SessionVerdict::unknown(reason, detail)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use hoplock_policy::dns::{LookupFailure, SecurityStatus};
+    use hoplock_policy::findings::AddressFinding;
+    use hoplock_policy::name::{DomainName, TlsaBaseDomain};
+    use hoplock_policy::tlsa::{TlsaOptions, TlsaSet};
+    use hoplock_policy::verify::{Certificate, DaneEvidence, Demand, TlsVersion};
+
+    use super::*;
+    use crate::world::probe::{Engine, Phase, ProbeTarget, SmtpReply, TlsSeen, UnreachableKind};
+
+    fn name() -> DomainName {
+        DomainName::parse("mx.e.test").unwrap()
+    }
+
+    fn finding(dane: DaneFinding) -> HostFinding {
+        let present = AddressFinding::Present {
+            status: SecurityStatus::Secure,
+            count: 1,
+        };
+        HostFinding {
+            host: MxHost(name()),
+            preference: 10,
+            aliased: false,
+            ipv4: present.clone(),
+            ipv6: present,
+            dane,
+        }
+    }
+
+    fn owed(duty: Duty) -> Owed<'static> {
+        let base = TlsaBaseDomain(name());
+        let rdata = [[3, 1, 1].to_vec(), vec![7; 32]].concat();
+        Owed {
+            duty,
+            dane: (duty == Duty::Dane).then(|| DaneEvidence {
+                names: ReferenceNames::exactly([name()]),
+                base: Some(base),
+                records: TlsaSet::read([&rdata[..]], &TlsaOptions::default()),
+                mx: SecurityStatus::Secure,
+            }),
+            sts: None,
+            demand: Demand::Nothing,
+            authorities: &[],
+        }
+    }
+
+    fn probed(stage: Stage) -> Probed {
+        let target = ProbeTarget::new("192.0.2.1:25".parse().unwrap(), name());
+        Probed {
+            stage,
+            ..Probed::nothing(target, Engine::Rustls)
+        }
+    }
+
+    fn established(signature: Signature) -> Probed {
+        Probed {
+            chain: vec![Certificate::from_der(*b"leaf")],
+            tls: Some(TlsSeen {
+                version: Some(TlsVersion::Tls13),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                group: None,
+                signature,
+            }),
+            ..probed(Stage::Established)
+        }
+    }
+
+    fn judged(probed: Probed, duty: Duty, dane: DaneFinding) -> (Standing, Reason) {
+        let host = finding(dane);
+        let bar = Bar {
+            next_hop: &NextHop::parse("e.test"),
+            state: Some(match &host.dane {
+                DaneFinding::Failed(_) => HostState::Failed,
+                _ => HostState::NoneSecure,
+            }),
+            host: &host,
+            owed: Ok(owed(duty)),
+            options: &VerifyOptions::default(),
+        };
+        let judged = bar.judge(probed, Timestamp(1_800_000_000_000));
+        (judged.standing, judged.verdict.reason)
+    }
+
+    /// SV-01, SV-03: what was seen to be wrong is a failure; what could not be seen is none.
+    #[test]
+    fn doubt_is_no_failure() {
+        let handshake = |kind| {
+            probed(Stage::HandshakeFailed {
+                kind,
+                detail: String::new(),
+            })
+        };
+        let reply = SmtpReply {
+            code: 554,
+            lines: vec!["no".to_owned()],
+        };
+        let silent = || {
+            probed(Stage::Unreachable {
+                kind: UnreachableKind::Timeout,
+                detail: String::new(),
+            })
+        };
+        let lost = Stage::Lost {
+            phase: Phase::Ehlo,
+            detail: String::new(),
+        };
+        let weak = Signature::NotVerifiable(Unverifiable::WeakKey);
+        let (failed, kept, unclear) = (Standing::Failed, Standing::Kept, Standing::Inconclusive);
+        for (probed, duty, expected) in [
+            (
+                probed(Stage::NotOffered),
+                Duty::Dane,
+                (failed, Reason::StarttlsNotOffered),
+            ),
+            (
+                probed(Stage::NotOffered),
+                Duty::Free,
+                (kept, Reason::StarttlsNotOffered),
+            ),
+            (
+                handshake(HandshakeFailure::Alert),
+                Duty::Encrypt,
+                (failed, Reason::HandshakeFailed),
+            ),
+            (
+                handshake(HandshakeFailure::PeerTooOld),
+                Duty::Dane,
+                (unclear, Reason::PeerTooOld),
+            ),
+            (established(weak), Duty::Dane, (unclear, Reason::PeerTooOld)),
+            (
+                established(weak),
+                Duty::Encrypt,
+                (kept, Reason::EncryptedAsOwed),
+            ),
+            (
+                established(Signature::Proved),
+                Duty::Dane,
+                (failed, Reason::TlsaNoMatch),
+            ),
+            (
+                probed(Stage::BadGreeting(reply)),
+                Duty::Dane,
+                (unclear, Reason::HostNotReady),
+            ),
+            (probed(lost), Duty::Dane, (unclear, Reason::HostNotReady)),
+            (
+                silent(),
+                Duty::Dane,
+                (Standing::Unreachable, Reason::HostNotReached),
+            ),
+            (
+                silent(),
+                Duty::Refuse,
+                (Standing::Unreachable, Reason::HostNotReached),
+            ),
+        ] {
+            let words = format!("{:?} {duty:?}", probed.stage);
+            assert_eq!(
+                judged(probed, duty, DaneFinding::NoneSecure),
+                expected,
+                "{words}"
+            );
+        }
+    }
+
+    /// A host that must get no mail fails whatever it shows; where nobody answered what it owes, nothing
+    /// can be said.
+    #[test]
+    fn hosts_that_are_refused() {
+        let dane = |kind| {
+            DaneFinding::Failed(LookupFailure {
+                kind,
+                detail: String::new(),
+            })
+        };
+        let of = |dane| judged(established(Signature::Proved), Duty::Refuse, dane);
+        let expected = (Standing::Failed, Reason::HostRefused);
+        assert_eq!(of(DaneFinding::NoneSecure), expected);
+        let expected = (Standing::Failed, Reason::TlsaLookupFailed);
+        assert_eq!(of(dane(FailureKind::Bogus)), expected);
+        let expected = (Standing::Inconclusive, Reason::TlsaLookupFailed);
+        assert_eq!(of(dane(FailureKind::Timeout)), expected);
+    }
+}

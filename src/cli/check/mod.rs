@@ -1,9 +1,10 @@
 //! `hoplock check`: every host of a destination, spoken to now, and judged by what it owes.
 //!
 //! * `probe`: looks up and connects; `judge`: what a probe comes to.
-//! * `page` and `json`: what is printed; `advice`: what to do about it.
+//! * `page` with `block`, and `json`: what is printed; `advice`: what to do about it.
 
 mod advice;
+mod block;
 mod json;
 mod judge;
 mod page;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures_util::stream::{self, StreamExt as _};
+use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::{NextHop, NotADomain};
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ use self::judge::Standing;
 use self::probe::{Checked, Checker};
 use super::engine::{Loaded, load};
 use super::query::pretty;
-use super::{ConfigFile, complain, exit, print};
+use super::{ConfigFile, complain, exit, is_read, print};
 use crate::config::Config;
 use crate::world::probe::Engine;
 
@@ -162,7 +164,7 @@ async fn once(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
     standings
 }
 
-/// Until Ctrl-C; the standings are those of the last round that was finished.
+/// Until Ctrl-C, or nobody reads any more; the standings are those of the last round that was finished.
 async fn watch(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -179,11 +181,13 @@ async fn watch(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
                 now.push(checked.standing());
                 let parts = parts(&checked);
                 let old = before.get(&checked.asked).map(Vec::as_slice);
-                if arguments.json && old != Some(&parts) {
-                    print(&format!("{}\n", object(checker, &checked)));
-                }
-                if !arguments.json {
-                    print(&changes(&checked, old, &parts));
+                let text = match (arguments.json, old == Some(&parts)) {
+                    (_, true) => String::new(),
+                    (true, false) => format!("{}\n", object(checker, &checked)),
+                    (false, false) => changes(&checked.asked, checked.time, old, &parts),
+                };
+                if !is_read(&text) {
+                    return;
                 }
                 before.insert(checked.asked.clone(), parts);
             }
@@ -212,14 +216,14 @@ fn parts(checked: &Checked) -> Vec<Part> {
     };
     let hosts = checked.hosts.iter().map(|host| Part {
         host: Some(host.host.to_string()),
-        text: page::host(host),
+        text: block::host(host),
     });
     std::iter::once(head).chain(hosts).collect()
 }
 
 /// What is new, with the time; nothing where nothing is.
-fn changes(checked: &Checked, old: Option<&[Part]>, new: &[Part]) -> String {
-    let time = json::rfc3339(checked.time);
+fn changes(asked: &str, time: Timestamp, old: Option<&[Part]>, new: &[Part]) -> String {
+    let time = json::rfc3339(time);
     let Some(old) = old else {
         let text: Vec<&str> = new.iter().map(|part| part.text.as_str()).collect();
         return format!("{time}\n{}\n", text.join("\n"));
@@ -232,16 +236,13 @@ fn changes(checked: &Checked, old: Option<&[Part]>, new: &[Part]) -> String {
     for part in old {
         let host = part.host.as_ref();
         if let Some(host) = host.filter(|_| new.iter().all(|other| other.host != part.host)) {
-            text.push_str(&format!(
-                "{host} is no host of {} any more\n\n",
-                checked.asked
-            ));
+            text.push_str(&format!("{host} is no host of {asked} any more\n\n"));
         }
     }
     if text.is_empty() {
         return text;
     }
-    format!("{time} {} has changed\n{text}", checked.asked)
+    format!("{time} {asked} has changed\n{text}")
 }
 
 fn object(checker: &Checker, checked: &Checked) -> Value {
@@ -308,6 +309,29 @@ mod tests {
         ] {
             assert_eq!(worst(standings), expected, "{standings:?}");
         }
+    }
+
+    /// One line for each change, and none for what stays.
+    #[test]
+    fn only_changes_are_told() {
+        let part = |host: Option<&str>, text: &str| Part {
+            host: host.map(str::to_owned),
+            text: format!("{text}\n"),
+        };
+        let old = [
+            part(None, "head"),
+            part(Some("a"), "A"),
+            part(Some("b"), "B"),
+        ];
+        let at = Timestamp(1_800_000_000_000);
+        assert_eq!(changes("e.test", at, Some(&old), &old), "");
+        let new = [part(None, "head"), part(Some("a"), "other")];
+        assert_eq!(
+            changes("e.test", at, Some(&old), &new),
+            "2027-01-15T08:00:00Z e.test has changed\nother\n\nb is no host of e.test any more\n\n"
+        );
+        let first = changes("e.test", at, None, &old);
+        assert_eq!(first, "2027-01-15T08:00:00Z\nhead\n\nA\n\nB\n\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hoplock_policy::dns::{Answer as DnsAnswer, RecordData, RecordType};
-use hoplock_policy::findings::{AddressFinding, Findings, HostFinding, Validation};
+use hoplock_policy::findings::{AddressFinding, Findings, HostFinding, StsFinding, Validation};
 use hoplock_policy::law::Answer;
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::situation::HostState;
@@ -15,6 +15,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
+use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::{TlsaRecord, TlsaUsage};
 use hoplock_policy::verify::{Demand, Owed, Refused, SessionVerdict};
 
@@ -55,6 +56,8 @@ pub(super) struct CheckedHost {
     pub(super) state: Option<HostState>,
     pub(super) duty: Option<Duty>,
     pub(super) demand: Demand,
+    /// The mode of an MTA-STS policy that does not permit this host.
+    pub(super) barred_by: Option<StsMode>,
     pub(super) tlsa: Option<Tlsa>,
     pub(super) addresses: Vec<CheckedAddress>,
     /// The verdict where there is no address to judge.
@@ -184,6 +187,14 @@ impl Checker {
         };
         let name = &host.host.0;
         let mut notes = notes(host);
+        let barred_by = barred_by(findings, name, self.now());
+        notes.extend(barred_by.map(|mode| {
+            let mode = match mode {
+                StsMode::Enforce => "enforced",
+                StsMode::Testing | StsMode::None => "tested",
+            };
+            format!("the MTA-STS policy, which is {mode}, does not permit this host")
+        }));
         let mut addresses = addresses(findings, name);
         if addresses.len() > ADDRESSES {
             let more = addresses.len() - ADDRESSES;
@@ -212,6 +223,7 @@ impl Checker {
             state,
             duty: owed.as_ref().map(|owed| owed.duty),
             tlsa: owed.as_ref().and_then(|owed| tlsa(owed, port)),
+            barred_by,
             demand: owed.map_or(Demand::Nothing, |owed| owed.demand),
             addresses,
             verdict,
@@ -327,6 +339,15 @@ fn addresses(findings: &Findings, host: &DomainName) -> Vec<IpAddr> {
     addresses.sort_unstable();
     addresses.dedup();
     addresses
+}
+
+fn barred_by(findings: &Findings, host: &DomainName, now: Moment) -> Option<StsMode> {
+    let StsFinding::Policy { remembered, .. } = &findings.sts else {
+        return None;
+    };
+    let policy = &remembered.policy;
+    let binds = policy.mode != StsMode::None && !remembered.remaining(now).is_zero();
+    (binds && !policy.permits(host)).then_some(policy.mode)
 }
 
 fn notes(host: &HostFinding) -> Vec<String> {

@@ -34,10 +34,26 @@ pub(super) struct Row {
     pub(super) record: String,
     /// Why it cannot be used, where that is so.
     pub(super) unusable: Option<String>,
-    pub(super) published: bool,
+    pub(super) published: Presence,
     pub(super) fits_file: bool,
     /// With what any address serves; `None` where nothing is known of that.
     pub(super) fits_host: Option<bool>,
+}
+
+/// Whether a record stands in the DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    There,
+    Missing,
+    /// The lookup failed.
+    Unknown,
+}
+
+impl Row {
+    /// Mail servers use it.
+    pub(super) fn counts(&self) -> bool {
+        self.published == Presence::There && self.unusable.is_none()
+    }
 }
 
 /// One address, as it serves.
@@ -107,17 +123,14 @@ fn helo(arguments: &Arguments) -> Result<Option<DomainName>, String> {
 }
 
 fn compare<'a>(place: &'a Place, file: &File, found: &'a Found, config: &Config) -> Comparison<'a> {
-    let rdata = match &found.records {
-        Published::Records { rdata, .. } => rdata.as_slice(),
-        Published::None { .. } | Published::Failed(_) => &[],
-    };
+    let rdata = found.rdata();
     let set = TlsaSet::read(rdata.iter().map(Vec::as_slice), &config.dane.tlsa);
     let served: Vec<Served<'a>> = found
         .served
         .iter()
         .map(|probed| serves(probed, place, file, &set, found, &config.dane.verify))
         .collect();
-    let rows = rows(rdata, file, &served, &config.dane.tlsa);
+    let rows = rows(found, file, &served, &config.dane.tlsa);
     let mut wrong = Vec::new();
     wrong.extend(wrong_in_dns(found));
     wrong.extend(wrong_records(found, &rows, file));
@@ -178,7 +191,7 @@ fn file_in(chain: &[Certificate], contents: &Contents) -> Option<FileAt> {
 }
 
 /// The published records, then those of the file that are not.
-fn rows(rdata: &[Vec<u8>], file: &File, served: &[Served<'_>], options: &TlsaOptions) -> Vec<Row> {
+fn rows(found: &Found, file: &File, served: &[Served<'_>], options: &TlsaOptions) -> Vec<Row> {
     let chains: Vec<Contents> = served
         .iter()
         .filter_map(|served| shown(served.probed))
@@ -193,7 +206,7 @@ fn rows(rdata: &[Vec<u8>], file: &File, served: &[Served<'_>], options: &TlsaOpt
     };
     let mut rows = Vec::new();
     let mut published = Vec::new();
-    for rdata in rdata {
+    for rdata in found.rdata() {
         let set = TlsaSet::read([rdata.as_slice()], options);
         let unusable = set.unusable.first().map(|(_, why)| why.to_string());
         let record = TlsaRecord::from_rdata(rdata);
@@ -203,17 +216,21 @@ fn rows(rdata: &[Vec<u8>], file: &File, served: &[Served<'_>], options: &TlsaOpt
                 Err(malformed) => malformed.to_string(),
             },
             unusable,
-            published: true,
+            published: Presence::There,
             fits_file: record.as_ref().is_ok_and(|own| fits(own, &file.contents)),
             fits_host: fits_host(record.as_ref().ok()),
         });
         published.extend(record.ok());
     }
-    let missing = file.records.iter().filter(|own| !published.contains(own));
-    rows.extend(missing.map(|record| Row {
+    let missing = match found.records {
+        Published::Failed(_) => Presence::Unknown,
+        Published::Records { .. } | Published::None { .. } => Presence::Missing,
+    };
+    let others = file.records.iter().filter(|own| !published.contains(own));
+    rows.extend(others.map(|record| Row {
         record: record.to_string(),
         unusable: None,
-        published: false,
+        published: missing,
         fits_file: true,
         fits_host: fits_host(Some(record)),
     }));
@@ -246,6 +263,11 @@ fn wrong_in_dns(found: &Found) -> Option<String> {
         } if found.validation == Validation::Validating => {
             Some("the records are not signed by DNSSEC, so no mail server uses them".to_owned())
         }
+        Published::None {
+            status: SecurityStatus::Insecure,
+        } if found.validation == Validation::Validating => {
+            Some("the zone is not signed by DNSSEC, so records in it are of no use".to_owned())
+        }
         Published::Records { .. } | Published::None { .. } => None,
     }
 }
@@ -254,11 +276,13 @@ fn wrong_records(found: &Found, rows: &[Row], file: &File) -> Option<String> {
     if matches!(found.records, Published::Failed(_)) {
         return None;
     }
-    let counts = |row: &&Row| row.published && row.unusable.is_none();
-    if !rows.iter().filter(counts).any(|row| row.fits_file) {
+    if !rows.iter().any(|row| row.counts() && row.fits_file) {
         return Some("no usable record is published for this file".to_owned());
     }
-    let missing = rows.iter().filter(|row| !row.published).count();
+    let missing = rows
+        .iter()
+        .filter(|row| row.published == Presence::Missing)
+        .count();
     match (file.demanded, missing) {
         (false, _) | (true, 0) => None,
         (true, 1) => Some("one of the records is not published".to_owned()),
@@ -299,4 +323,129 @@ fn wrong_at_host(served: &[Served<'_>], file: &File, found: &Found) -> Vec<Strin
         }
     }
     wrong
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use hoplock_policy::moment::Timestamp;
+    use hoplock_policy::verify::TlsVersion;
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::world::probe::{Engine, ProbeTarget, TlsSeen};
+
+    fn certificate(key: &KeyPair) -> Certificate {
+        let params = CertificateParams::new(vec!["mx.e.test".to_owned()]).unwrap();
+        Certificate::from_der(params.self_signed(key).unwrap().der().to_vec())
+    }
+
+    fn file(certificate: &Certificate) -> File {
+        File {
+            records: vec![TlsaRecord::naming(certificate, 3, 1, 1).unwrap()],
+            contents: Contents {
+                certificates: vec![certificate.clone()],
+                keys: Vec::new(),
+            },
+            demanded: false,
+        }
+    }
+
+    fn found(status: SecurityStatus, records: &[TlsaRecord], served: &Certificate) -> Found {
+        let name = DomainName::parse("mx.e.test").unwrap();
+        let target = ProbeTarget::new("192.0.2.1:25".parse().unwrap(), name);
+        let probed = Probed {
+            stage: Stage::Established,
+            chain: vec![served.clone()],
+            tls: Some(TlsSeen {
+                version: Some(TlsVersion::Tls13),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                group: None,
+                signature: Signature::Proved,
+            }),
+            ..Probed::nothing(target, Engine::Rustls)
+        };
+        Found {
+            records: match records {
+                [] => Published::None { status },
+                records => Published::Records {
+                    status,
+                    ttl: Duration::from_secs(300),
+                    rdata: records.iter().map(TlsaRecord::rdata).collect(),
+                },
+            },
+            alias: None,
+            no_addresses: None,
+            served: vec![probed],
+            validation: Validation::Validating,
+            now: Timestamp(1_800_000_000_000),
+        }
+    }
+
+    fn compared(file: &File, found: &Found) -> (Vec<String>, String) {
+        let host = DomainName::parse("mx.e.test").unwrap();
+        let place = Place {
+            owner: DomainName::parse("_25._tcp.mx.e.test").unwrap(),
+            host,
+            port: 25,
+        };
+        let comparison = compare(&place, file, found, &Config::default());
+        let page = text(&comparison);
+        let flat: Vec<&str> = page.split_whitespace().collect();
+        (comparison.wrong, flat.join(" "))
+    }
+
+    /// CM-02, CM-09: a change of keys, step by step (RFC 7671, 8.1): only the host that has changed, with
+    /// its record published, agrees.
+    #[test]
+    fn a_change_of_keys() {
+        let keys = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+        let [old, new] = keys.each_ref().map(certificate);
+        let own = |certificate| TlsaRecord::naming(certificate, 3, 1, 1).unwrap();
+        let (old_record, new_record) = (own(&old), own(&new));
+        let both = [old_record, new_record.clone()];
+        let file = file(&new);
+        let secure = SecurityStatus::Secure;
+        for (records, served, wrong, advice) in [
+            (&both[..1], &old, 2, "publish its record first"),
+            (
+                &both,
+                &old,
+                1,
+                "let the host change to this key when the record has been published for two TTLs (at \
+                 least 600 s)",
+            ),
+            (&both, &new, 0, "matches nothing that the host serves"),
+            (&both[1..], &new, 0, "file, records and host agree."),
+            (&both[..1], &new, 2, "publish the record now"),
+            (&[], &old, 2, "begin with a record for what the host serves"),
+        ] {
+            let found = found(secure, records, served);
+            let (said, page) = compared(&file, &found);
+            assert_eq!(said.len(), wrong, "{page}");
+            assert!(page.contains(advice), "{advice}: {page}");
+        }
+        // The same key under another certificate is the same key.
+        let renewed = certificate(&keys[1]);
+        let found = found(secure, &[new_record], &renewed);
+        let (said, page) = compared(&file, &found);
+        assert!(
+            said.is_empty() && page.contains("for the key of the file"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn unsigned_records_are_of_no_use() {
+        let own = certificate(&KeyPair::generate().unwrap());
+        let file = file(&own);
+        let mut found = found(SecurityStatus::Insecure, &file.records, &own);
+        assert_eq!(compared(&file, &found).0.len(), 1);
+        // Here nothing is said of the zone, but of the resolver.
+        found.validation = Validation::NotValidating;
+        let (said, page) = compared(&file, &found);
+        assert!(said.is_empty() && page.contains("WARNING"), "{page}");
+    }
 }

@@ -44,6 +44,16 @@ pub(super) enum Published {
     Failed(LookupFailure),
 }
 
+impl Found {
+    /// The records that are published.
+    pub(super) fn rdata(&self) -> &[Vec<u8>] {
+        match &self.records {
+            Published::Records { rdata, .. } => rdata,
+            Published::None { .. } | Published::Failed(_) => &[],
+        }
+    }
+}
+
 /// Asks the DNS, and speaks to every address.
 pub(super) async fn find(
     config: &Config,

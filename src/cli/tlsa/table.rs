@@ -5,7 +5,7 @@ use std::time::Duration;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::verify::Matched;
 
-use super::compare::{Comparison, FileAt, Row, Served};
+use super::compare::{Comparison, FileAt, Presence, Row, Served};
 use super::published::Published;
 use crate::cli::page::Page;
 use crate::cli::table::table;
@@ -38,7 +38,7 @@ pub(super) fn text(comparison: &Comparison<'_>) -> String {
     let missing: Vec<&Row> = comparison
         .rows
         .iter()
-        .filter(|row| !row.published)
+        .filter(|row| row.published == Presence::Missing)
         .collect();
     if !missing.is_empty() {
         text.push_str("\nNot published, ready for the zone:\n");
@@ -124,9 +124,10 @@ fn rows(rows: &[Row]) -> Vec<Vec<String>> {
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         let published = match (row.published, &row.unusable) {
-            (false, _) => "NO".to_owned(),
-            (true, None) => "yes".to_owned(),
-            (true, Some(why)) => format!("UNUSABLE: {why}"),
+            (Presence::Missing, _) => "NO".to_owned(),
+            (Presence::Unknown, _) => "?".to_owned(),
+            (Presence::There, None) => "yes".to_owned(),
+            (Presence::There, Some(why)) => format!("UNUSABLE: {why}"),
         };
         let host = row.fits_host.map_or("?", word);
         let cells = [published.as_str(), word(row.fits_file), host, &row.record];
@@ -146,8 +147,8 @@ fn advice(comparison: &Comparison<'_>) -> Vec<String> {
         seconds => format!("two TTLs (at least {seconds} s)"),
     };
     let mut advice = Vec::new();
-    let usable = |row: &&Row| row.published && row.unusable.is_none();
-    let published: Vec<&Row> = comparison.rows.iter().filter(usable).collect();
+    let rows = comparison.rows.iter();
+    let published: Vec<&Row> = rows.filter(|row| row.counts()).collect();
     let file_is_published = published.iter().any(|row| row.fits_file);
     let host_has_file = comparison.served.iter().any(|own| own.file_at.is_some());
     let reached = comparison.served.iter().any(|own| own.probed.tls.is_some());
@@ -157,6 +158,9 @@ fn advice(comparison: &Comparison<'_>) -> Vec<String> {
                 "let the host change to this key when the record has been published for {wait} \
                  (RFC 7671, 8.1)"
             )
+        } else if published.is_empty() {
+            "begin with a record for what the host serves: one for another key alone makes mail wait"
+                .to_owned()
         } else {
             format!(
                 "if the host is to change to this key: publish its record first, beside those that \
@@ -164,7 +168,8 @@ fn advice(comparison: &Comparison<'_>) -> Vec<String> {
             )
         });
     }
-    if host_has_file && !file_is_published {
+    let is_known = !matches!(comparison.found.records, Published::Failed(_));
+    if host_has_file && !file_is_published && is_known {
         advice.push("publish the record now: the host uses this key already".to_owned());
     }
     let stray = published.iter().filter(|row| row.fits_host == Some(false));

@@ -7,11 +7,11 @@
 use hoplock_model::{Duty, State, Truth};
 use hoplock_policy::verify::SessionOutcome;
 
-use super::super::breach::{About, Breach, Violation};
 use super::super::exceptions;
 use super::super::history::{Asked, History, Judged};
 use super::super::judge::Case;
 use super::super::plan::Plan;
+use super::super::violation::{About, Breach, Violation};
 use super::happened::Happened;
 use super::keeping::Keeping;
 use super::report::{contact, own_name, refuses};

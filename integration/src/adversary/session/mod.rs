@@ -1,11 +1,11 @@
 //! Sessions of the simulated mail server with hosts, what the attacker makes of them, and their reports.
 //!
 //! * here: one session and its report as the plan says them;
-//! * [`certificates`]: what hosts and attackers show;
-//! * [`happened`]: who really stood at the other end;
-//! * [`keeping`]: what the session kept of what was owed;
-//! * [`report`]: what the mail server says of it;
-//! * [`judge`]: whether the service may say of it what it says.
+//! * `certificates`: what hosts and attackers show;
+//! * `happened`: who really stood at the other end;
+//! * `keeping`: what the session kept of what was owed;
+//! * `report`: what the mail server says of it;
+//! * `judge`: whether the service may say of it what it says.
 
 pub(crate) mod certificates;
 pub mod happened;

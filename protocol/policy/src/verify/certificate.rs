@@ -1,5 +1,6 @@
 //! A certificate from its octets. DANE-EE needs no more than where the key lies (RFC 7671, 5.1), so
-//! what a strict reader refuses is still matched: version 1, odd extensions, a negative serial number.
+//! what a strict reader refuses is still matched: version 1, odd extensions, a negative serial
+//! number.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use nom::{IResult, Parser as _};
 use super::session::digest;
 use crate::tlsa::TlsaRecord;
 
-/// A certificate as it was shown.
+/// A certificate as it was shown (RFC 5280, 4.1).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -23,6 +24,15 @@ impl Certificate {
     #[must_use]
     pub fn from_der(der: impl Into<Vec<u8>>) -> Self {
         Self { der: der.into() }
+    }
+
+    /// True where these octets are one element that holds the parts of a certificate, whatever is
+    /// in them (RFC 5280, 4.1).
+    #[must_use]
+    pub fn is_framed(der: &[u8]) -> bool {
+        inside(SEQUENCE, der).is_ok_and(|(rest, _)| rest.is_empty())
+            && Signed::read(der).is_some()
+            && public_key(der).is_ok()
     }
 
     /// The octets: selector 0 (RFC 6698, 2.1.2).
@@ -38,7 +48,7 @@ impl Certificate {
         public_key(&self.der).ok().map(|(_, key)| key)
     }
 
-    /// What a selector covers; `None` for one that nobody knows.
+    /// What a selector covers (RFC 6698, 2.1.2); `None` for one that nobody knows.
     #[must_use]
     pub fn selected(&self, selector: u8) -> Option<&[u8]> {
         match selector {
@@ -50,8 +60,8 @@ impl Certificate {
 }
 
 impl TlsaRecord {
-    /// The record that names this certificate; `None` for a selector or matching type that nobody knows,
-    /// and for a key that cannot be found.
+    /// The record that names this certificate (RFC 6698, 2.1); `None` for a selector or matching
+    /// type that nobody knows, and for a key that cannot be found.
     #[must_use]
     pub fn naming(
         certificate: &Certificate,
@@ -67,7 +77,7 @@ impl TlsaRecord {
         })
     }
 
-    /// The record that names a public key, given as SubjectPublicKeyInfo.
+    /// The record that names a public key, given as SubjectPublicKeyInfo (RFC 6698, 2.1.2).
     #[must_use]
     pub fn of_key(key: &[u8], usage: u8, matching: u8) -> Option<Self> {
         Some(Self {

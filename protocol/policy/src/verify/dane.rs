@@ -10,7 +10,7 @@ use crate::moment::Timestamp;
 use crate::reason::Reason;
 use crate::tlsa::{TlsaRecord, TlsaSet, TlsaUsage, UsableRecord, strongest};
 
-/// What may be judged one way or another.
+/// What may be judged one way or another, where RFC 7671 and RFC 7672 leave it open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyOptions {
     /// Matching types, strongest first (RFC 7671, 9; CM-25).
@@ -34,7 +34,7 @@ impl Default for VerifyOptions {
     }
 }
 
-/// The host is who it should be.
+/// The host is who it should be (RFC 7672, 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authenticated {
     /// By which record, at which depth.
@@ -43,7 +43,8 @@ pub struct Authenticated {
     pub warnings: Vec<Warning>,
 }
 
-/// The host is not known to be who it should be: the session keeps nothing of what DANE promises.
+/// The host is not known to be who it should be: the session keeps nothing of what DANE promises,
+/// and mail must not go over it where DANE is owed (RFC 7672, 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
@@ -113,8 +114,8 @@ pub fn authenticate(
     }
 }
 
-/// RFC 7671, 5.1: nothing of the leaf counts but the octets that the selector picks: no name, no date,
-/// no signature (CM-04, CM-05, CM-06).
+/// RFC 7671, 5.1: nothing of the leaf counts but the octets that the selector picks: no name, no
+/// date, no signature (CM-04, CM-05, CM-06).
 fn find(leaf: &Certificate, records: &[&TlsaRecord]) -> Option<Matched> {
     let record = records.iter().find(|record| is_match(record, leaf))?;
     Some(at_leaf(record))
@@ -139,8 +140,8 @@ pub(super) fn is_digest(record: &TlsaRecord, selected: &[u8]) -> bool {
     digest(record.matching, selected).is_some_and(|digest| digest == record.data)
 }
 
-/// RFC 7250: only records of the form 3 1 x can match a bare key; a client expects one only where there
-/// are no others (CM-08).
+/// RFC 7250: only records of the form 3 1 x can match a bare key; a client expects one only where
+/// there are no others (CM-08).
 fn raw_key(
     key: &[u8],
     end_entity: &[&TlsaRecord],

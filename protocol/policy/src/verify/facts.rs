@@ -6,7 +6,7 @@ use x509_parser::public_key::PublicKey;
 use super::certificate::Certificate;
 use super::read::Read;
 
-/// What a certificate says of itself; nothing of it is proved.
+/// What a certificate says of itself (RFC 5280, 4.1.2); nothing of it is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// The subject, as RFC 4514 writes it.

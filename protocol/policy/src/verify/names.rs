@@ -6,12 +6,12 @@ use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 use crate::law::MatchName;
 use crate::name::{DomainName, TlsaBaseDomain};
 
-/// The names of which one must stand in the certificate.
+/// The names of which one must stand in the certificate (RFC 7672, 3.2.2; RFC 9525, 6.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceNames(Vec<DomainName>);
 
 impl ReferenceNames {
-    /// These names and no others.
+    /// These names and no others, each once: RFC 8461, 4.2 asks for that of the MX host alone.
     #[must_use]
     pub fn exactly(names: impl IntoIterator<Item = DomainName>) -> Self {
         let mut all = Self::default();

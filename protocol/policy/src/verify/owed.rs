@@ -21,13 +21,13 @@ use crate::rules::Mode;
 use crate::sts::{StsMode, StsPolicy};
 use crate::tlsa::{TlsaOptions, TlsaSet};
 
-/// What a session owes, with the evidence for it.
+/// What a session owes, with the evidence for it (RFC 7672, 2.2; RFC 8461, 5).
 #[derive(Clone, Debug)]
 pub struct Owed<'a> {
     /// The duty of the host (see [`crate::law::duty`]).
     pub duty: Duty,
-    /// Its TLSA records, where it has any that are secure: they bind where the duty is `dane`, and are
-    /// compared elsewhere.
+    /// Its TLSA records, where it has any that are secure: they bind where the duty is `dane`, and
+    /// are compared elsewhere.
     pub dane: Option<DaneEvidence>,
     /// The policy in force, enforced or tested.
     pub sts: Option<&'a StsPolicy>,
@@ -37,7 +37,7 @@ pub struct Owed<'a> {
     pub authorities: &'a [TrustAnchor<'static>],
 }
 
-/// The TLSA records of a host, and whom they bind.
+/// The TLSA records of a host, and whom they bind (RFC 7672, 2.2 and 3).
 #[derive(Clone, Debug)]
 pub struct DaneEvidence {
     /// Where the records stand: the server name that must be asked for.
@@ -50,7 +50,7 @@ pub struct DaneEvidence {
     pub mx: SecurityStatus,
 }
 
-/// What the operator demands.
+/// What the operator demands, above all that a destination publishes (PD-01).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// Nothing beside the duty.
@@ -61,14 +61,14 @@ pub enum Demand {
     Names(Vec<MatchName>),
 }
 
-/// Nothing is known of this host, and the destination's policy binds it to others: whoever it is, mail
-/// for the destination does not belong there.
+/// Nothing is known of this host, and the destination's policy binds it to others: whoever it is,
+/// mail for the destination does not belong there (RFC 7672, 2.2.1; RFC 8461, 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StrangeHost;
 
 impl<'a> Owed<'a> {
-    /// What a session with `host` owed under a verdict of this program, for a mail server whose own level
-    /// is `floor`.
+    /// What a session with `host` owed under a verdict of this program, with the policy in force at
+    /// `now` (RFC 7672, 2.2; RFC 8461, 5), for a mail server whose own level is `floor`.
     ///
     /// # Errors
     /// [`StrangeHost`] where the destination binds its hosts, and this is none of them.
@@ -103,17 +103,16 @@ impl<'a> Owed<'a> {
                 ..own
             });
         }
-        // A host that seemed to have no address was given no duty, and is like one that nobody knows.
+        // A host that seemed to have no address was given no duty, and is like one that nobody
+        // knows.
         let mut judged = verdict.hosts.iter().filter(|judged| {
             let own = findings.and_then(|findings| findings.hosts.get(judged.index));
             own.is_some_and(|own| own.host.0 == *host) && judged.state != HostState::Unreachable
         });
         match judged.next() {
             Some(judged) => Ok(own.owing(judged.duty, findings)),
-            // PD-16: the mail server's own level acts.
-            None if verdict.hosts.iter().all(|host| host.duty == Duty::Free)
-                && verdict.answer == Answer::NotFound =>
-            {
+            // PD-16: the mail server's own level acts, for those who are known and for those who are not.
+            None if verdict.answer == Answer::NotFound && asks_no_more(verdict, floor) => {
                 Ok(own.owing(raised(Duty::Free, floor), findings))
             }
             // PD-08: DANE is demanded, and a host that no secure MX set has named has none.
@@ -129,6 +128,13 @@ impl<'a> Owed<'a> {
             }),
             None => Err(StrangeHost),
         }
+    }
+
+    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be
+    /// (MX-22).
+    pub(super) fn binds_nothing(&self) -> bool {
+        let dane = self.dane.as_ref();
+        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
     }
 
     fn owing(self, duty: Duty, findings: Option<&Findings>) -> Self {
@@ -147,7 +153,8 @@ impl<'a> Owed<'a> {
         self.sts.is_some_and(|sts| sts.mode == StsMode::Enforce)
     }
 
-    /// What a session owed by evidence that came with its report; `None` where there is none.
+    /// What a session owed by evidence that came with its report: usable records first (RFC 8461,
+    /// 2), then an enforced policy; `None` where there is no evidence.
     #[must_use]
     pub fn by_evidence(
         records: Option<TlsaSet>,
@@ -182,7 +189,7 @@ impl<'a> Owed<'a> {
     }
 
     /// Tells one policy from another: a resumed session may rest on what was judged under the same
-    /// (SV-05).
+    /// (RFC 8446, 2.2; SV-05).
     #[must_use]
     pub fn generation(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
@@ -238,8 +245,8 @@ fn by_operator(
     })
 }
 
-/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set has not
-/// (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
+/// The operator's level `dane` or `dane-only`: DANE where there is any, which an insecure MX set
+/// has not (RFC 7672, 2.2.1), and no session where that is not known (RFC 7672, 2.1.2).
 fn by_dane(level: &Answer, own: &Owed<'_>, finding: Option<&HostFinding>) -> Duty {
     let is_failed = |addresses: &AddressFinding| matches!(addresses, AddressFinding::Failed(_));
     let failed = finding.is_some_and(|finding| match &finding.dane {
@@ -275,6 +282,13 @@ fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFindin
 fn is_mandatory(verdict: &Verdict) -> bool {
     let rule = verdict.rule.as_ref();
     rule.is_some_and(|rule| rule.mode == Mode::Mandatory)
+}
+
+/// True where no host owes more than the mail server's own level asks of all.
+fn asks_no_more(verdict: &Verdict, floor: Floor) -> bool {
+    let own_level = [Duty::Free, raised(Duty::Free, floor)];
+    let mut hosts = verdict.hosts.iter();
+    hosts.all(|host| own_level.contains(&host.duty))
 }
 
 fn has_secure_set(findings: Option<&Findings>) -> bool {

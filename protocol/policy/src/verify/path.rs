@@ -1,7 +1,8 @@
-//! Paths from a leaf to an anchor (RFC 5280, 6; RFC 4158). The certificates that a host shows may come
-//! in any order, twice, crossed or in circles: the search is over names, has a budget, and hands each
-//! path that it finds to rustls-webpki, which judges signatures, dates, purposes and constraints. What
-//! that library leaves open is judged here: the right to sign, and everything about the anchor.
+//! Paths from a leaf to an anchor (RFC 5280, 6; RFC 4158). The certificates that a host shows may
+//! come in any order, twice, crossed or in circles: the search is over names, has a budget, and
+//! hands each path that it finds to rustls-webpki, which judges signatures, dates, purposes and
+//! constraints. What that library leaves open is judged here: the right to sign, and everything
+//! about the anchor.
 
 use std::time::Duration;
 
@@ -32,14 +33,14 @@ pub(super) struct Path<'a, 'b> {
     pub(super) anchor: usize,
 }
 
-/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11).
+/// Each certificate once, and the leaf not again: nobody vouches for himself (CM-11). They are put
+/// in an order of their own, so that whatever is found is the same whichever was shown first
+/// (CM-20).
 pub(super) fn unique<'a>(leaf: &Certificate, others: &'a [Certificate]) -> Vec<&'a Certificate> {
-    let mut unique: Vec<&Certificate> = Vec::new();
-    for other in others.iter().take(LONGEST_CHAIN) {
-        if other != leaf && !unique.contains(&other) {
-            unique.push(other);
-        }
-    }
+    let mut unique: Vec<&Certificate> = others.iter().take(LONGEST_CHAIN).collect();
+    unique.sort_by_key(|other| other.der());
+    unique.dedup();
+    unique.retain(|other| *other != leaf);
     unique
 }
 
@@ -136,6 +137,9 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     fn holds(&self, path: &[&Read<'a>], anchor: &Anchor<'a>) -> Result<(), Reason> {
+        if !self.leaf.is_sound() {
+            return Err(Reason::CertificateUnreadable);
+        }
         for issuer in path {
             if !issuer.is_sound() {
                 return Err(Reason::CertificateUnreadable);
@@ -222,8 +226,8 @@ fn is_fit(anchor: &Read<'_>, path: &[&Read<'_>]) -> Result<(), Reason> {
     }
 }
 
-/// RFC 5280, 4.2.1.10: a name that stands in the subject alone is under the constraints of the issuers
-/// too, and webpki does not look at it.
+/// RFC 5280, 4.2.1.10: a name that stands in the subject alone is under the constraints of the
+/// issuers too, and webpki does not look at it.
 pub(super) fn may_vouch(
     issuers: &[&Read<'_>],
     anchor: &Anchor<'_>,

@@ -88,11 +88,17 @@ impl<'a> Read<'a> {
         self.key_usage().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS.
+    /// RFC 5280, 4.2.1.3: where a leaf says what its key is for, that includes some part of TLS; and so
+    /// does Netscape's older word for the same, which OpenSSL still heeds.
     pub(super) fn may_serve(&self) -> bool {
-        self.key_usage().is_none_or(|usage| {
+        let by_usage = self.key_usage().is_none_or(|usage| {
             usage.digital_signature() || usage.key_encipherment() || usage.key_agreement()
-        })
+        });
+        let kind = self.extension(|extension| match extension {
+            ParsedExtension::NSCertType(kind) => Some(kind.ssl_server()),
+            _ => None,
+        });
+        by_usage && kind != Some(false)
     }
 
     fn key_usage(&self) -> Option<&KeyUsage> {
@@ -191,7 +197,39 @@ pub(super) fn permits(constraints: &NameConstraints<'_>, name: &DomainName) -> b
 }
 
 fn is_below(name: &DomainName, base: &str) -> bool {
-    let base = base.trim_start_matches('.').to_ascii_lowercase();
+    // OpenSSL and webpki take a leading dot for "below it alone"; RFC 5280 gives such a form to URIs only.
+    let (base, is_strict) = match base.strip_prefix('.') {
+        Some(rest) => (rest, true),
+        None => (base, false),
+    };
+    let base = base.to_ascii_lowercase();
     let below = name.as_str().strip_suffix(&base);
-    below.is_some_and(|rest| base.is_empty() || rest.is_empty() || rest.ends_with('.'))
+    below.is_some_and(|rest| {
+        base.is_empty() || rest.ends_with('.') || (rest.is_empty() && !is_strict)
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// CM-18, CM-28: a constraint covers its own name and those below it; with a leading dot those below
+    /// it alone.
+    #[test]
+    fn constraints_cover_names() {
+        let name = DomainName::parse("mail.e.test").unwrap();
+        for (base, expected) in [
+            ("e.test", true),
+            ("mail.e.test", true),
+            ("E.Test", true),
+            (".e.test", true),
+            (".mail.e.test", false),
+            ("il.e.test", false),
+            ("x.mail.e.test", false),
+            ("", true),
+        ] {
+            assert_eq!(is_below(&name, base), expected, "{base:?}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ impl Starttls {
     }
 }
 
-/// Protocol versions, oldest first.
+/// Protocol versions, oldest first (RFC 8996; RFC 9325, 3.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
     /// SSL 2 or 3: broken (RFC 7568).
@@ -161,7 +161,7 @@ pub enum Sni {
     Sent(DomainName),
 }
 
-/// What the host showed.
+/// What the host showed (RFC 8446, 4.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presented {
     /// Certificates, leaf first, in the order of the handshake.
@@ -174,7 +174,7 @@ pub enum Presented {
     Unknown,
 }
 
-/// Digests of a leaf certificate.
+/// Digests of a leaf certificate, both by one algorithm (RFC 6698, 2.1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafDigests {
     /// Of the whole certificate.

@@ -3,7 +3,7 @@
 use crate::reason::Reason;
 use crate::tlsa::TlsaRecord;
 
-/// The verdict on one session.
+/// The verdict on one session (SV-02), in terms from which reports are made (RFC 8460, 4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionVerdict {
     /// What it comes to.
@@ -92,7 +92,7 @@ pub enum Matched {
     Name(String),
 }
 
-/// The result under one policy.
+/// The result under one policy (RFC 8460, 4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyResult {
     /// Which.
@@ -131,7 +131,7 @@ impl PolicyKind {
 /// Worth a word, and no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Warning {
-    /// No server name was asked for, or the report does not say (CM-31).
+    /// No server name was asked for (CM-31).
     SniMissing,
     /// Another server name was asked for than the TLSA base domain (CM-31).
     SniOther,

@@ -29,8 +29,8 @@ fn case(records: &[(u8, u8, u8, bool)]) -> Case {
         })
 }
 
-/// CM-22, CM-23: within one pair of usage and selector only the strongest digest counts; it silences
-/// neither another pair nor full data.
+/// CM-22, CM-23: within one pair of usage and selector only the strongest digest counts; it
+/// silences neither another pair nor full data.
 #[test]
 fn the_strongest_digest_counts() {
     for (records, expected) in [
@@ -82,7 +82,8 @@ fn the_strongest_digest_counts() {
     }
 }
 
-/// CM-24: what is malformed, unknown or switched off does not silence a good record of a weaker digest.
+/// CM-24: what is malformed, unknown or switched off does not silence a good record of a weaker
+/// digest.
 #[test]
 fn the_unusable_silence_nothing() {
     let right = case(&[(3, 1, 1, RIGHT)]);
@@ -133,8 +134,8 @@ fn the_order_is_configurable() {
     assert_eq!(alone.outcome(), Ok(0));
 }
 
-/// CM-21, TU-03: a mapped record of usage 0 asks for no public authority, and for a name all the same;
-/// its digest counts only for who owns a complete set of authorities.
+/// CM-21, TU-03: a mapped record of usage 0 asks for no public authority, and for a name all the
+/// same; its digest counts only for who owns a complete set of authorities.
 #[test]
 fn mapped_usages() {
     let world = world();

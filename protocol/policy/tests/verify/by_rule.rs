@@ -41,8 +41,8 @@ fn own_names() -> Demand {
     Demand::Names(vec![MatchName::Host(name("own.test"))])
 }
 
-/// PD-13: a level that the operator gives is what a session owes, known host or not; off and audit ask
-/// for nothing.
+/// PD-13: a level that the operator gives is what a session owes, known host or not; off and audit
+/// ask for nothing.
 #[test]
 fn a_rule_is_what_is_owed() {
     let fallback = |fallback| Rule {
@@ -76,8 +76,8 @@ fn a_rule_is_what_is_owed() {
     assert_eq!(deferred.duty(HOST), Ok(Duty::Refuse));
 }
 
-/// MX-22, PD-13: a level of DANE that the operator gives asks for DANE where there is any; records behind
-/// an insecure MX set are none.
+/// MX-22, PD-13: a level of DANE that the operator gives asks for DANE where there is any; records
+/// behind an insecure MX set are none.
 #[test]
 fn a_pinned_level_of_dane() {
     for (mx, dane, opportunistic, mandatory) in [
@@ -107,8 +107,8 @@ fn a_pinned_level_of_dane() {
     }
 }
 
-/// PD-13: under a level of DANE that the operator gives, a host outside a secure MX set is a stranger, and
-/// none whose set anybody may have chosen; the strict level refuses both.
+/// PD-13: under a level of DANE that the operator gives, a host outside a secure MX set is a
+/// stranger, and none whose set anybody may have chosen; the strict level refuses both.
 #[test]
 fn a_pinned_level_of_dane_for_a_stranger() {
     for (mx, opportunistic) in [(SECURE, Err(StrangeHost)), (INSECURE, Ok(Duty::Free))] {
@@ -207,6 +207,10 @@ fn the_floor_is_owed() {
             _ => Demand::Nothing,
         };
         assert_eq!(owed.demand, demand, "{floor:?}");
+        // So does a host that is not known, where all that acts is that level.
+        let unknown = destination.owed("mx9.e.test").unwrap();
+        let own = (unknown.duty, unknown.demand);
+        assert_eq!(own, (duty, demand.clone()), "{floor:?}");
         // PD-16: where no host is known, it is all that is owed.
         destination.findings.hosts = Vec::new();
         destination.findings.mx = MxFinding::NoHosts {

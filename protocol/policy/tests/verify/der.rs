@@ -78,7 +78,8 @@ pub(crate) fn time(seconds: i64) -> Vec<u8> {
     }
 }
 
-/// Year, month and day of a day since 1970: years are counted from March, so that a leap day ends one.
+/// Year, month and day of a day since 1970: years are counted from March, so that a leap day ends
+/// one.
 fn date(days: i64) -> (i64, i64, i64) {
     let since_march = days + 719_468;
     let era = since_march.div_euclid(146_097);

@@ -1,4 +1,5 @@
-//! Chains in disorder: shuffled, doubled, crossed, in circles, and without end (RFC 5280, 6; RFC 4158).
+//! Chains in disorder: shuffled, doubled, crossed, in circles, and without end (RFC 5280, 6; RFC
+//! 4158).
 
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::Certificate;
@@ -27,8 +28,15 @@ fn behind<'a>(leaf: &'a Certificate, others: &[&'a Certificate]) -> Case {
     Case::shown(&[&[leaf], others].concat())
 }
 
-/// CM-20: the order of the certificates behind the leaf changes nothing; nor do strays among them, the
-/// leaf shown again, or what is no certificate.
+/// A certificate that is looked at later than another of the same names, by their octets: serial
+/// numbers grow, and signatures are not all of one length.
+pub(crate) fn issued_behind(other: &Certificate, issue: impl Fn() -> Certificate) -> Certificate {
+    let mut issued = (0..1_000).map(|_| issue());
+    issued.find(|own| own.der() > other.der()).unwrap()
+}
+
+/// CM-20: the order of the certificates behind the leaf changes nothing; nor do strays among them,
+/// the leaf shown again, or what is no certificate.
 #[test]
 fn any_order_is_the_same() {
     let world = world();
@@ -57,11 +65,34 @@ fn duplicates_are_one() {
     let world = world();
     let other = world.issuer.namesake().authority();
     let other = other.signed_by(&world.authority);
+    let right = issued_behind(&other, || {
+        let draft = world.issuer.authority();
+        draft.signed_by(&world.authority)
+    });
     let mut others = vec![&other; 60];
-    others.push(&world.intermediate);
+    others.push(&right);
     others.extend([&world.root; 30]);
     let case = behind(&world.leaf, &others).record(2, 0, 1, world.root.der());
     assert_eq!(case.outcome(), Ok(2));
+}
+
+/// CM-20: where one way to the anchor is longer than another, the same one is told in every order.
+#[test]
+fn the_same_way_is_told() {
+    let world = world();
+    let second = Party::new("second");
+    let crossed = world.issuer.authority().signed_by(&second);
+    let second = second.authority().signed_by(&world.authority);
+    let others = [&world.intermediate, &crossed, &second, &world.root];
+    let told = |order: &[&Certificate]| {
+        let case = behind(&world.leaf, order).record(2, 0, 1, world.root.der());
+        case.judged()
+    };
+    let first = told(&others);
+    assert!(first.is_ok());
+    for order in orders(&others) {
+        assert_eq!(told(&order), first);
+    }
 }
 
 /// CM-20: an issuer that two authorities have signed leads to either.
@@ -147,8 +178,8 @@ fn namesakes() {
     assert_eq!(by_other.outcome(), Err(Reason::SignatureInvalid));
 }
 
-/// CM-20: a hundred certificates that all bear one name and vouch for each other end the search, with
-/// or without a word for its end; nobody is authenticated by them.
+/// CM-20: a hundred certificates that all bear one name and vouch for each other end the search,
+/// with or without a word for its end; nobody is authenticated by them.
 #[test]
 fn a_hundred_namesakes_end() {
     let parties: Vec<Party> = (0..10).map(|_| Party::new("same")).collect();
@@ -182,7 +213,8 @@ fn a_hundred_namesakes_end() {
     assert!(unknown.outcome().is_err());
 }
 
-/// CM-20: a circle of a hundred authorities of different names ends too, and does not hide an anchor.
+/// CM-20: a circle of a hundred authorities of different names ends too, and does not hide an
+/// anchor.
 #[test]
 fn a_hundred_in_a_circle_end() {
     let host = Party::new("host");

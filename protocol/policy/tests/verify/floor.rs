@@ -1,4 +1,5 @@
-//! What authenticates must be worth it: versions (RFC 8996; RFC 9325, 3.1.1) and ciphers (RFC 7672, 8.2).
+//! What authenticates must be worth it: versions (RFC 8996; RFC 9325, 3.1.1) and ciphers (RFC 7672,
+//! 8.2).
 
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::rows::Row;
@@ -136,8 +137,8 @@ fn what_hides_nothing_is_clear_text() {
     }
 }
 
-/// RQ-02: answers for opportunistic destinations narrow neither version nor cipher, though the operator
-/// asks for TLS 1.2 elsewhere.
+/// RQ-02: answers for opportunistic destinations narrow neither version nor cipher, though the
+/// operator asks for TLS 1.2 elsewhere.
 #[test]
 fn opportunistic_answers_are_not_narrowed() {
     let mut profile = Profile::built_in("postfix").unwrap();
@@ -173,7 +174,8 @@ fn clear_text_after_a_fault() {
     }
 }
 
-/// RQ-01: versions are known by the words of several libraries, and no word is taken for a newer one.
+/// RQ-01: versions are known by the words of several libraries, and no word is taken for a newer
+/// one.
 #[test]
 fn versions_have_words() {
     for (word, version) in [

@@ -32,7 +32,7 @@ pub(crate) const DAY: i64 = 86_400;
 pub(crate) const YEAR: i64 = 365 * DAY;
 
 /// Somebody with a name and a key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Party {
     /// The name as it stands in certificates.
     pub(crate) subject: Vec<u8>,

@@ -10,6 +10,7 @@
 
 mod agility;
 mod by_rule;
+mod by_word;
 mod der;
 mod disorder;
 mod end_entity;
@@ -22,6 +23,8 @@ mod owed;
 mod path;
 mod pins;
 mod policies;
+mod pool;
+mod properties;
 mod raw_keys;
 mod resumed;
 mod scene;

@@ -63,8 +63,8 @@ fn behind_a_secure_mx_set() {
     }
 }
 
-/// CM-27: without MX the base counts, and the original name where the base is what that is an alias of;
-/// behind an insecure MX set the base alone.
+/// CM-27: without MX the base counts, and the original name where the base is what that is an alias
+/// of; behind an insecure MX set the base alone.
 #[test]
 fn without_mx_and_behind_an_insecure_set() {
     let below = Below::new();
@@ -92,8 +92,8 @@ fn without_mx_and_behind_an_insecure_set() {
     }
 }
 
-/// CM-28: where there is any DNS-ID, only DNS-IDs count; without, the common name does, which is told,
-/// and which an option forbids.
+/// CM-28: where there is any DNS-ID, only DNS-IDs count; without, the common name does, which is
+/// told, and which an option forbids.
 #[test]
 fn common_names() {
     let below = Below::new();
@@ -145,8 +145,8 @@ fn common_names() {
     assert_eq!(below.case(&several).outcome(), Ok(1));
 }
 
-/// CM-28, CM-30: a list of alternative names that cannot be read may hold any: the common name does not
-/// stand in for it.
+/// CM-28, CM-30: a list of alternative names that cannot be read may hold any: the common name does
+/// not stand in for it.
 #[test]
 fn broken_alternative_names() {
     let below = Below::new();

@@ -1,4 +1,5 @@
-//! Certificates with signatures of an age that is over, made by OpenSSL: rcgen signs with nothing so old.
+//! Certificates with signatures of an age that is over, made by OpenSSL: rcgen signs with nothing
+//! so old.
 
 use hoplock_policy::verify::Certificate;
 use rustls_pki_types::CertificateDer;

@@ -183,8 +183,8 @@ fn the_duty_of_the_host() {
     }
 }
 
-/// CM-26, TB-07: behind a secure MX set the names are the base, the next hop and what that is an alias
-/// of; an alias of the record set's own name changes neither base nor names.
+/// CM-26, TB-07: behind a secure MX set the names are the base, the next hop and what that is an
+/// alias of; an alias of the record set's own name changes neither base nor names.
 #[test]
 fn names_behind_a_secure_mx_set() {
     let records = records("mx.provider.test", vec![rdata(2, 1, 1, b"a key")]);
@@ -223,8 +223,8 @@ fn names_behind_a_secure_mx_set() {
     );
 }
 
-/// CM-27: without MX the names are the base, and the host's own name where that is another; brackets
-/// and the domain itself are alike.
+/// CM-27: without MX the names are the base, and the host's own name where that is another;
+/// brackets and the domain itself are alike.
 #[test]
 fn names_without_mx() {
     for (selection, next_hop, own) in [
@@ -244,8 +244,8 @@ fn names_without_mx() {
     }
 }
 
-/// SV-07, PD-02: a host of which nothing is known owes what the policy's patterns ask where nobody else
-/// is known either; where the MX set is known and secure, mail does not belong there.
+/// SV-07, PD-02: a host of which nothing is known owes what the policy's patterns ask where nobody
+/// else is known either; where the MX set is known and secure, mail does not belong there.
 #[test]
 fn hosts_that_are_not_known() {
     let known = |mx, dane| Destination::new(Selection::Mx(mx), vec![host(HOST, 10, dane)]);
@@ -278,8 +278,8 @@ fn hosts_that_are_not_known() {
     assert_eq!(nobody.duty("mx9.e.test"), Ok(Duty::Free));
 }
 
-/// SV-07, RQ-06: a host that seemed to have no address is free of nothing: under an enforced policy it
-/// owes what that asks.
+/// SV-07, RQ-06: a host that seemed to have no address is free of nothing: under an enforced policy
+/// it owes what that asks.
 #[test]
 fn hosts_that_seemed_unreachable() {
     let mut gone = host("gone.e.test", 20, DaneFinding::NotAsked);
@@ -338,8 +338,8 @@ fn a_policy_that_could_not_be_had() {
     }
 }
 
-/// SV-04: the policy is the one in force when the session happened: one that has ended, or that says
-/// none, is none.
+/// SV-04: the policy is the one in force when the session happened: one that has ended, or that
+/// says none, is none.
 #[test]
 fn the_policy_in_force() {
     let hosts = || vec![host(HOST, 10, DaneFinding::NoneSecure)];
@@ -382,8 +382,8 @@ fn generations() {
     }
 }
 
-/// TU-10, PD-02, ST-23: evidence that comes with a report obliges as the law would have it: usable records
-/// before any policy, unusable ones to TLS, a tested policy to nothing.
+/// TU-10, PD-02, ST-23: evidence that comes with a report obliges as the law would have it: usable
+/// records before any policy, unusable ones to TLS, a tested policy to nothing.
 #[test]
 fn by_evidence() {
     use hoplock_policy::tlsa::TlsaSet;
@@ -393,9 +393,9 @@ fn by_evidence() {
         TlsaSet::read(rdata, &TlsaOptions::default())
     };
     let (good, bad) = (rdata(3, 1, 1, b"a key"), rdata(1, 1, 1, b"a key"));
-    let usable = || Some(set(&[good.clone()]));
+    let usable = || Some(set(std::slice::from_ref(&good)));
     let mixed = || Some(set(&[good.clone(), bad.clone()]));
-    let unusable = || Some(set(&[bad.clone()]));
+    let unusable = || Some(set(std::slice::from_ref(&bad)));
     let empty = || Some(set(&[]));
     for (records, mode, expected) in [
         (None, None, None),

@@ -6,7 +6,8 @@ use hoplock_policy::verify::{Certificate, Warning};
 use crate::der::sequence;
 use crate::forge::{
     BASIC_CONSTRAINTS, CLIENT_AUTH, CRL_SIGN, DIGITAL_SIGNATURE, Draft, KEY_CERT_SIGN, KEY_USAGE,
-    PURPOSES, Party, SERVER_AUTH, UNKNOWN, distinguished, with_false_signature, world,
+    NAME_CONSTRAINTS, PURPOSES, Party, SERVER_AUTH, UNKNOWN, distinguished, with_false_signature,
+    world,
 };
 use crate::old::old;
 use crate::{Case, HOST};
@@ -37,7 +38,7 @@ fn purposes() {
         ),
         (plain.clone().key_usage(0x04), Err(Reason::PurposeMismatch)),
         (
-            plain.clone().extension(PURPOSES, false, &[0x30, 0]),
+            plain.extension(PURPOSES, false, &[0x30, 0]),
             Err(Reason::PurposeMismatch),
         ),
     ] {
@@ -50,8 +51,8 @@ fn purposes() {
     }
 }
 
-/// CM-19: signatures with SHA-1 and MD5 prove nothing below an anchor; of the anchor itself, and under
-/// DANE-EE, nobody looks at them.
+/// CM-19: signatures with SHA-1 and MD5 prove nothing below an anchor; of the anchor itself, and
+/// under DANE-EE, nobody looks at them.
 #[test]
 fn old_signatures() {
     let old = old();
@@ -85,6 +86,12 @@ fn old_signatures() {
             assert_eq!(itself.outcome(), Ok(0));
         }
     }
+}
+
+/// With the extensions of another beside its own.
+fn twice(mut own: Draft, other: &Draft) -> Draft {
+    own.extensions.extend(other.extensions.iter().cloned());
+    own
 }
 
 /// What is wrong with an issuer, and what is then said.
@@ -150,8 +157,8 @@ fn fit(own: &Draft) -> Vec<(&'static str, Draft)> {
     ]
 }
 
-/// CM-18: what an anchor says of itself binds it, whether the record picks its certificate or its key,
-/// and whether it was shown or stands in the record.
+/// CM-18: what an anchor says of itself binds it, whether the record picks its certificate or its
+/// key, and whether it was shown or stands in the record.
 #[test]
 fn the_anchor_is_bound() {
     let world = world();
@@ -200,6 +207,36 @@ fn intermediates_are_bound() {
             topmost.record(2, 1, 0, &world.authority.spki()),
         ] {
             assert_eq!(case.outcome(), expected, "{what}");
+        }
+    }
+}
+
+/// CM-18: an issuer whose limits cannot be read, or stand there twice, vouches for nobody: neither
+/// as an anchor nor below one.
+#[test]
+fn limits_that_cannot_be_read() {
+    let world = world();
+    let own = || world.issuer.authority();
+    for draft in [
+        own().extension(BASIC_CONSTRAINTS, true, b"?"),
+        own().extension(KEY_USAGE, false, b"?"),
+        own().extension(NAME_CONSTRAINTS, false, b"?"),
+        twice(own(), &own().constraint(true, Some(0))),
+        twice(own(), &own().key_usage(KEY_CERT_SIGN)),
+    ] {
+        let issuer = draft.signed_by(&world.authority);
+        let case = Case::shown(&[&world.leaf, &issuer, &world.root]);
+        for (case, as_anchor) in [
+            (case.clone().record(2, 0, 1, issuer.der()), true),
+            (case.clone().record(2, 1, 1, &world.issuer.spki()), true),
+            (case.record(2, 0, 1, world.root.der()), false),
+        ] {
+            let reason = case.outcome().unwrap_err();
+            let is_none = as_anchor && reason == Reason::AnchorNotIssuer;
+            assert!(
+                is_none || reason == Reason::CertificateUnreadable,
+                "{reason}"
+            );
         }
     }
 }
@@ -290,8 +327,8 @@ fn one_name_outside_spoils_the_rest() {
     }
 }
 
-/// CM-16, CM-18, CM-19: leaves of version 1 and leaves marked as authorities, which small authorities
-/// issue, are taken right below their anchor, and judged like others.
+/// CM-16, CM-18, CM-19: leaves of version 1 and leaves marked as authorities, which small
+/// authorities issue, are taken right below their anchor, and judged like others.
 #[test]
 fn odd_leaves_below_their_anchor() {
     let world = world();
@@ -350,7 +387,7 @@ fn odd_leaves_below_their_anchor() {
             Reason::PurposeMismatch,
         ),
         (
-            authority.clone().extension(UNKNOWN, true, b"?"),
+            authority.extension(UNKNOWN, true, b"?"),
             Reason::ExtensionUnknown,
         ),
     ] {

@@ -30,8 +30,8 @@ fn both(data: &[u8]) -> [Vec<u8>; 2] {
     [Sha256::digest(data).to_vec(), Sha512::digest(data).to_vec()]
 }
 
-/// SV-02: a pin is a digest of the certificate or of its key, by SHA-256 or SHA-512, in capitals or not,
-/// with colons or without; it matches no more once a bit is turned round.
+/// SV-02: a pin is a digest of the certificate or of its key, by SHA-256 or SHA-512, in capitals or
+/// not, with colons or without; it matches no more once a bit is turned round.
 #[test]
 fn pins_match() {
     let scene = Scene::pinned();
@@ -60,8 +60,8 @@ fn pins_match() {
     }
 }
 
-/// SV-02: only the leaf is pinned, and nothing but its octets counts: neither names nor dates nor who
-/// has signed it.
+/// SV-02: only the leaf is pinned, and nothing but its octets counts: neither names nor dates nor
+/// who has signed it.
 #[test]
 fn pins_are_of_the_leaf_alone() {
     let scene = Scene::pinned();
@@ -120,8 +120,8 @@ fn bare_keys_are_pinned() {
     }
 }
 
-/// SV-01, SV-02: digests from a log are compared with pins of their kind; pins of another kind leave the
-/// question open.
+/// SV-01, SV-02: digests from a log are compared with pins of their kind; pins of another kind
+/// leave the question open.
 #[test]
 fn digests_from_a_log() {
     let scene = Scene::pinned();

@@ -1,4 +1,5 @@
-//! Sessions under more than one policy: DANE beside MTA-STS, enforced and tested (RFC 8461, 2 and 5).
+//! Sessions under more than one policy: DANE beside MTA-STS, enforced and tested (RFC 8461, 2 and
+//! 5).
 
 use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::law::duty::Duty;
@@ -32,8 +33,8 @@ fn by_itself(scene: Scene) -> Scene {
     scene.showing(vec![leaf])
 }
 
-/// SV-08: where DANE and MTA-STS both apply, one session has two results, each by itself, in whatever
-/// mode the policy is; the verdict is that of DANE.
+/// SV-08: where DANE and MTA-STS both apply, one session has two results, each by itself, in
+/// whatever mode the policy is; the verdict is that of DANE.
 #[test]
 fn two_policies_have_two_results() {
     let both = |mode: &str| Scene::dane().policy(mode, &["mx.e.test"]);
@@ -163,8 +164,8 @@ fn mta_sts_rescues_nobody() {
     }
 }
 
-/// PD-06: behind an insecure MX set an enforced policy decides; records that disagree are told, those
-/// that agree or cannot be used are not.
+/// PD-06: behind an insecure MX set an enforced policy decides; records that disagree are told,
+/// those that agree or cannot be used are not.
 #[test]
 fn mta_sts_decides_behind_an_insecure_mx_set() {
     let told = |verdict: SessionVerdict| (verdict.outcome, verdict.reason, verdict.warnings);
@@ -188,8 +189,8 @@ fn mta_sts_decides_behind_an_insecure_mx_set() {
     }
 }
 
-/// SV-07: whom the policy does not permit has failed before his certificate is looked at, however good
-/// or bad that is.
+/// SV-07: whom the policy does not permit has failed before his certificate is looked at, however
+/// good or bad that is.
 #[test]
 fn the_host_comes_before_its_certificate() {
     for (patterns, is_permitted) in [
@@ -221,8 +222,8 @@ fn the_host_comes_before_its_certificate() {
     }
 }
 
-/// ST-23: under a policy in testing mode the session is judged as if there were none, and what would
-/// have failed is told all the same.
+/// ST-23: under a policy in testing mode the session is judged as if there were none, and what
+/// would have failed is told all the same.
 #[test]
 fn testing_is_told_and_not_enforced() {
     let testing = |patterns: &[&str]| Scene::free().policy("testing", patterns);
@@ -262,8 +263,8 @@ fn testing_is_told_and_not_enforced() {
     );
 }
 
-/// MX-22, PD-06: what matches behind an insecure MX set is told, and is nobody's authentication; what
-/// does not match there is told too.
+/// MX-22, PD-06: what matches behind an insecure MX set is told, and is nobody's authentication;
+/// what does not match there is told too.
 #[test]
 fn behind_an_insecure_mx_set_nobody_is_authenticated() {
     let told = |verdict: SessionVerdict| (verdict.outcome, verdict.warnings);

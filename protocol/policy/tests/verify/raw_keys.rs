@@ -34,8 +34,8 @@ fn only_3_1_x_matches_a_bare_key() {
     }
 }
 
-/// CM-08: where other records stand beside 3 1 x, nobody should have been asked for a bare key: that is
-/// told, and the match counts.
+/// CM-08: where other records stand beside 3 1 x, nobody should have been asked for a bare key:
+/// that is told, and the match counts.
 #[test]
 fn a_bare_key_is_expected_only_by_3_1_x() {
     let host = Party::new("host");
@@ -58,7 +58,8 @@ fn a_bare_key_is_expected_only_by_3_1_x() {
     }
 }
 
-/// CM-08, CM-22: agility holds for bare keys too; octets that are no key match nothing but themselves.
+/// CM-08, CM-22: agility holds for bare keys too; octets that are no key match nothing but
+/// themselves.
 #[test]
 fn a_bare_key_is_judged_like_another() {
     let (host, other) = (Party::new("host"), Party::new("other"));
@@ -74,8 +75,8 @@ fn a_bare_key_is_judged_like_another() {
     assert_eq!(empty.outcome(), Err(Reason::TlsaNoMatch));
 }
 
-/// CM-03, SV-01: digests of the leaf settle what records of the same kind say; of others they leave the
-/// question open, and never answer it.
+/// CM-03, SV-01: digests of the leaf settle what records of the same kind say; of others they leave
+/// the question open, and never answer it.
 #[test]
 fn digests_of_the_leaf() {
     let (host, other) = (Party::new("host"), Party::new("other"));

@@ -94,10 +94,7 @@ fn another_policy() {
         (dane.clone(), renamed),
         (dane.clone(), dane.clone().owing(Duty::WebPki)),
         (dane.clone(), dane.clone().demanding(pins.clone())),
-        (
-            dane.clone(),
-            dane.clone().policy("enforce", &["other.test"]),
-        ),
+        (dane.clone(), dane.policy("enforce", &["other.test"])),
         (Scene::sts(), Scene::sts().policy("enforce", &["*.e.test"])),
         (Scene::sts(), Scene::sts().policy("testing", &[HOST])),
         (Scene::pinned(), Scene::pinned().demanding(pins)),
@@ -136,8 +133,8 @@ fn the_same_policy_again() {
     assert_eq!(verdict.outcome, SessionOutcome::AuthenticatedDane);
 }
 
-/// SV-01, SV-05: whatever is missing from the report of a resumed session, it inherits nothing good;
-/// the server name alone does not matter.
+/// SV-01, SV-05: whatever is missing from the report of a resumed session, it inherits nothing
+/// good; the server name alone does not matter.
 #[test]
 fn a_resumed_session_needs_its_own_report() {
     for (scene, outcome) in Scene::authenticated() {
@@ -180,8 +177,8 @@ fn a_resumed_session_is_under_the_floor() {
     }
 }
 
-/// SV-05: what was shown is judged by itself, though the session is said to have resumed another; and
-/// what was not shown is not inherited where nothing was resumed.
+/// SV-05: what was shown is judged by itself, though the session is said to have resumed another;
+/// and what was not shown is not inherited where nothing was resumed.
 #[test]
 fn only_what_was_not_shown_is_inherited() {
     let scene = Scene::dane();

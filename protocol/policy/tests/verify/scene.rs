@@ -20,7 +20,7 @@ use crate::forge::Party;
 use crate::{HOST, after, name, rdata};
 
 /// A session with a host, and what it owed. Every part can be changed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scene {
     /// The host.
     pub(crate) host: Party,

@@ -7,8 +7,8 @@ use hoplock_policy::verify::{Certificate, Warning};
 use crate::forge::{DAY, Party, with_false_signature, world};
 use crate::{Case, HOST};
 
-/// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type; the
-/// depth of the match is told.
+/// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
+/// the depth of the match is told.
 #[test]
 fn every_issuer_may_be_the_anchor() {
     let world = world();
@@ -183,7 +183,8 @@ fn a_bare_key_signed_the_topmost() {
     assert_eq!(case.outcome(), Err(Reason::CertificateExpired));
 }
 
-/// CM-15, CM-18: where somebody shown has the very key, his own certificate is the anchor, and binds.
+/// CM-15, CM-18: where somebody shown has the very key, his own certificate is the anchor, and
+/// binds.
 #[test]
 fn a_bare_key_of_somebody_shown() {
     let world = world();
@@ -232,8 +233,8 @@ fn dates_below_the_anchor() {
     }
 }
 
-/// CM-17: an anchor that has expired is refused where it is self-issued, and told of where it is not;
-/// with `ta_check_dates` it is refused either way.
+/// CM-17: an anchor that has expired is refused where it is self-issued, and told of where it is
+/// not; with `ta_check_dates` it is refused either way.
 #[test]
 fn dates_of_the_anchor() {
     let world = world();
@@ -265,8 +266,8 @@ fn dates_of_the_anchor() {
     }
 }
 
-/// CM-17, CM-20: an expired certificate of an anchor does not stand in the way of a valid one for the
-/// same key, whichever is shown first.
+/// CM-17, CM-20: an expired certificate of an anchor does not stand in the way of a valid one for
+/// the same key, whichever is shown first.
 #[test]
 fn an_anchor_that_was_renewed() {
     let world = world();

@@ -1,6 +1,6 @@
 //! What a delivery line tells of its session beside its fields.
 
-use super::event::{DeliveryLine, DeliveryStatus};
+use super::event::{DeliveryLine, DeliveryStatus, Trouble};
 use super::logged::LoggedStarttls;
 
 /// The most seconds that the process can have spent on the delivery's request: the last two of its
@@ -39,10 +39,19 @@ pub(super) fn tls_feature(line: &DeliveryLine<'_>) -> Option<LoggedStarttls> {
 }
 
 /// What the deliveries of one request over one connection have in common, and no others: beside the
-/// message the delays up to the connection's being set up.
+/// message the delays up to the connection's being set up, and what became of TLS.
 pub(super) fn request(line: &DeliveryLine<'_>) -> String {
     let (shared, _) = line.delays.rsplit_once('/').unwrap_or((line.delays, ""));
-    format!("{} {shared} {}", line.queue_id, line.connection_use)
+    // Before mail went on, what befalls one recipient befalls all.
+    let trouble = match line.trouble {
+        Some(Trouble::NotOffered(_)) => "not-offered",
+        Some(Trouble::Refused(_)) => "refused",
+        Some(Trouble::HandshakeFailed) => "handshake-failed",
+        Some(Trouble::NotVerified) => "not-verified",
+        Some(Trouble::ConnectionLost(_)) | None => "",
+    };
+    let (id, uses, tls) = (line.queue_id, line.connection_use, line.tls);
+    format!("{id} {shared} {uses} {trouble} {tls:?}")
 }
 
 /// Seconds that two readings in whole seconds, and two rounded delays, can be off.

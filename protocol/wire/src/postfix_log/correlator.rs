@@ -270,7 +270,7 @@ impl Correlator {
 
     /// Lets a session go whose process may still speak of it.
     fn part_with(&mut self, index: usize, open: Open, ended: &mut Vec<LoggedSession>) {
-        if open.awaits_delivery() {
+        if open.expects_delivery() {
             // Its delivery would look like one without a handshake.
             if let Some(program) = self.programs.get_mut(index) {
                 program.covered_since = program.newest;
@@ -534,6 +534,8 @@ mod tests {
             sent("4c", "u@a.test", A),
             // Its other recipients, in a request of their own.
             sent("4c", "v@a.test", A).replace("0.1/0.1", "0.1/9"),
+            // A recipient of the same request, after its host was given up.
+            delivered("4c", "v@a.test", A, "sent (250 Ok)").replace(", dsn", ", tls=may:none, dsn"),
             // Over a connection that was kept open, in the clear.
             sent("4c", "v@a.test", A).replace(", delay=", ", conn_use=2, delay="),
         ] {
@@ -730,6 +732,20 @@ mod tests {
         assert_eq!(statuses.collect::<Vec<_>>(), expected);
         assert_eq!(session.delivered(), Some(DeliveryStatus::Sent));
         assert_eq!(session.words.len(), 1);
+    }
+
+    /// SV-05: mail that was taken went on without the failure that another line tells of.
+    #[test]
+    fn a_failure_before_mail_befalls_all_recipients() {
+        let unverified = "deferred (Server certificate not verified)";
+        let unverified = |to| delivered("4c", to, A, unverified);
+        let log = at(7, 1, &sent("4c", "u@a.test", A)) + &at(7, 1, &unverified("v@a.test"));
+        let all = sessions(&log);
+        assert_eq!((all.len(), all[0].starttls), (2, None));
+        assert_eq!(all[1].starttls, Some(LoggedStarttls::Used));
+
+        let log = at(7, 1, &unverified("u@a.test")) + &at(7, 1, &unverified("v@a.test"));
+        assert_eq!(one(&log).deliveries.len(), 2);
     }
 
     /// SV-06: a delivery over a reused connection is linked to the connection's making.

@@ -147,7 +147,7 @@ impl Open {
     }
 
     /// Whether a delivery of this session may still come that would look like one without TLS.
-    pub(super) fn awaits_delivery(&self) -> bool {
+    pub(super) fn expects_delivery(&self) -> bool {
         self.session.deliveries.is_empty() && self.stage != Stage::Over
     }
 

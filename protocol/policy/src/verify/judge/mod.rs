@@ -17,10 +17,11 @@ use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::sts::StsMode;
 
-/// Judges a session by what it owed. `now` is when the session happened.
+/// Judges a session by what it owed (RFC 7672, 2.2; RFC 8461, 4 and 5). `now` is when the session
+/// happened.
 ///
-/// What the report leaves out and could have mattered makes the verdict "indeterminate"; a session is
-/// called authenticated only where everything was said and holds (SV-01).
+/// What the report leaves out and could have mattered makes the verdict "indeterminate"; a session
+/// is called authenticated only where everything was said and holds (SV-01).
 #[must_use]
 pub fn verify(
     session: &Session,
@@ -39,7 +40,8 @@ pub fn verify(
     verdict
 }
 
-/// Takes over the verdict on the session that was resumed, where host and policy are the same (SV-05).
+/// Takes over the verdict on the session that was resumed (RFC 8446, 2.2), where host and policy
+/// are the same, and the report of the resumed session itself is complete (SV-01, SV-05).
 #[must_use]
 pub fn verify_resumed(
     session: &Session,
@@ -90,6 +92,9 @@ impl Judging<'_> {
     fn verdict(&self) -> SessionVerdict {
         let duty = self.owed.duty;
         if duty == Duty::Refuse {
+            if let Some(refused) = self.unlisted() {
+                return failed(refused.reason, refused.detail);
+            }
             let words = "mail for this destination must wait rather than go to this host";
             return failed(Reason::HostRefused, words);
         }
@@ -109,19 +114,13 @@ impl Judging<'_> {
             (_, Demand::Names(names)) => {
                 self.said(SessionOutcome::AuthenticatedPinned, self.names(names))
             }
-            (Duty::Dane, _) if self.binds_nothing() => self.unauthenticated(),
+            (Duty::Dane, _) if self.owed.binds_nothing() => self.unauthenticated(),
             (Duty::Dane, _) => self.said(SessionOutcome::AuthenticatedDane, self.dane()),
             (Duty::WebPki | Duty::OwnWebPki, _) => {
                 self.said(SessionOutcome::AuthenticatedSts, self.sts())
             }
             (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
         }
-    }
-
-    /// RFC 7672, 2.2.1: records behind an insecure MX set say nothing of who the host should be (MX-22).
-    fn binds_nothing(&self) -> bool {
-        let dane = self.owed.dane.as_ref();
-        dane.is_some_and(|evidence| evidence.mx != SecurityStatus::Secure)
     }
 
     /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
@@ -230,8 +229,8 @@ impl Judging<'_> {
         verdict
     }
 
-    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is only
-    /// tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
+    /// SV-08: where DANE and MTA-STS both apply, each has its own result; so has a policy that is
+    /// only tested, for nothing else would tell of what fails under it (RFC 8461, 5; ST-23).
     fn results(&self) -> Vec<PolicyResult> {
         let has_dane = self
             .usable_records()

@@ -47,13 +47,8 @@ impl Judging<'_> {
                 missing_words("mx_host"),
             ));
         };
-        // RFC 8461, 4.1: the host first, whatever its certificate (SV-07).
-        if let Some(policy) = self.owed.sts
-            && policy.mode != StsMode::None
-            && !policy.permits(&host.0)
-        {
-            let words = format!("the MTA-STS policy does not permit {host}");
-            return Err(Refused::new(Reason::StsHostNotListed, words));
+        if let Some(refused) = self.unlisted() {
+            return Err(refused);
         }
         self.floor()?;
         let names = ReferenceNames::exactly([host.0.clone()]);
@@ -63,6 +58,16 @@ impl Judging<'_> {
             matched: found.matched,
             warnings: found.warnings,
         })
+    }
+
+    /// RFC 8461, 4.1: the host is looked at first, whatever its certificate (SV-07).
+    pub(super) fn unlisted(&self) -> Option<Refused> {
+        let (host, policy) = (self.session.mx_host.as_ref()?, self.owed.sts?);
+        if policy.mode == StsMode::None || policy.permits(&host.0) {
+            return None;
+        }
+        let words = format!("the MTA-STS policy does not permit {host}");
+        Some(Refused::new(Reason::StsHostNotListed, words))
     }
 
     /// Web PKI under the operator's names.

@@ -61,6 +61,9 @@ pub fn verify_by_word(
 fn authenticated(owed: &Owed<'_>, kind: Option<PolicyKind>) -> SessionVerdict {
     let wanted = match (owed.duty, &owed.demand) {
         (_, Demand::Pins(_) | Demand::Names(_)) => None,
+        (Duty::Dane, _) if owed.binds_nothing() => {
+            return plain(SessionOutcome::Encrypted, Reason::OpportunisticTls, "");
+        }
         (Duty::Dane, _) => Some(PolicyKind::Dane),
         (Duty::WebPki | Duty::OwnWebPki, _) => Some(PolicyKind::Sts),
         (Duty::Free | Duty::Encrypt | Duty::Refuse, _) => return encrypted(owed),

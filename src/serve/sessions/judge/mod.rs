@@ -345,3 +345,6 @@ fn is_worth_a_second_look(verdict: &SessionVerdict) -> bool {
 
 /// By whose rules and floor sessions are judged.
 const PROFILE: &str = "postfix";
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The promises, and how one is seen to be broken.
+//! What a run can break.
 
 use super::history::{Asked, Judged};
 use super::plan::Key;
