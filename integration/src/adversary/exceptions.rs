@@ -43,7 +43,9 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
         || happened.resumed && is_set_back(case)
         || nothing_owed(case, happened, judged)
         || outlived(case, happened, judged)
-        || is_open && (is_off(case) || without_address(case, happened) || by_word(case, judged))
+        || forged_set(case, happened, judged)
+        || is_open && (is_off(case) || is_misdated(case, happened, judged))
+        || is_open && (without_address(case, happened) || by_word(case, judged))
 }
 
 /// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
@@ -67,6 +69,27 @@ fn is_set_back(case: &Case<'_>) -> bool {
         };
         by < 0 && *at <= case.asked.answered
     })
+}
+
+/// ST-28, SV-04: a wall clock that was stepped after a session gives it a time at which it was not.
+fn is_misdated(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    case.plan.events.iter().any(|(at, event)| {
+        let is_step = matches!(event, Event::Wall(by) | Event::Restart(_, by) if *by != 0);
+        is_step && happened.at <= *at && *at <= judged.judged
+    })
+}
+
+/// DT-01s: where no MX host can be found, the patterns of the enforced policy say who may take mail; an
+/// attacker who names other hosts for the insecure set has changed nothing.
+fn forged_set(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let permits = |truth: &Truth| {
+        let patterns = truth.enforced.as_ref();
+        let is_vouched_for = patterns.is_some_and(|own| happened.is_vouched_for(own));
+        truth.selection == Selection::Failed && is_vouched_for
+    };
+    judged.outcome == SessionOutcome::AuthenticatedSts
+        && is_attacked(case)
+        && relaxed(case).iter().any(permits)
 }
 
 /// The policies that such a clock may keep.
