@@ -251,7 +251,7 @@ impl Checker {
             self.profile.floor,
         );
         match owed {
-            Ok(owed) if verdict.may_owe_more(owed.duty) => {
+            Ok(owed) if verdict.may_owe_more(owed.duty, Some(findings)) => {
                 Err(Refused::new(verdict.reason, verdict.detail.clone()))
             }
             Ok(owed) => Ok(owed),

@@ -7,6 +7,7 @@ use super::duty::Duty;
 use super::outcome::{Candidate, Outcome};
 use super::rows::Row;
 use super::situation::HostState;
+use crate::findings::{Findings, StsFailureKind, StsFinding};
 use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::rules::Rule;
@@ -57,10 +58,17 @@ impl Verdict {
     /// True where a host of this duty may owe more than that: an MTA-STS policy may be in force that could
     /// not be had, or not be read (ST-13, ST-28). What DANE demands stands above any policy.
     #[must_use]
-    pub fn may_owe_more(&self, duty: Duty) -> bool {
-        let waits_for_policy = matches!(self.reason, Reason::StoreFailed | Reason::StsFirstContact);
+    pub fn may_owe_more(&self, duty: Duty, findings: Option<&Findings>) -> bool {
+        let waits = matches!(self.reason, Reason::StoreFailed | Reason::StsFirstContact);
+        // The answer may be no weaker for that, and rest on something else; a host is.
+        let sts = findings.map(|findings| &findings.sts);
+        let is_unreadable = matches!(
+            sts,
+            Some(StsFinding::Failed(failure)) if failure.kind == StsFailureKind::Store
+        );
+        let counts = self.rule.as_ref().is_none_or(|rule| rule.sts);
         let by_policy = !matches!(duty, Duty::Dane | Duty::Refuse);
-        self.answer == Answer::Temp && waits_for_policy && by_policy
+        by_policy && counts && (is_unreadable || waits && self.answer == Answer::Temp)
     }
 
     /// Delay, with a reason and words for people.

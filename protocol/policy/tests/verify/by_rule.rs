@@ -10,7 +10,7 @@ use hoplock_policy::verify::{Demand, StrangeHost};
 use crate::owed::{Destination, INSECURE, SECURE, failed, host, unusable, usable};
 use crate::{HOST, name};
 
-fn rule(mode: Mode, answer: Option<PinnedLevel>) -> Rule {
+pub(crate) fn rule(mode: Mode, answer: Option<PinnedLevel>) -> Rule {
     Rule {
         pattern: RulePattern::Exact(name("e.test")),
         mode,

@@ -10,15 +10,17 @@ use hoplock_policy::findings::{
 };
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::golden::postfix;
-use hoplock_policy::law::{Conditions, FirstContact, LawOptions, Verdict, decide};
+use hoplock_policy::law::{Answer, Conditions, FirstContact, LawOptions, Verdict, decide};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::{MxHost, TlsaBaseDomain};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Floor, OwnDaneSeen};
-use hoplock_policy::rules::{Rule, Rules};
+use hoplock_policy::reason::Reason;
+use hoplock_policy::rules::{Mode, Rule, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{DaneEvidence, Owed, StrangeHost};
 
+use crate::by_rule::rule;
 use crate::scene::policy;
 use crate::{HOST, name, rdata};
 
@@ -329,12 +331,47 @@ fn a_policy_that_could_not_be_had() {
         let may_owe_more = |dane| {
             let destination = of(dane);
             let owed = destination.owed(HOST).unwrap();
-            destination.verdict().may_owe_more(owed.duty)
+            destination
+                .verdict()
+                .may_owe_more(owed.duty, Some(&destination.findings))
         };
         assert_eq!(may_owe_more(none()), waits, "{kind:?}");
         assert_eq!(may_owe_more(unusable()), waits, "{kind:?}");
         assert!(!may_owe_more(usable()), "{kind:?}");
         assert!(!may_owe_more(failed()), "{kind:?}");
+    }
+}
+
+/// ST-28: it may owe more whatever the answer rests on: on other hosts, which the mail server cannot
+/// authenticate. Not where a rule leaves policies aside.
+#[test]
+fn a_policy_that_cannot_be_read_under_another_answer() {
+    let hosts = vec![
+        host("mx2.e.test", 20, usable()),
+        host(HOST, 10, DaneFinding::NoneSecure),
+    ];
+    let mut destination = Destination::new(Selection::Mx(SECURE), hosts);
+    let mut verdict = destination.verdict();
+    verdict.answer = Answer::Temp;
+    verdict.reason = Reason::MtaCannotAuthenticate;
+    for (kind, expected) in [
+        (StsFailureKind::Fetch, false),
+        (StsFailureKind::Store, true),
+    ] {
+        destination.findings.sts = StsFinding::Failed(StsFailure {
+            kind,
+            detail: String::new(),
+        });
+        let findings = Some(&destination.findings);
+        assert_eq!(verdict.may_owe_more(Duty::Free, findings), expected);
+        assert_eq!(verdict.may_owe_more(Duty::Encrypt, findings), expected);
+        assert!(!verdict.may_owe_more(Duty::Dane, findings));
+        let mut ruled = verdict.clone();
+        ruled.rule = Some(Box::new(Rule {
+            sts: false,
+            ..rule(Mode::Mandatory, None)
+        }));
+        assert!(!ruled.may_owe_more(Duty::Free, findings));
     }
 }
 

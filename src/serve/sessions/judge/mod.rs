@@ -160,10 +160,13 @@ impl SessionJudge {
             own.outcome,
             SessionOutcome::Encrypted | SessionOutcome::Cleartext | SessionOutcome::Indeterminate
         );
+        // PD-01: where the operator has switched protection off, what a destination publishes counts for
+        // nothing, whoever brings it.
+        let is_off = matches!(answered.verdict.reason, Reason::RuleOff | Reason::RuleAudit);
         let case = &heard.case;
         let owed = case.evidence.owed(&case.session, &self.authorities);
         let brought = owed
-            .filter(|_| is_open)
+            .filter(|_| is_open && !is_off)
             .map(|owed| self.under(&owed, heard, &self.options.load()));
         match brought {
             Some(brought) if brought.outcome == SessionOutcome::Failed => brought,
@@ -266,7 +269,7 @@ impl SessionJudge {
             floor,
         );
         match owed {
-            Ok(own) if verdict.may_owe_more(own.duty) => Owing::Unknown,
+            Ok(own) if verdict.may_owe_more(own.duty, findings) => Owing::Unknown,
             Ok(own) => Owing::Known(own),
             Err(_) => Owing::Strange,
         }

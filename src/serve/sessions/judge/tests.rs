@@ -6,6 +6,7 @@ use std::time::Duration;
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::rules::{Fallback, Mode, Rule, RulePattern, Rules};
 use hoplock_policy::verify::{Certificate, Sni, Starttls, TlsVersion};
 
 use super::*;
@@ -62,9 +63,13 @@ fn publish(world: &ScriptedWorld, records: &[Vec<u8>]) {
 }
 
 fn judge(world: &Arc<ScriptedWorld>) -> SessionJudge {
+    judge_under(world, Settings::default())
+}
+
+fn judge_under(world: &Arc<ScriptedWorld>, settings: Settings) -> SessionJudge {
     let store = Arc::new(MemoryStore::new(100));
     let options = DiscoverOptions::default();
-    let answerer = Answerer::new(world.world(store), options, Settings::default(), 100);
+    let answerer = Answerer::new(world.world(store), options, settings, 100);
     SessionJudge::new(Arc::new(answerer), Vec::new(), JudgeOptions::default())
 }
 
@@ -358,4 +363,38 @@ async fn evidence_of_a_report() {
         let judged = judge.judge(&told).await.verdict;
         assert_eq!(judged.outcome, SessionOutcome::Failed, "{judged:?}");
     }
+}
+
+/// PD-01: where a rule switches protection off, no evidence of a report makes a failure.
+#[tokio::test(start_paused = true)]
+async fn evidence_under_a_rule_that_is_off() {
+    let own = certificate("mx.e.test");
+    let world = world(&[record(&own)]);
+    let mut told = case(&world, "mx.e.test", &certificate("mx.e.test"));
+    told.evidence.records = Some(hoplock_policy::tlsa::TlsaSet::read(
+        [record(&own).as_slice()],
+        &TlsaOptions::default(),
+    ));
+    for mode in [Mode::Off, Mode::Audit] {
+        let rule = Rule {
+            pattern: RulePattern::Any,
+            mode,
+            sts: true,
+            answer: None,
+            fingerprints: Vec::new(),
+            names: Vec::new(),
+            fallback: Fallback::Defer,
+            fallback_on_insecure: false,
+            comment: String::new(),
+            expires: None,
+        };
+        let settings = Settings {
+            rules: Rules::new(vec![rule]),
+            ..Settings::default()
+        };
+        let judged = judge_under(&world, settings).judge(&told).await.verdict;
+        assert_eq!(judged.outcome, SessionOutcome::Encrypted, "{judged:?}");
+    }
+    let judged = judge(&world).judge(&told).await.verdict;
+    assert_eq!(judged.outcome, SessionOutcome::Failed, "{judged:?}");
 }
