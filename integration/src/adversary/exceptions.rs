@@ -40,9 +40,12 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
     let is_open = !judged.outcome.is_authenticated();
     is_test_spoiled(case)
         || unreported(case, happened, judged)
+        || happened.resumed && is_set_back(case)
         || nothing_owed(case, happened, judged)
         || outlived(case, happened, judged)
-        || is_open && (is_off(case) || without_address(case, happened) || by_word(case, judged))
+        || forged_set(case, happened, judged)
+        || is_open && (is_off(case) || is_misdated(case, happened, judged))
+        || is_open && (without_address(case, happened) || by_word(case, judged))
 }
 
 /// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
@@ -56,19 +59,45 @@ pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) 
     happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
 }
 
-/// ST-28: a wall clock that was set back makes a policy live for longer.
-fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_back = |(at, event): &(Millis, Event)| {
+/// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
+/// set back makes two orders of them. And it makes a policy live for longer.
+fn is_set_back(case: &Case<'_>) -> bool {
+    case.plan.events.iter().any(|(at, event)| {
         let by = match event {
             Event::Wall(by) | Event::Restart(_, by) => *by,
             _ => 0,
         };
         by < 0 && *at <= case.asked.answered
+    })
+}
+
+/// ST-28, SV-04: a wall clock that was stepped after a session gives it a time at which it was not.
+fn is_misdated(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    case.plan.events.iter().any(|(at, event)| {
+        let is_step = matches!(event, Event::Wall(by) | Event::Restart(_, by) if *by != 0);
+        is_step && happened.at <= *at && *at <= judged.judged
+    })
+}
+
+/// DT-01s: where no MX host can be found, the patterns of the enforced policy say who may take mail; an
+/// attacker who names other hosts for the insecure set has changed nothing.
+fn forged_set(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let permits = |truth: &Truth| {
+        let patterns = truth.enforced.as_ref();
+        let is_vouched_for = patterns.is_some_and(|own| happened.is_vouched_for(own));
+        truth.selection == Selection::Failed && is_vouched_for
     };
+    judged.outcome == SessionOutcome::AuthenticatedSts
+        && is_attacked(case)
+        && relaxed(case).iter().any(permits)
+}
+
+/// The policies that such a clock may keep.
+fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
     let policies = case.plan.sites.get(case.number).into_iter().flatten();
     let mut policies = policies.filter_map(|(_, site)| site.sts.as_ref());
     judged.outcome == SessionOutcome::AuthenticatedSts
-        && case.plan.events.iter().any(is_back)
+        && is_set_back(case)
         && policies.any(|sts| happened.is_vouched_for(&sts.patterns))
 }
 

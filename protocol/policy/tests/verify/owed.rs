@@ -338,8 +338,8 @@ fn a_policy_that_could_not_be_had() {
     }
 }
 
-/// SV-04: the policy is the one in force when the session happened: one that has ended, or that says
-/// none, is none.
+/// SV-04: the policy is the one in force when the session happened: one that has ended, or that
+/// says none, is none.
 #[test]
 fn the_policy_in_force() {
     let hosts = || vec![host(HOST, 10, DaneFinding::NoneSecure)];
@@ -393,9 +393,9 @@ fn by_evidence() {
         TlsaSet::read(rdata, &TlsaOptions::default())
     };
     let (good, bad) = (rdata(3, 1, 1, b"a key"), rdata(1, 1, 1, b"a key"));
-    let usable = || Some(set(&[good.clone()]));
+    let usable = || Some(set(std::slice::from_ref(&good)));
     let mixed = || Some(set(&[good.clone(), bad.clone()]));
-    let unusable = || Some(set(&[bad.clone()]));
+    let unusable = || Some(set(std::slice::from_ref(&bad)));
     let empty = || Some(set(&[]));
     for (records, mode, expected) in [
         (None, None, None),
