@@ -40,6 +40,7 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
     let is_open = !judged.outcome.is_authenticated();
     is_test_spoiled(case)
         || unreported(case, happened, judged)
+        || happened.resumed && is_set_back(case)
         || nothing_owed(case, happened, judged)
         || outlived(case, happened, judged)
         || is_open && (is_off(case) || without_address(case, happened) || by_word(case, judged))
@@ -56,19 +57,24 @@ pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) 
     happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
 }
 
-/// ST-28: a wall clock that was set back makes a policy live for longer.
-fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_back = |(at, event): &(Millis, Event)| {
+/// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
+/// set back makes two orders of them. And it makes a policy live for longer.
+fn is_set_back(case: &Case<'_>) -> bool {
+    case.plan.events.iter().any(|(at, event)| {
         let by = match event {
             Event::Wall(by) | Event::Restart(_, by) => *by,
             _ => 0,
         };
         by < 0 && *at <= case.asked.answered
-    };
+    })
+}
+
+/// The policies that such a clock may keep.
+fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
     let policies = case.plan.sites.get(case.number).into_iter().flatten();
     let mut policies = policies.filter_map(|(_, site)| site.sts.as_ref());
     judged.outcome == SessionOutcome::AuthenticatedSts
-        && case.plan.events.iter().any(is_back)
+        && is_set_back(case)
         && policies.any(|sts| happened.is_vouched_for(&sts.patterns))
 }
 

@@ -338,8 +338,8 @@ fn a_policy_that_could_not_be_had() {
     }
 }
 
-/// SV-04: the policy is the one in force when the session happened: one that has ended, or that says
-/// none, is none.
+/// SV-04: the policy is the one in force when the session happened: one that has ended, or that
+/// says none, is none.
 #[test]
 fn the_policy_in_force() {
     let hosts = || vec![host(HOST, 10, DaneFinding::NoneSecure)];
