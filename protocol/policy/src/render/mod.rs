@@ -1,5 +1,6 @@
 //! A verdict in the words of one MTA, and of people. Rendering takes no decision.
 
+pub mod exim;
 pub mod explain;
 pub mod json;
 pub mod postfix;
@@ -30,17 +31,7 @@ impl Rendered {
     /// Delay with words for people: printable ASCII in one line, no longer than the MTA logs.
     #[must_use]
     pub fn temp(reason: Reason, words: &str) -> Self {
-        let words = if words.trim().is_empty() {
-            "no more is known"
-        } else {
-            words
-        };
-        let mut text = format!("{reason}: {}", escaped(words));
-        if text.len() > TEMP_LIMIT {
-            text.truncate(TEMP_LIMIT - "...".len());
-            text.push_str("...");
-        }
-        Self::Temp(text)
+        Self::Temp(reasoned(reason, words))
     }
 }
 
@@ -58,6 +49,21 @@ impl fmt::Display for Rendered {
 #[must_use]
 pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
     postfix::render(verdict, profile)
+}
+
+/// A reason with words for people: printable ASCII in one line, no longer than an MTA logs.
+fn reasoned(reason: Reason, words: &str) -> String {
+    let words = if words.trim().is_empty() {
+        "no more is known"
+    } else {
+        words
+    };
+    let mut text = format!("{reason}: {}", escaped(words));
+    if text.len() > TEMP_LIMIT {
+        text.truncate(TEMP_LIMIT - "...".len());
+        text.push_str("...");
+    }
+    text
 }
 
 /// Text that somebody else wrote, as printable ASCII of bounded length.
