@@ -101,6 +101,7 @@ fn abilities(floor: Floor) -> Abilities {
         family: Family::Postfix,
         floor,
         own_dane: OwnDane::Yes,
+        verifier: false,
         address_limit: 5,
     }
 }
