@@ -5,6 +5,7 @@ pub mod explain;
 pub mod json;
 pub mod postfix;
 pub mod rule;
+pub mod sendmail;
 mod view;
 
 pub use self::view::View;
@@ -13,7 +14,7 @@ use std::fmt;
 
 use crate::law::Verdict;
 use crate::next_hop::escaped;
-use crate::profile::Profile;
+use crate::profile::{Family, Profile};
 use crate::reason::Reason;
 
 /// What leaves on the socket.
@@ -25,6 +26,8 @@ pub enum Rendered {
     NotFound,
     /// Delay: `reason-word: words`.
     Temp(String),
+    /// Exim's router level; each host is asked about by itself.
+    Level(exim::Level),
 }
 
 impl Rendered {
@@ -32,6 +35,12 @@ impl Rendered {
     #[must_use]
     pub fn temp(reason: Reason, words: &str) -> Self {
         Self::Temp(reasoned(reason, words))
+    }
+
+    /// True where mail waits.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Temp(_) | Self::Level(exim::Level::Defer(_)))
     }
 }
 
@@ -41,6 +50,7 @@ impl fmt::Display for Rendered {
             Self::Ok(text) => write!(f, "OK {text}"),
             Self::NotFound => f.write_str("NOTFOUND "),
             Self::Temp(text) => write!(f, "TEMP {text}"),
+            Self::Level(level) => write!(f, "{level}"),
         }
     }
 }
@@ -48,7 +58,11 @@ impl fmt::Display for Rendered {
 /// The verdict in the words of the profile's MTA.
 #[must_use]
 pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
-    postfix::render(verdict, profile)
+    match profile.family {
+        Family::Postfix | Family::Pins => postfix::render(verdict, profile),
+        Family::Exim => Rendered::Level(exim::level(verdict)),
+        Family::Sendmail => sendmail::render(verdict, profile),
+    }
 }
 
 /// A reason with words for people: printable ASCII in one line, no longer than an MTA logs.
