@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hoplock_policy::verify::Certificate;
+use hoplock_policy::verify::{Certificate, SessionOutcome};
 
 /// Handshakes whose leaf has not come yet, and those that were refused.
 #[derive(Default)]
@@ -24,6 +24,8 @@ struct Table {
     /// Of all certificates together.
     octets: usize,
     refused: VecDeque<(Peer, Duration)>,
+    /// By destination and peer, whichever process it was.
+    vouched: HashMap<(String, Peer), (SessionOutcome, Duration)>,
 }
 
 /// One end of a handshake, and the process that made it.
@@ -106,12 +108,43 @@ impl Chains {
         table.refused.push_back((peer, now));
     }
 
-    /// True, once, where the handshake with this peer was refused lately.
+    /// True where a failure with this peer was told of just now.
     pub(super) fn was_refused(&self, peer: &Peer, now: Duration) -> bool {
         let refused = &mut self.table().refused;
         refused.retain(|(_, then)| now.saturating_sub(*then) < UNTIL_TOLD);
-        let found = refused.iter().position(|(own, _)| own == peer);
-        found.and_then(|found| refused.remove(found)).is_some()
+        refused.iter().any(|(own, _)| own == peer)
+    }
+
+    /// Notes what a handshake came to that was let go on. Exim hands connections over from process to
+    /// process, so that the number of the process says nothing of it any more.
+    pub(super) fn vouch(&self, peer: Peer, domain: &str, outcome: SessionOutcome, now: Duration) {
+        let mut table = self.table();
+        let is_old = |(_, then): &(SessionOutcome, Duration)| now.saturating_sub(*then) >= VOUCHED;
+        if table.vouched.len() >= MOST_VOUCHED {
+            table.vouched.retain(|_, own| !is_old(own));
+        }
+        if table.vouched.len() < MOST_VOUCHED {
+            let site = (domain.to_owned(), Peer { pid: 0, ..peer });
+            table.vouched.insert(site, (outcome, now));
+        }
+    }
+
+    /// What the last handshake with this host for this destination came to, where it was let go on.
+    pub(super) fn vouched(
+        &self,
+        peer: &Peer,
+        domain: &str,
+        now: Duration,
+    ) -> Option<SessionOutcome> {
+        let site = (
+            domain.to_owned(),
+            Peer {
+                pid: 0,
+                ..peer.clone()
+            },
+        );
+        let (outcome, then) = *self.table().vouched.get(&site)?;
+        (now.saturating_sub(then) < VOUCHED).then_some(outcome)
     }
 
     /// Forgets what is known of this peer: its connection has ended.
@@ -172,10 +205,14 @@ const MOST_OCTETS: usize = 256 * 1024;
 const MOST_HANDSHAKES: usize = 2_000;
 /// Of all handshakes together.
 const MOST_OCTETS_IN_ALL: usize = 32 * 1024 * 1024;
-/// Exim tells of the delay when it has tried the other hosts.
-const UNTIL_TOLD: Duration = Duration::from_secs(600);
+/// Exim tells of the delay as soon as it has given the host up.
+const UNTIL_TOLD: Duration = Duration::from_secs(60);
 /// Each is a name and an address.
 const MOST_REFUSED: usize = 2_000;
+/// As long as a connection may be handed from message to message.
+const VOUCHED: Duration = Duration::from_secs(3600);
+/// Each is two names and an address.
+const MOST_VOUCHED: usize = 20_000;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -269,20 +306,23 @@ mod tests {
         assert_eq!(show(&chains, 4_999, 0, "l", 4), whole(&["l", "c"]));
     }
 
-    /// EX-08: a refusal is told once.
+    /// EX-08: what was told of just now is known to be, of this process and this host.
     #[test]
-    fn a_refusal_is_told_once() {
+    fn what_was_told_is_known() {
         let chains = Chains::default();
         let at = Duration::from_secs;
         chains.refuse(peer(1), at(1));
         assert!(!chains.was_refused(&peer(2), at(2)));
         assert!(chains.was_refused(&peer(1), at(2)));
-        assert!(!chains.was_refused(&peer(1), at(2)));
-        chains.refuse(peer(1), at(1));
-        assert!(!chains.was_refused(&peer(1), at(700)));
+        assert!(!chains.was_refused(&peer(1), at(61)));
         for pid in 0..5_000 {
             chains.refuse(peer(pid), at(800));
         }
         assert_eq!(chains.table().refused.len(), MOST_REFUSED);
+        let good = SessionOutcome::AuthenticatedDane;
+        chains.vouch(peer(1), "e.test", good, at(1));
+        assert_eq!(chains.vouched(&peer(2), "e.test", at(2)), Some(good));
+        assert_eq!(chains.vouched(&peer(1), "f.test", at(2)), None);
+        assert_eq!(chains.vouched(&peer(1), "e.test", at(3601)), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use hoplock_policy::reason::Reason;
-use hoplock_policy::verify::SessionVerdict;
+use hoplock_policy::verify::{SessionOutcome, SessionVerdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::judge::{Case, Judgement, SessionJudge};
@@ -64,6 +64,15 @@ impl Intake {
         let judged = self.judge.judge_handshake(case, profile, patience);
         let judgement = whole(judged).await;
         self.keep(case, judgement, source, Timing::BeforeMail)
+    }
+
+    /// Judges a session of which something good was kept already, and keeps what came of it only where
+    /// that was spoilt: no session counts twice for the same.
+    pub async fn take_if_failed(&self, case: &Case, source: SessionSource, timing: Timing) {
+        let judgement = whole(self.judge.judge(case)).await;
+        if judgement.verdict.outcome == SessionOutcome::Failed {
+            self.keep(case, judgement, source, timing);
+        }
     }
 
     fn keep(
