@@ -88,8 +88,9 @@ fn with_edns(mut message: Message, payload: u16) -> Message {
 }
 
 async fn ask_by(scene: &Scene, message: &Message, transport: Transport) -> Message {
-    let reply = scene.server.reply(&message.to_vec().unwrap(), transport);
-    Message::from_vec(&reply.await.unwrap()).unwrap()
+    let bytes = message.to_vec().unwrap();
+    let reply = scene.server.reply(&bytes, transport).await;
+    Message::from_vec(&reply.unwrap()).unwrap()
 }
 
 async fn ask(scene: &Scene, owner: &str, record_type: Type) -> Message {
