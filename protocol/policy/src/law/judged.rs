@@ -6,7 +6,7 @@ use super::options::LawOptions;
 use super::outcome::{Candidate, Outcome};
 use super::rows::{Row, row_of};
 use super::situation::{HostSituation, HostState, Situation, state_of};
-use super::verdict::{Answer, JudgedHost, Loser, Verdict, Why};
+use super::verdict::{Answer, JudgedHost, Loser, MatchName, Verdict, Why};
 use super::words::{chosen, failed_hosts, refused};
 use crate::findings::{Findings, RememberedPolicy};
 use crate::profile::Profile;
@@ -146,10 +146,22 @@ pub(super) fn with_hosts(
     for host in &mut verdict.hosts {
         host.outcome = match said {
             Some(said) if host.state != HostState::Unreachable => said,
+            _ if host.outcome == Outcome::WebPki && !stands_in(&verdict.answer, host, findings) => {
+                Outcome::Skip
+            }
             _ => host.outcome,
         };
     }
     verdict
+}
+
+/// False for a host whom the list of names had no place for.
+fn stands_in(answer: &Answer, host: &JudgedHost, findings: &Findings) -> bool {
+    let Answer::Secure(names) = answer else {
+        return true;
+    };
+    let finding = findings.hosts.get(host.index);
+    finding.is_some_and(|finding| names.contains(&MatchName::Host(finding.host.0.clone())))
 }
 
 fn losers(findings: &Findings, judged: &Judged, choice: &Choice) -> Vec<Loser> {

@@ -2,7 +2,7 @@
 
 use super::choice::{Abilities, Choice};
 use super::duty::Duty;
-use super::outcome::{Candidate, Outcome, is_named};
+use super::outcome::{Candidate, MATCH_LIMIT, Outcome, is_named};
 use super::rows::Row;
 use super::situation::{HostState, MxSecurity, Situation};
 use super::verdict::{Answer, JudgedHost, MatchName, Verdict};
@@ -97,6 +97,15 @@ fn owing_web_pki(
         .filter_map(|host| findings.hosts.get(host.index))
         .map(|finding| MatchName::Host(finding.host.0.clone()))
         .collect();
+    if profile.family == Family::Sendmail {
+        // Best hosts first: who finds no place is refused, and not taken for another.
+        let mut room = MATCH_LIMIT + 1;
+        names.retain(|name| {
+            let left = room.checked_sub(name.to_string().len() + 1);
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+    }
     names.sort();
     names.dedup();
     names

@@ -8,7 +8,7 @@
 //! Not done here: choosing the answer, and framing the reply (hoplock-wire).
 
 use super::Rendered;
-use super::postfix::REPLY_LIMIT;
+use crate::law::outcome::MATCH_LIMIT;
 use crate::law::{Answer, MatchName, Verdict};
 use crate::profile::{Floor, OwnDane, Profile};
 use crate::reason::Reason;
@@ -59,12 +59,12 @@ fn secure(names: &[MatchName]) -> Rendered {
         return Rendered::temp(Reason::MtaCannotAuthenticate, words);
     }
     let list: Vec<String> = names.iter().map(ToString::to_string).collect();
-    // RFC 8461, 7.1: SNI. Without it in this place Sendmail's own rules cannot be read.
-    let policy = format!("secure match={} servername=hostname", list.join(":"));
-    if "OK ".len() + policy.len() <= REPLY_LIMIT {
-        Rendered::Ok(policy)
-    } else {
-        let words = format!("the answer is longer than {REPLY_LIMIT} octets");
-        Rendered::temp(Reason::ReplyTooLong, &words)
+    let list = list.join(":");
+    if list.len() > MATCH_LIMIT {
+        let words =
+            format!("Sendmail reads {MATCH_LIMIT} octets of names, and would cut the last one");
+        return Rendered::temp(Reason::ReplyTooLong, &words);
     }
+    // RFC 8461, 7.1: SNI. Without it in this place Sendmail's own rules cannot be read.
+    Rendered::Ok(format!("secure match={list} servername=hostname"))
 }

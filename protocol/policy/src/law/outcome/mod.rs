@@ -7,6 +7,8 @@ mod exim;
 mod postfix;
 mod sendmail;
 
+pub use self::sendmail::MATCH_LIMIT;
+
 use super::choice::Abilities;
 use super::duty::Duty;
 use super::situation::{HostSituation, HostState, MxSecurity, Situation};

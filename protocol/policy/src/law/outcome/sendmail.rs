@@ -53,3 +53,7 @@ fn does_dane(mx: MxSecurity, abilities: Abilities) -> bool {
     // Behind an insecure MX set it does no DANE.
     mx == MxSecurity::Secure && abilities.own_dane == OwnDane::Yes
 }
+
+/// Octets of a list of names that Sendmail reads. Seen of 8.18: it cuts the list at 255 without a word,
+/// and then takes the beginning of a name for a name, which somebody else may own.
+pub const MATCH_LIMIT: usize = 250;
