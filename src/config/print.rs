@@ -219,6 +219,12 @@ mod tests {
             "tlsrpt",
             &["[]", r#"["unix:/t"]"#, r#"["systemd:tlsrpt"]"#],
         ),
+        (
+            "listen",
+            "readsocket",
+            &["[]", r#"["unix:/e", "systemd:exim"]"#],
+        ),
+        ("listen", "dns", &["[]", r#"["inet:127.0.0.1:5354"]"#]),
         ("listen", "control", &[r#""""#, r#""unix:/c.sock""#]),
         ("listen", "mode", &[r#""0660""#, r#""600""#, r#""0000""#]),
         ("listen", "owner", &[r#""""#, r#""hoplock""#]),
@@ -293,6 +299,8 @@ mod tests {
         ("follow_mx_aliases", &["true", "false"]),
         ("protocols", &["false", "true"]),
     ];
+
+    const SENDMAIL: &[(&str, &[&str])] = &[("verifier", &["false", "true"])];
 
     const DIGEST: &str = r#"["0000000000000000000000000000000000000000000000000000000000000000", "AA:0000000000000000000000000000000000000000000000000000000000000A"]"#;
 
@@ -461,6 +469,7 @@ mod tests {
         let sections = [
             ("[profile.postfix]\n", String::new(), PROFILES),
             ("[profile.postfix]\n", String::new(), &more[..]),
+            ("[profile.sendmail]\n", String::new(), SENDMAIL),
             ("[rules.\"example.com\"]\n", lists, RULES),
         ];
         for (head, base, keys) in sections {
@@ -483,7 +492,8 @@ mod tests {
                 }
             }
         }
-        let tried: Vec<&str> = PROFILES.iter().chain(&more).map(|(key, _)| *key).collect();
+        let profiles = PROFILES.iter().chain(&more).chain(SENDMAIL);
+        let tried: Vec<&str> = profiles.map(|(key, _)| *key).collect();
         let keys = PROFILE_KEYS.iter().filter(|key| key.is_built());
         let missing: Vec<&str> = keys
             .map(|key| key.name)
