@@ -46,6 +46,7 @@ pub fn decide(bytes: &[u8]) {
         asked: "as it was typed",
         next_hop: &findings.next_hop,
         profile: &profile.name,
+        family: profile.family,
         verdict: &verdict,
         findings: Some(&findings),
         rendered: &rendered,

@@ -108,6 +108,7 @@ impl Case {
             asked: self.asked,
             next_hop: &next_hop,
             profile: "postfix",
+            family: profile.family,
             verdict: &self.verdict,
             findings: findings.then_some(&self.findings),
             rendered: &rendered,

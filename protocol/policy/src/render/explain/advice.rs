@@ -6,7 +6,7 @@ use crate::findings::{AddressFinding, DaneFinding, Findings, HostFinding, MxFind
 use crate::law::situation::HostState;
 use crate::next_hop::NextHop;
 use crate::reason::Reason;
-use crate::render::{Rendered, View, safe};
+use crate::render::{View, safe};
 
 /// The lookup for which mail waits.
 pub(super) struct FailedLookup<'a> {
@@ -24,7 +24,7 @@ struct Advice {
 
 /// Writes the advice, where mail waits and there is some.
 pub(super) fn write(page: &mut Page, view: &View<'_>) {
-    if !matches!(view.rendered, Rendered::Temp(_)) {
+    if !view.rendered.waits() {
         return;
     }
     let advice = match FailedLookup::of(view) {
