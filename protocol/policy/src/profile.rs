@@ -49,6 +49,18 @@ pub enum Family {
     Sendmail,
 }
 
+impl Family {
+    /// The MTA's name, for people.
+    #[must_use]
+    pub fn mta(self) -> &'static str {
+        match self {
+            Self::Postfix | Self::Pins => "Postfix",
+            Self::Exim => "Exim",
+            Self::Sendmail => "Sendmail",
+        }
+    }
+}
+
 /// A version, major and minor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {

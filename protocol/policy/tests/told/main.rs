@@ -10,6 +10,7 @@
 mod advice;
 mod evidence;
 mod headline;
+mod others;
 mod postfix;
 mod rules;
 
