@@ -3,6 +3,8 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`dns_answers`]: policies as TXT records.
+//! * [`readsocket`]: Exim, with its certificates before any mail.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
@@ -12,10 +14,13 @@ pub mod background;
 pub mod connections;
 pub mod conversation;
 pub mod daemon;
+pub mod dns_answers;
 pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod listen;
+mod policy_words;
+pub mod readsocket;
 pub mod rulebook;
 pub mod sessions;
 pub mod sockets;
