@@ -26,7 +26,8 @@ impl Hoplock {
         let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
         let text = format!(
             "[listen]\ncontrol = \"unix:{0}/control.sock\"\ntlsrpt = [\"unix:{0}/hoplock-tlsrpt\"]\n\
-             readsocket = [\"inet:127.0.0.1:8427\"]\nmode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
+             readsocket = [\"inet:127.0.0.1:8427\"]\n\
+             dns = [\"inet:127.0.0.1:5354\"]\nmode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
              [store]\npath = \"{0}/state.db\"\n{SENDMAILS}",
             folder.display(),
             beside.display()

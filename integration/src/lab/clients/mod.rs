@@ -11,6 +11,7 @@ use super::stage::Lab;
 
 mod debian;
 mod exim;
+mod lookups;
 mod rounds;
 mod sendmail;
 mod stand_in;
@@ -86,6 +87,10 @@ pub(super) fn exim(lab: &mut Lab<'_>, deliveries: &[Delivery]) {
     let option = "hoplock1 option";
     let domains = ["strip.test", "sts-strip.test", "garbage.test"];
     troubles::only(lab, &clients, option, &domains);
+    for exim in [&old, &new] {
+        lookups::equal(lab, exim);
+        lookups::by_dns(lab, exim);
+    }
 }
 
 /// Sendmail in both versions, without and with the session check.

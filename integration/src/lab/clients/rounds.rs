@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Asks, Client, Fate, Outcome};
 use crate::lab::deliveries::Delivery;
+use crate::lab::hoplock::Hoplock;
 use crate::lab::mail_host::Session;
 use crate::lab::stage::Lab;
 
@@ -46,6 +47,7 @@ pub(super) fn all(lab: &mut Lab<'_>, deliveries: &[Delivery], clients: &[&dyn Cl
         control.asks = Asks::Nobody;
         control.to = recipient(control.client, "control", control.domain);
     }
+    first_contact(deliveries);
     lab.sessions.lock().unwrap().clear();
     let both: Vec<&Message<'_>> = messages.iter().chain(&controls).collect();
     send(&both);
@@ -93,6 +95,22 @@ pub(super) fn all(lab: &mut Lab<'_>, deliveries: &[Delivery], clients: &[&dyn Cl
     }
 }
 
+/// ST-13: a policy that is first met in the seconds of one answer may come too late for that answer.
+/// Here every destination is known before.
+fn first_contact(deliveries: &[Delivery]) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(delivery) = deliveries.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // The map of Postfix has the longest deadline.
+                    let _ = Hoplock::ask("postfix", delivery.domain);
+                }
+            });
+        }
+    });
+}
+
 /// No two messages have the same, so that a host's session is known to be of the one.
 pub(super) fn recipient(client: &dyn Client, word: &str, domain: &str) -> String {
     format!("{word}-{}@{domain}", client.name())
@@ -102,7 +120,7 @@ pub(super) fn recipient(client: &dyn Client, word: &str, domain: &str) -> String
 pub(super) fn send(messages: &[&Message<'_>]) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..12 {
+        for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(message) = messages.get(next.fetch_add(1, Ordering::Relaxed)) {
                     message.client.send(message.asks, &message.to);
@@ -167,6 +185,9 @@ fn seen(lab: &Lab<'_>, message: &Message<'_>) -> Vec<Session> {
     };
     sessions.iter().filter(is_own).cloned().collect()
 }
+
+/// How many are under way together.
+const AT_ONCE: usize = 12;
 
 /// What waits for want of DNS arrives nowhere, hoplock or not.
 fn arrives_without(domain: &str) -> bool {
