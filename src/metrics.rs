@@ -141,21 +141,12 @@ impl Metrics {
             policy_refreshes_failed: Counter::default(),
             lately: Lately::default(),
         };
+        metrics.register_requests();
         let registry = &mut metrics.registry;
         registry.register(
             "answers",
             "Answers by verdict and reason",
             metrics.answers.clone(),
-        );
-        registry.register(
-            "exim_requests",
-            "Requests on Exim's readsocket by verb and answer",
-            metrics.exim.clone(),
-        );
-        registry.register(
-            "dns_queries",
-            "Queries on [listen] dns by what was replied",
-            metrics.dns.clone(),
         );
         registry.register(
             "answers_cached",
@@ -226,6 +217,14 @@ impl Metrics {
         let validating = metrics.resolver_validating.clone();
         registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
         metrics
+    }
+
+    fn register_requests(&mut self) {
+        let (exim, dns) = (self.exim.clone(), self.dns.clone());
+        let help = "Requests on Exim's readsocket by verb and answer";
+        self.registry.register("exim_requests", help, exim);
+        let help = "Queries on [listen] dns by what was replied";
+        self.registry.register("dns_queries", help, dns);
     }
 
     /// Counts one answer.

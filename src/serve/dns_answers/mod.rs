@@ -4,6 +4,8 @@
 //! * `message`: what is asked, and what is replied, without any waiting.
 //! * `server`: the sockets, UDP and TCP.
 
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod server;
 

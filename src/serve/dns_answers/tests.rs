@@ -41,7 +41,7 @@ fn scene() -> Scene {
         negative: TTL,
     });
     let add = |owner: &str, data| world.add(name(owner), SecurityStatus::Secure, TTL, data);
-    let mut host = |domain: &str, host: &str, preference| {
+    let host = |domain: &str, host: &str, preference| {
         let exchange = Exchange::Host(name(host));
         add(
             domain,
@@ -155,11 +155,6 @@ async fn absences_have_the_zones_soa() {
         ("e.test.policy.hoplock.internal.", Type::A, no_data),
         ("e.test.policy.hoplock.internal.", Type::MX, no_data),
         (
-            "a\\@b.test.policy.hoplock.internal.",
-            Type::TXT,
-            ResponseCode::NXDomain,
-        ),
-        (
             "192.0.2.1.policy.hoplock.internal.",
             Type::TXT,
             ResponseCode::NXDomain,
@@ -177,6 +172,11 @@ async fn absences_have_the_zones_soa() {
             "policy.hoplock.internal."
         );
     }
+    let labels: [&[u8]; 5] = [b"a@b", b"test", b"policy", b"hoplock", b"internal"];
+    let mut odd = query("policy.hoplock.internal.", Type::TXT);
+    odd.queries[0].set_name(Name::from_labels(labels).unwrap());
+    let reply = ask_by(&scene, &odd, Transport::Udp).await;
+    assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
     assert!(scene.world.take_asked().is_empty());
     for record_type in [Type::SOA, Type::NS] {
         let reply = ask(&scene, "policy.hoplock.internal.", record_type).await;
@@ -242,7 +242,8 @@ async fn other_queries_are_refused() {
         (later, ResponseCode::BADVERS),
     ] {
         let reply = ask_by(&scene, &asked, Transport::Udp).await;
-        assert_eq!(reply.metadata.response_code, code, "{asked:?}");
+        let (own, wanted) = (u16::from(reply.metadata.response_code), u16::from(code));
+        assert_eq!(own, wanted, "{asked:?}");
         assert!(reply.answers.is_empty() && !reply.metadata.authoritative);
         assert_eq!(reply.metadata.id, 4711);
     }
