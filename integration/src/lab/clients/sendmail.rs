@@ -90,6 +90,14 @@ impl Sendmail {
         fs::write(self.debian.outside(&format!("{name}.cf")), configuration).unwrap();
     }
 
+    /// The file of the queue where a recipient waits.
+    fn queued(&self, to: &str) -> Option<String> {
+        let queue = fs::read_dir(self.debian.outside("var-spool-mqueue")).unwrap();
+        let mut files = queue.filter_map(|entry| fs::read(entry.unwrap().path()).ok());
+        let file = files.find(|file| String::from_utf8_lossy(file).contains(to))?;
+        Some(String::from_utf8_lossy(&file).into_owned())
+    }
+
     /// Its program with the configuration that asks there.
     fn program(&self, asks: Asks) -> Command {
         let file = match asks {
@@ -163,9 +171,11 @@ impl Client for Sendmail {
             };
             Some((outcome, line.to_owned()))
         });
-        marked
-            .last()
-            .unwrap_or_else(|| (Outcome::Unknown, String::new()))
+        marked.last().unwrap_or_else(|| match self.queued(to) {
+            // 8.17 reads on and on where it is answered garbage, until it is ended.
+            Some(file) => (Outcome::Waits, file),
+            None => (Outcome::Unknown, String::new()),
+        })
     }
 
     fn log(&self, _: Asks) -> String {
