@@ -7,20 +7,34 @@ set -euo pipefail
 [ "$#" -ge 1 ] || { echo "usage: integration/debian.sh SUITE [PACKAGE,PACKAGE…]" >&2; exit 2; }
 suite=$1 packages=${2:-ca-certificates}
 cache=${HOPLOCK_LAB_CACHE:-/var/cache/hoplock-lab}
-folder=$cache/$suite-$packages
-if [ ! -e "$folder.complete" ]; then
+base=$cache/$suite-ca-certificates folder=$cache/$suite-$packages
+
+if [ ! -e "$base.complete" ] && [ ! -e "$folder.complete" ]; then
   # Not the one for security updates alone, which has no whole suite.
   known=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
     grep -v -- -security | head -1 || true)
   mirror=${LAB_MIRROR:-$known}
   [ -n "$mirror" ] || { echo "apt knows no mirror: set LAB_MIRROR" >&2; exit 1; }
-  rm -rf "$folder"
+  rm -rf "$base"
   mkdir -p "$cache"
+  debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$base.log" 2>&1 ||
+    { tail -20 "$base.log" >&2; exit 1; }
   # Nothing that is installed in there may start.
-  debootstrap --variant=minbase --include="$packages" "$suite" "$folder" "$mirror" >"$folder.log" 2>&1 ||
+  printf '#!/bin/sh\nexit 101\n' >"$base/usr/sbin/policy-rc.d"
+  chmod +x "$base/usr/sbin/policy-rc.d"
+  touch "$base.complete"
+fi
+# By apt and not by debootstrap, which trips over some packages' order; with a /proc, which some
+# packages' scripts look into, and in namespaces, so that both are gone with the last of them.
+if [ ! -e "$folder.complete" ]; then
+  rm -rf "$folder"
+  cp -a "$base" "$folder"
+  unshare --mount --pid --fork --kill-child chroot "$folder" sh -ec 'mount -t proc proc /proc
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends "$@"
+    apt-get clean' sh ${packages//,/ } >"$folder.log" 2>&1 ||
     { tail -20 "$folder.log" >&2; exit 1; }
-  printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
-  chmod +x "$folder/usr/sbin/policy-rc.d"
   touch "$folder.complete"
 fi
 echo "$folder"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs the lab in namespaces of its own: network (loopback only), mounts (its own resolv.conf) and
 # processes (everything that it starts dies with it, also when it fails). What needs the network is
-# done before: a Debian 13 for its Postfix, and a fresh Debian 12 with the package, by apt.
+# done before, by apt: a Debian 13 for its Postfix, both Debians for Exim and for Sendmail, and a fresh
+# Debian 12 with the package.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor memory package; none named: all
+#   check deliveries doctor exim memory package sendmail; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -18,6 +19,16 @@ runs() { [ "$#" -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 if runs deliveries "$@"; then
   LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
   export LAB_TRIXIE
+fi
+if runs exim "$@"; then
+  LAB_EXIM_BOOKWORM=$(integration/debian.sh bookworm exim4-daemon-light)
+  LAB_EXIM_TRIXIE=$(integration/debian.sh trixie exim4-daemon-light)
+  export LAB_EXIM_BOOKWORM LAB_EXIM_TRIXIE
+fi
+if runs sendmail "$@"; then
+  LAB_SENDMAIL_BOOKWORM=$(integration/debian.sh bookworm sendmail-bin,sendmail-cf,m4)
+  LAB_SENDMAIL_TRIXIE=$(integration/debian.sh trixie sendmail-bin,sendmail-cf,m4)
+  export LAB_SENDMAIL_BOOKWORM LAB_SENDMAIL_TRIXIE
 fi
 if runs package "$@"; then
   base=$(integration/debian.sh bookworm)

@@ -26,8 +26,9 @@ impl Hoplock {
         let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
         let text = format!(
             "[listen]\ncontrol = \"unix:{0}/control.sock\"\ntlsrpt = [\"unix:{0}/hoplock-tlsrpt\"]\n\
-             mode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
-             [store]\npath = \"{0}/state.db\"\n",
+             readsocket = [\"inet:127.0.0.1:8427\"]\n\
+             dns = [\"inet:127.0.0.1:5354\"]\nmode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
+             [store]\npath = \"{0}/state.db\"\n{SENDMAILS}",
             folder.display(),
             beside.display()
         );
@@ -137,3 +138,21 @@ impl Hoplock {
         fs::read_to_string(&self.log).unwrap()
     }
 }
+
+/// The lab's Sendmails, by what each can do. On a machine of its own each would be `sendmail`.
+const SENDMAILS: &str = "\
+[profile.sendmail-8-17]
+family = \"sendmail\"
+own_dane = \"no\"
+[profile.sendmail-8-17-check]
+family = \"sendmail\"
+own_dane = \"no\"
+verifier = true
+[profile.sendmail-8-18]
+family = \"sendmail\"
+own_dane = \"yes\"
+[profile.sendmail-8-18-check]
+family = \"sendmail\"
+own_dane = \"yes\"
+verifier = true
+";

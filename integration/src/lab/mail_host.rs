@@ -31,6 +31,10 @@ pub const TLS_ALONE: u16 = 10025;
 pub struct Session {
     /// The host's name.
     pub host: String,
+    /// The name by which the client introduced itself.
+    pub hello: String,
+    /// Every command, in clear text or not.
+    pub said: String,
     /// A handshake was finished.
     pub tls: bool,
     /// The name that the client asked for.
@@ -39,6 +43,8 @@ pub struct Session {
     pub after_handshake: String,
     /// MAIL was seen, in clear text or not.
     pub mail_from: Option<String>,
+    /// RCPT was seen, for these.
+    pub rcpt_to: Vec<String>,
     /// Recipients of a message that was taken.
     pub delivered_to: Vec<String>,
 }
@@ -124,10 +130,14 @@ async fn dialogue<S: AsyncRead + AsyncWrite + Unpin>(
         if length == 0 {
             return Ok(Next::Close);
         }
+        session.said.push_str(&line);
         if session.tls {
             session.after_handshake.push_str(&line);
         }
         let upper = line.trim_end().to_ascii_uppercase();
+        if let Some(name) = upper.strip_prefix("EHLO ") {
+            session.hello = name.to_ascii_lowercase();
+        }
         let reply: &[u8] = match upper.split([' ', ':']).next().unwrap_or_default() {
             "EHLO" if offers_tls => b"250-lab\r\n250-STARTTLS\r\n250 8BITMIME\r\n",
             "EHLO" | "HELO" => b"250-lab\r\n250 8BITMIME\r\n",
@@ -141,6 +151,7 @@ async fn dialogue<S: AsyncRead + AsyncWrite + Unpin>(
                 b"250 ok\r\n"
             }
             "RCPT" => {
+                session.rcpt_to.push(address(&line));
                 recipients.push(address(&line));
                 b"250 ok\r\n"
             }

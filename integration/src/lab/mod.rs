@@ -8,11 +8,13 @@
 //! * [`policy_host`]: MTA-STS policies over HTTPS, and every way of failing at it.
 //! * [`deliveries`]: what must happen to each message; `rounds`: whether it did.
 //! * `check`: `hoplock check` and `hoplock tlsa`, beside the tools that judge too.
+//! * `clients`: the same destinations by Exim and Sendmail.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
 pub mod certificates;
 mod check;
+mod clients;
 pub mod deliveries;
 mod doctor;
 pub mod hoplock;

@@ -23,7 +23,7 @@ use super::servers::{
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, doctor, memory, package, reports, sessions};
+use super::{check, clients, doctor, memory, package, reports, sessions};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -64,6 +64,10 @@ pub fn main() -> ExitCode {
     stage("deliveries", &runs, || {
         lab.all_deliveries(&deliveries, &mapped)
     });
+    stage("exim", &runs, || clients::exim(&mut lab, &deliveries));
+    stage("sendmail", &runs, || {
+        clients::sendmail(&mut lab, &deliveries);
+    });
     stage("memory", &runs, || {
         memory::changes(&mut lab);
         memory::another_resolver(&mut lab);
@@ -92,7 +96,15 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 5] = ["check", "deliveries", "doctor", "memory", "package"];
+const STAGES: [&str; 7] = [
+    "check",
+    "deliveries",
+    "doctor",
+    "exim",
+    "memory",
+    "package",
+    "sendmail",
+];
 
 /// The lab's DNS.
 struct Dns {
@@ -141,7 +153,7 @@ fn start_servers(
 }
 
 /// A Debian in a folder, made by integration/debian.sh.
-fn debian(variable: &str) -> PathBuf {
+pub(super) fn debian(variable: &str) -> PathBuf {
     let folder = std::env::var_os(variable);
     PathBuf::from(folder.unwrap_or_else(|| panic!("{variable} names a folder with a Debian")))
 }

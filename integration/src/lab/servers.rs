@@ -135,8 +135,11 @@ pub fn unbound(folder: &Path, anchor: &str) -> Server {
          pidfile: \"{0}/unbound.pid\"\n  logfile: \"{0}/unbound.log\"\n  use-syslog: no\n  \
          verbosity: 1\n  val-log-level: 2\n  root-hints: \"{0}/root.hints\"\n  \
          trust-anchor-file: \"{0}/root.key\"\n  do-not-query-localhost: no\n  ede: yes\n  \
-         do-ip6: no\n  local-zone: \"test.\" nodefault\n  module-config: \"validator iterator\"\n\
-         remote-control:\n  control-enable: no\n",
+         do-ip6: no\n  local-zone: \"test.\" nodefault\n  module-config: \"validator iterator\"\n  \
+         domain-insecure: \"policy.hoplock.internal.\"\n\
+         remote-control:\n  control-enable: no\n\
+         stub-zone:\n  name: \"policy.hoplock.internal.\"\n  stub-addr: 127.0.0.1@5354\n  \
+         stub-no-cache: yes\n",
         folder.display()
     );
     let file = folder.join("unbound.conf");

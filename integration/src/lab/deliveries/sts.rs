@@ -59,6 +59,31 @@ pub(super) fn mta_sts(table: &mut Table<'_>) {
     let reply = "OK secure match=mx1.sts-second.test servername=hostname";
     let ids = "PF-12 ST-20 ST-22";
     table.expect("sts-second.test", ids, reply, Fate::Waits("dsn=4"));
+    // A better host that the policy does not list is passed over; the listed one behind it serves.
+    for (preference, host) in [(10, "mx1.sts-next.test"), (20, "mx2.sts-next.test")] {
+        table.plan.mx("sts-next.test", preference, host);
+        table.plan.host(host, Manner::Good, Flaw::None);
+    }
+    table.sts("sts-next.test", "enforce", "mx2.sts-next.test");
+    let reply = "OK secure match=mx2.sts-next.test servername=hostname";
+    let next = Fate::Verified("mx2.");
+    table.expect("sts-next.test", "EX-07 ST-20 FT-02", reply, next);
+    // One host of two destinations, whose policy lists it for the one and not for the other.
+    table.plan.host("mx.shared.test", Manner::Good, Flaw::None);
+    table.plan.mx("share-yes.test", 10, "mx.shared.test");
+    table.sts("share-yes.test", "enforce", "mx.shared.test");
+    let reply = "OK secure match=mx.shared.test servername=hostname";
+    let shared = Fate::Verified("mx.shared.");
+    table.expect("share-yes.test", "EX-07 SV-06", reply, shared);
+    table.plan.mx("share-no.test", 10, "mx.shared.test");
+    table.plan.mx("share-no.test", 20, "mx2.share-no.test");
+    table
+        .plan
+        .record(&format!("mx2.share-no.test. 300 IN A {NOBODY}"));
+    table.sts("share-no.test", "enforce", "mx2.share-no.test");
+    let reply = "OK secure match=mx2.share-no.test servername=hostname";
+    let waits = Fate::Waits("dsn=4");
+    table.expect("share-no.test", "EX-07 SV-06", reply, waits);
     // A valid certificate and policy do not cover for DANE that fails.
     let other = table.plan.authority.issue("other.test", Flaw::None);
     table.lone("sts-dane.test", Manner::Good, Flaw::None);

@@ -1,0 +1,241 @@
+//! Sendmail as Debian ships it, with the configuration of `integration/sendmail`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::debian::Debian;
+use super::stand_in::{Trouble, stand_in};
+use super::{Asks, Client, Fate, Outcome, SOCKETMAP, lawful};
+use crate::lab::deliveries::Delivery;
+use crate::lab::servers::must;
+
+/// What a Sendmail can do.
+#[derive(Clone, Copy)]
+pub(super) struct Abilities {
+    /// It looks for TLSA records by itself.
+    pub dane: bool,
+    /// It asks about each session.
+    pub check: bool,
+}
+
+/// One Sendmail with one set of shipped snippets, and the same without any.
+pub(super) struct Sendmail {
+    debian: Debian,
+    abilities: Abilities,
+    port: u16,
+    log: Arc<Mutex<String>>,
+    /// The ports for which there is a configuration.
+    made: Mutex<BTreeSet<u16>>,
+}
+
+impl Sendmail {
+    /// The Sendmail of the Debian in `source`, with the files of `integration/sendmail` for what it can.
+    pub(super) fn new(source: &Path, lab: &Path, name: &'static str, abilities: Abilities) -> Self {
+        let private = ["etc/mail", "var/spool/mqueue", "var/lib/sendmail"];
+        let debian = Debian::enter(source, lab, name, &private);
+        let log = Arc::<Mutex<String>>::default();
+        listen(&debian, &log);
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("sendmail");
+        let mut snippets = String::new();
+        let map = if abilities.dane {
+            "sts-8.18.mc"
+        } else {
+            "sts-8.17.mc"
+        };
+        for (file, is_used) in [(map, true), ("verifier.mc", abilities.check)] {
+            if is_used {
+                snippets.push_str(&fs::read_to_string(shipped.join(file)).unwrap());
+            }
+        }
+        let sendmail = Self {
+            debian,
+            abilities,
+            port: stand_in(SOCKETMAP, "", Trouble::Nothing { profile: name }).0,
+            log,
+            made: Mutex::default(),
+        };
+        let hello = sendmail.debian.hello();
+        sendmail.make("with", &sendmail.whole(lab, &hello, &snippets));
+        // No part of hoplock's, and no DANE by Sendmail itself.
+        let hello = control(&sendmail.debian);
+        let careless = "define(`confTLS_FALLBACK_TO_CLEAR', `true')dnl\n";
+        sendmail.make("without", &sendmail.whole(lab, &hello, careless));
+        sendmail
+    }
+
+    /// A whole configuration around the snippets, in which the lab's authority vouches.
+    fn whole(&self, lab: &Path, name: &str, snippets: &str) -> String {
+        let authority = Path::new("/mnt").join("ca.pem").display().to_string();
+        assert!(lab.join("ca.pem").exists());
+        let snippets = snippets.replace("/etc/ssl/certs/ca-certificates.crt", &authority);
+        // What stands for the rulesets comes behind the mailers.
+        let (options, rulesets) = match snippets.find("LOCAL_CONFIG") {
+            Some(at) => snippets.split_at(at),
+            None => (snippets.as_str(), ""),
+        };
+        format!(
+            "{HEAD}define(`confDOMAIN_NAME', `{name}')dnl\n{options}MAILER(`smtp')dnl\n{rulesets}"
+        )
+    }
+
+    fn make(&self, name: &str, text: &str) {
+        fs::write(self.debian.outside(&format!("{name}.mc")), text).unwrap();
+        let source = self.debian.inside(&format!("{name}.mc"));
+        let configuration = must(self.debian.program("m4").arg(source));
+        fs::write(self.debian.outside(&format!("{name}.cf")), configuration).unwrap();
+    }
+
+    /// The file of the queue where a recipient waits.
+    fn queued(&self, to: &str) -> Option<String> {
+        let queue = fs::read_dir(self.debian.outside("var-spool-mqueue")).unwrap();
+        let mut files = queue.filter_map(|entry| fs::read(entry.unwrap().path()).ok());
+        let file = files.find(|file| String::from_utf8_lossy(file).contains(to))?;
+        Some(String::from_utf8_lossy(&file).into_owned())
+    }
+
+    /// Its program with the configuration that asks there.
+    fn program(&self, asks: Asks) -> Command {
+        let file = match asks {
+            Asks::Nobody => "without.cf".to_owned(),
+            Asks::At(port) => {
+                let file = format!("{port}.cf");
+                // Held until the file is there.
+                let mut made = self.made.lock().unwrap();
+                if made.insert(port) {
+                    let shipped = fs::read_to_string(self.debian.outside("with.cf")).unwrap();
+                    let text = shipped.replace("inet:8425@", &format!("inet:{port}@"));
+                    let new = self.debian.outside("new.cf");
+                    fs::write(&new, text).unwrap();
+                    fs::rename(new, self.debian.outside(&file)).unwrap();
+                }
+                file
+            }
+        };
+        let mut command = self.debian.program("sendmail");
+        command.arg("-Am").arg("-C").arg(self.debian.inside(&file));
+        command
+    }
+}
+
+impl Client for Sendmail {
+    fn name(&self) -> &str {
+        &self.debian.name
+    }
+
+    fn hello(&self, asks: Asks) -> String {
+        match asks {
+            Asks::Nobody => control(&self.debian),
+            Asks::At(_) => self.debian.hello(),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn send(&self, asks: Asks, to: &str) {
+        let mut sendmail = self.program(asks);
+        sendmail.args(["-odi", "-oi", "-f", "sender@client.lab.test", to]);
+        sendmail.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = sendmail.stdin(Stdio::piped()).spawn().unwrap();
+        let message = format!("To: {to}\nSubject: lab\n\nhello\n");
+        let mut input = child.stdin.take().unwrap();
+        let _ = input.write_all(message.as_bytes());
+        drop(input);
+        child.wait().unwrap();
+    }
+
+    fn again(&self, asks: Asks, to: &str) {
+        let mut sendmail = self.program(asks);
+        let _ = sendmail.args(["-v", &format!("-qR{to}")]).output();
+    }
+
+    fn outcome(&self, _: Asks, to: &str) -> (Outcome, String) {
+        let log = self.log.lock().unwrap();
+        let of_recipient = |line: &&str| {
+            line.contains(&format!("to={to},")) || line.contains(&format!("to=<{to}>,"))
+        };
+        let marked = log.lines().filter(of_recipient).filter_map(|line| {
+            let (_, stat) = line.split_once("stat=")?;
+            let outcome = if stat.starts_with("Sent") {
+                Outcome::Sent
+            } else if line.contains("dsn=5") {
+                Outcome::Bounced
+            } else {
+                Outcome::Waits
+            };
+            Some((outcome, line.to_owned()))
+        });
+        marked.last().unwrap_or_else(|| match self.queued(to) {
+            // 8.17 reads on and on where it is answered garbage, until it is ended.
+            Some(file) => (Outcome::Waits, file),
+            None => (Outcome::Unknown, String::new()),
+        })
+    }
+
+    fn log(&self, _: Asks) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// SV-10: the veto comes before RCPT.
+    fn leaves_before(&self) -> &'static str {
+        "RCPT"
+    }
+
+    /// Column S. Without DANE of its own and without the session check, nothing that owes more than
+    /// `secure` can say is delivered.
+    fn fate(&self, delivery: &Delivery) -> Option<Fate> {
+        let lawful = lawful(delivery)?;
+        // Where an alias leads elsewhere, Sendmail puts that name into the recipient's place.
+        if delivery.domain == "sub.old.test" {
+            return None;
+        }
+        let cannot_be_said = ["OK dane", "OK encrypt"]
+            .iter()
+            .any(|reply| delivery.reply.starts_with(reply))
+            // DT-20: half-DANE is Postfix's alone.
+            && delivery.domain != "half.plain.test";
+        if cannot_be_said && !self.abilities.dane && !self.abilities.check {
+            return Some(Fate::Waits);
+        }
+        Some(lawful)
+    }
+}
+
+/// The name by which it introduces itself without hoplock.
+fn control(debian: &Debian) -> String {
+    format!("control-{}", debian.hello())
+}
+
+/// What it says to syslog.
+fn listen(debian: &Debian, log: &Arc<Mutex<String>>) {
+    let path = debian.outside("syslog");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    must(Command::new("chmod").arg("666").arg(&path));
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        let mut datagram = vec![0; 65_536];
+        while let Ok(length) = socket.recv(&mut datagram) {
+            let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
+            let mut log = log.lock().unwrap();
+            log.push_str(text.trim_end_matches(['\0', '\n']));
+            log.push('\n');
+        }
+    });
+}
+
+const HEAD: &str = "\
+include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
+OSTYPE(`debian')dnl
+DOMAIN(`debian-mta')dnl
+undefine(`confHOST_STATUS_DIRECTORY')dnl
+define(`confLOG_LEVEL', `14')dnl
+define(`confTO_CONNECT', `5s')dnl
+define(`confTO_ICONNECT', `5s')dnl
+FEATURE(`access_db')dnl
+";

@@ -1,0 +1,64 @@
+//! The pages for mail servers print the very files that the lab delivers with.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+use std::fs;
+use std::path::Path;
+
+/// EX-02: what `docs/exim.md`, `docs/sendmail.md` and `docs/postfix.md` tell people to add is what the lab shows to fail
+/// closed, to the letter.
+#[test]
+fn pages_print_the_shipped_files() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut printed = 0;
+    for (folder, whole) in [("exim", "exim4.conf"), ("sendmail", ""), ("postfix", "")] {
+        let page = here.join("../docs").join(format!("{folder}.md"));
+        let page = fs::read_to_string(page).unwrap();
+        for entry in fs::read_dir(here.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name() == whole {
+                // Around the others, for the lab alone.
+                continue;
+            }
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let block = format!("```\n{text}```\n");
+            assert!(
+                page.contains(&block),
+                "docs/{folder}.md lacks {:?}",
+                entry.path()
+            );
+            printed += 1;
+        }
+    }
+    assert!(printed >= 7, "only {printed} files were found");
+}
+
+/// EX-02, EX-04: no shipped question to hoplock goes without a failure string, no clear-text retry is
+/// left, and nothing that bounces is used.
+#[test]
+fn shipped_files_fail_closed() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("exim");
+    let mut questions = 0;
+    for file in ["routers.conf", "transports.conf"] {
+        let text = fs::read_to_string(here.join(file)).unwrap();
+        // Fourth and fifth argument: newlines stay, and what stands for a failure.
+        let asked = text.matches("${readsocket{").count();
+        let answered = text.matches("s}{}{}}").count() + text.matches("s}{}{no answer}}").count();
+        assert_eq!(asked, answered, "{file}");
+        assert!(!text.contains("hosts_require_dane"), "{file}");
+        questions += asked;
+    }
+    assert_eq!(questions, 8);
+    let transports = fs::read_to_string(here.join("transports.conf")).unwrap();
+    for line in [
+        "  multi_domain = false\n",
+        "  connection_max_messages = 1\n",
+        "  tls_tempfail_tryclear = false\n",
+    ] {
+        assert!(transports.contains(line), "{line}");
+    }
+}
