@@ -134,16 +134,8 @@ fn anchors<'a>(
                 0 if record.data == leaf.der || !found.is_empty() => {}
                 // RFC 7671, 5.2.1: the record supplies the anchor itself (CM-14).
                 0 => found.extend(from_certificate(&record.data)),
-                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15); what is shown
-                // with that key under the same name binds with all its limits.
-                _ => {
-                    let mut bare = bare(&record.data, leaf, others);
-                    bare.retain(|bare| {
-                        let same = |own: &Anchor<'_>| own.trust.subject == bare.trust.subject;
-                        !found.iter().any(same)
-                    });
-                    found.extend(bare);
-                }
+                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15).
+                _ => found.extend(bare(&record.data, leaf, others)),
             }
         }
         anchors.extend(found.into_iter().map(|anchor| (anchor, *record)));
@@ -162,13 +154,17 @@ fn from_certificate(der: &[u8]) -> Option<Anchor<'_>> {
     })
 }
 
-/// A bare key: an anchor under each name by which somebody among those shown was issued.
+/// A bare key: an anchor under each name by which somebody among those shown was issued. Whoever is
+/// shown with that key under such a name binds with all his limits, even if they leave him no anchor
+/// at all (CM-18); strangers of that name hide nothing.
 fn bare<'a>(key: &[u8], leaf: &Read<'a>, others: &[Read<'a>]) -> Vec<Anchor<'a>> {
     let mut anchors: Vec<Anchor<'a>> = Vec::new();
     for read in std::iter::once(leaf).chain(others) {
         let subject = read.issuer();
         let is_known = |anchor: &Anchor<'_>| anchor.trust.subject.as_ref() == subject;
-        if !anchors.iter().any(is_known) {
+        let is_owner =
+            |own: &Read<'_>| own.subject() == subject && own.parsed.public_key().raw == key;
+        if !anchors.iter().any(is_known) && !others.iter().any(is_owner) {
             anchors.push(Anchor {
                 trust: TrustAnchor {
                     subject: subject.to_vec().into(),

@@ -4,7 +4,8 @@
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Certificate, Warning};
 
-use crate::forge::{DAY, Party, with_false_signature, world};
+use crate::der::{INTEGER, element};
+use crate::forge::{CRL_SIGN, DAY, Party, with_false_signature, world};
 use crate::{Case, HOST};
 
 /// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
@@ -205,6 +206,26 @@ fn a_bare_key_of_somebody_shown() {
         let case = Case::shown(&[&world.leaf, &limited]);
         let case = case.record(2, 1, 0, &world.issuer.spki());
         assert_eq!(case.outcome(), Err(reason));
+    }
+}
+
+/// CM-15, CM-18: whoever is shown with a bare key binds even where he makes no anchor of his own; a
+/// stranger of the same name hides nothing.
+#[test]
+fn a_bare_key_of_somebody_unfit() {
+    let world = world();
+    let mut unfit = world.issuer.authority();
+    unfit.version = element(0xa0, &element(INTEGER, &[1]));
+    let unfit = unfit.key_usage(CRL_SIGN).signed_by(&world.authority);
+    let stranger = world.issuer.namesake().root();
+    for (others, expected) in [
+        (vec![&unfit], Err(Reason::IssuerNotAuthority)),
+        (vec![&unfit, &stranger], Err(Reason::IssuerNotAuthority)),
+        (vec![&stranger], Ok(1)),
+    ] {
+        let case = Case::shown(&[&[&world.leaf], &others[..]].concat());
+        let case = case.record(2, 1, 0, &world.issuer.spki());
+        assert_eq!(case.outcome(), expected);
     }
 }
 
