@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock_policy::findings::{Findings, Validation};
-use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::reason::Reason;
 use quick_cache::sync::Cache;
@@ -51,11 +51,10 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// True where it had expired at that time.
+    /// True where it had expired at that time, on the clock that never jumps.
     #[must_use]
-    pub fn was_over(&self, time: Timestamp) -> bool {
-        let age = time.0.saturating_sub(self.findings.gathered.wall.0);
-        Duration::from_millis(age) >= self.findings.lifetime
+    pub fn was_over(&self, at: Duration) -> bool {
+        at.saturating_sub(self.findings.gathered.uptime) >= self.findings.lifetime
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoplock_policy::findings::{Findings, Validation};
+use hoplock_policy::findings::{Findings, StsFinding, Validation};
 use hoplock_policy::law::{Conditions, decide};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
@@ -17,21 +17,29 @@ use crate::world::Patience;
 
 impl Answerer {
     /// The answer that was in force at `time`, as far as it is known: the evidence at hand, or where that
-    /// is newer, the one before it, unless it had expired by then (SV-04).
+    /// is newer, the one before it, unless that had expired by then, or a policy was known by then that it
+    /// lacks (SV-04).
     pub async fn in_force_at(
         &self,
         next_hop: &NextHop,
         profile: &Profile,
         time: Timestamp,
     ) -> Arc<Answered> {
+        // How long ago, and so when on the clock that never jumps: the other may have been stepped since
+        // the evidence was gathered.
+        let now = self.world.clock.now();
+        let ago = Duration::from_millis(now.wall.0.saturating_sub(time.0));
+        let at = now.uptime.saturating_sub(ago);
         let answered = self.answer(&next_hop.to_string(), profile).await;
-        let is_older = |findings: &Findings| time < findings.gathered.wall;
-        if !answered.findings.as_deref().is_some_and(is_older) {
+        let Some(findings) = answered.findings.as_deref() else {
+            return answered;
+        };
+        if findings.gathered.uptime <= at {
             return answered;
         }
         let entry = self.cache.entry(next_hop);
         match entry.and_then(|entry| entry.earlier.clone()) {
-            Some(earlier) if !earlier.was_over(time) => {
+            Some(earlier) if !earlier.was_over(at) && !knew_more(findings, &earlier, at) => {
                 Arc::new(self.judged_then(earlier, profile).await)
             }
             _ => answered,
@@ -98,6 +106,16 @@ impl Answerer {
         let next_hop = findings.next_hop.clone();
         made(next_hop, verdict, Some(findings), profile, now)
     }
+}
+
+/// True where the policy of these findings was remembered by then, and the earlier ones lack it: an answer
+/// of that time would have rested on it.
+fn knew_more(findings: &Findings, earlier: &Earlier, at: Duration) -> bool {
+    let fetched = |findings: &Findings| match &findings.sts {
+        StsFinding::Policy { remembered, .. } => Some(remembered.fetched.uptime),
+        _ => None,
+    };
+    fetched(findings).is_some_and(|own| own <= at && fetched(&earlier.findings) < Some(own))
 }
 
 /// A peer that shows a wrong certificate in every session buys no more lookups than this.

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use hoplock_model::{Answer, Data, Type};
 
 use super::internet::{ATTACKER, is_secure};
-use super::judge::Violation;
 use super::plan::{Event, Kind, Millis, Plan, Target};
 use super::site::{Site, StsHost};
+use super::violation::{About, Violation};
 
 /// The scenario; attacks that hit only some questions are written as if they hit all.
 #[must_use]
@@ -36,10 +36,9 @@ pub fn scenario(plan: &Plan, violation: &Violation) -> String {
                     1 => writeln!(text, "\n[ask]\n{key}"),
                     _ => writeln!(text, "\n[ask]\n{times}x {key}"),
                 };
-                let shows = if number == violation.asked.event {
-                    format!("not {}", violation.asked.reply)
-                } else {
-                    "?".to_owned()
+                let shows = match &violation.about {
+                    About::Answer(asked) if asked.event == number => format!("not {}", asked.reply),
+                    _ => "?".to_owned(),
                 };
                 let _ = writeln!(text, "\n[expect]\nreply = {shows}");
             }
@@ -47,6 +46,13 @@ pub fn scenario(plan: &Plan, violation: &Violation) -> String {
                 let _ = writeln!(text, "\n[clock]\nwall {:+}s", by / 1000);
             }
             Event::Restart(..) | Event::Crash(_) => text.push_str("\n[restart]\nnow\n"),
+            // Scenarios have no sessions: whoever finishes this one says it in another test.
+            Event::Session(contact) => {
+                if let Some(site) = plan.site(contact.key.site(), *at) {
+                    world(&mut text, plan, site, *at);
+                }
+                let _ = writeln!(text, "\n# a session: {contact:?}");
+            }
             Event::Rule(number, rule) => {
                 let mode = format!("{rule:?}").to_lowercase();
                 let _ = writeln!(

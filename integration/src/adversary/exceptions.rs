@@ -4,10 +4,13 @@
 
 use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
 
+use super::history::Judged;
+use super::internet::is_in_signed_zone;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
 use super::plan::{Attack, Event, Kind, Millis, Target};
+use super::session::happened::Happened;
 use super::site::{Site, StsHost};
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
@@ -31,8 +34,58 @@ const OUTRIGHT: [Exception; 5] = [
     failed_for_us_alone,
 ];
 
+/// True where one of the exceptions permits what is said of this session.
+pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let is_open = !judged.outcome.is_authenticated();
+    is_test_spoiled(case)
+        || unreported(case, happened, judged)
+        || is_open
+            && (is_off(case)
+                || nothing_owed(case, happened)
+                || without_address(case, happened)
+                || by_word(case, judged))
+}
+
+/// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
+/// one that was stands for it.
+pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
+    let verdicts = &case.history.sessions;
+    let mut handshakes = verdicts
+        .iter()
+        .filter(|own| own.event == happened.handshake);
+    happened.resumed && !handshakes.any(|own| own.reported <= judged.reported)
+}
+
+/// MX-13, MX-17: a failed address lookup binds as far as there could be DANE behind it: not where no
+/// resolver is believed, nor where nothing is signed, and the attacker may answer what the servers cannot.
+pub(super) fn without_address(case: &Case<'_>, happened: &Happened) -> bool {
+    let is_signed = is_in_signed_zone(&case.site.published(), &happened.host);
+    relaxed(case).iter().any(|truth| {
+        let mut hosts = truth.hosts.iter().filter(|host| host.name == happened.host);
+        let has_failed = hosts.any(|host| host.state == State::AddressFailed);
+        has_failed && (!truth.settings.believed || !is_signed && is_attacked(case))
+    })
+}
+
+/// SV-01, MX-22: where a report names no host, and the mail server says that it used TLS and no more, it
+/// stands for whichever host of the destination permits that; its word is marked as such.
+fn by_word(case: &Case<'_>, judged: &Judged) -> bool {
+    let permits = |truth: &Truth| truth.hosts.iter().any(|host| host.duty <= Duty::Encrypt);
+    judged.by_word && judged.without_host && relaxed(case).iter().any(permits)
+}
+
+/// PD-12, SV-07: where no host of the destination owes anything, none is bound either: whoever has led the
+/// mail to another host could have had it at the right one.
+fn nothing_owed(case: &Case<'_>, happened: &Happened) -> bool {
+    let is_strange = |truth: &Truth| truth.hosts.iter().all(|host| host.name != happened.host);
+    let owes_nothing = |truth: &Truth| truth.hosts.iter().all(|host| host.duty == Duty::Free);
+    let is_bare =
+        |truth: &Truth| is_strange(truth) && owes_nothing(truth) && truth.enforced.is_none();
+    relaxed(case).iter().any(is_bare)
+}
+
 /// The truths under the exceptions that say what the service cannot know.
-fn relaxed(case: &Case<'_>) -> Vec<Truth> {
+pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
     // its record or its host was attacked or is broken, counts as unpublished.
     let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
@@ -157,6 +210,10 @@ pub(super) fn failed_for_us_alone(
 
 /// OP-03: where the operator switches a destination off, it is as the mail server's own level has it.
 fn rule_off(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
+    is_off(case)
+}
+
+fn is_off(case: &Case<'_>) -> bool {
     let rule = |at| case.plan.rule(case.number, at) == hoplock_model::Rule::Off;
     rule(case.asked.asked) || rule(case.asked.answered)
 }
@@ -171,6 +228,10 @@ fn replayed_set(case: &Case<'_>, _: &Reply, seeing: &Seeing, _: Outcome) -> bool
 /// MX-17: a self-test that brings nothing changes nothing. A resolver that stops to validate while
 /// somebody spoils its test is believed until it can be tested.
 fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
+    is_test_spoiled(case)
+}
+
+fn is_test_spoiled(case: &Case<'_>) -> bool {
     let Some(from) = case.plan.blind_from else {
         return false;
     };

@@ -1,5 +1,7 @@
 //! What came of a run: every answer, and what the service was seen to remember.
 
+use hoplock_policy::verify::SessionOutcome;
+
 use super::plan::Millis;
 
 /// Everything that is judged afterwards.
@@ -7,6 +9,8 @@ use super::plan::Millis;
 pub struct History {
     /// The answers, as they left.
     pub answers: Vec<Asked>,
+    /// The verdicts on sessions.
+    pub sessions: Vec<Judged>,
     /// What was durable, and since when.
     pub memory: Vec<Remembered>,
     /// MX sets as the name server that Postfix shares with the service kept them: the domain, since
@@ -33,6 +37,29 @@ pub struct Asked {
     pub row: &'static str,
     /// The reason, for people.
     pub reason: &'static str,
+}
+
+/// The verdict on one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The event of the plan that reported it.
+    pub event: usize,
+    /// When the report came.
+    pub reported: Millis,
+    /// When the verdict was there.
+    pub judged: Millis,
+    /// What it says.
+    pub outcome: SessionOutcome,
+    /// Why.
+    pub reason: &'static str,
+    /// For people.
+    pub detail: String,
+    /// It rests on the mail server's word.
+    pub by_word: bool,
+    /// The report does not name the host.
+    pub without_host: bool,
+    /// It rests on lookups that were made for it.
+    pub second_look: bool,
 }
 
 /// A policy that was made durable, or forgotten.

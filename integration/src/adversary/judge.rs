@@ -13,52 +13,28 @@ use super::history::{Asked, History};
 use super::memory::{Memory, memories};
 use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
 use super::plan::{Event, Key, Millis, NameServer, Plan};
+use super::session::judge::judge as sessions;
 use super::site::{Server, Site, StsHost};
+use super::violation::{About, Breach, Violation};
 
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Violation {
-    /// Which.
-    pub kind: Breach,
-    /// By which answer.
-    pub asked: Asked,
-    /// What was asked about.
-    pub key: Key,
-    /// In words.
-    pub words: String,
-}
-
-/// The promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Breach {
-    /// A delivery weaker than what the destination has proved, or what is remembered of it.
-    Weaker,
-    /// A refusal, or a detour, where nothing was attacked and nothing is broken; or still, after an
-    /// attack has ended for longer than anything is kept.
-    Stranded,
-    /// Words that make Postfix fail or bounce.
-    Unreadable,
-    /// A session below the mail server's own level.
-    BelowFloor,
-}
-
-/// Judges all answers of a run.
+/// Judges all answers of a run, and all verdicts on sessions.
 #[must_use]
 pub fn judge(plan: &Plan, history: &History) -> Vec<Violation> {
     let judged = history.answers.iter().filter_map(|asked| {
         let Some((_, Event::Ask(key, _))) = plan.events.get(asked.event) else {
             return None;
         };
-        let case = Case::new(plan, history, asked, key)?;
+        let took = asked.answered - asked.asked;
+        let case = Case::spanning(plan, history, asked, key, took)?;
         let (kind, words) = case.judge()?;
         Some(Violation {
             kind,
-            asked: asked.clone(),
+            about: About::Answer(asked.clone()),
             key: key.clone(),
             words,
         })
     });
-    judged.collect()
+    judged.chain(sessions(plan, history)).collect()
 }
 
 /// One answer, and what is to be known about it.
@@ -76,14 +52,20 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(plan: &'a Plan, history: &'a History, asked: &'a Asked, key: &'a Key) -> Option<Self> {
+    /// `took`: how long the work took that the answer rests on.
+    pub(super) fn spanning(
+        plan: &'a Plan,
+        history: &'a History,
+        asked: &'a Asked,
+        key: &'a Key,
+        took: Millis,
+    ) -> Option<Self> {
         let number = key.site();
         let site = plan.site(number, asked.answered)?;
         let versions = plan.sites.get(number)?;
         let ttl = versions.iter().map(|(_, site)| site.ttls.longest());
         let ttl = u64::from(ttl.max().unwrap_or(0)) * 1000;
         // A resolver rounds what is left of a TTL up to a whole second.
-        let took = asked.answered - asked.asked;
         Some(Self {
             plan,
             history,
@@ -209,7 +191,17 @@ impl<'a> Case<'a> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
         let mut rules = vec![self.plan.rule(self.number, asked)];
-        rules.push(self.plan.rule(self.number, answered));
+        rules.extend(
+            self.plan
+                .events
+                .iter()
+                .filter_map(|(at, event)| match event {
+                    Event::Rule(number, rule) if *number == self.number => {
+                        (*at > asked && *at <= answered).then_some(*rule)
+                    }
+                    _ => None,
+                }),
+        );
         rules.dedup();
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {
@@ -234,27 +226,7 @@ impl<'a> Case<'a> {
     }
 
     fn question(&self, settings: Settings, memory: Option<&Memory>) -> Question {
-        let host = |number: usize| {
-            let hosts = self.plan.site(self.number, 0).map(|site| &site.hosts);
-            let name = hosts.and_then(|hosts| hosts.get(number));
-            name.map_or_else(
-                || format!("m0.d{}.test", self.number),
-                |host| host.name.clone(),
-            )
-        };
-        let (next_hop, port) = match self.key {
-            Key::Domain(_) => (NextHop::Domain(self.site.domain_name()), 25),
-            Key::Submission(_) => (NextHop::Domain(self.site.domain_name()), 587),
-            Key::Host(_, number) => (NextHop::Host(host(*number)), 25),
-            Key::HostSubmission(_, number) => (NextHop::Host(host(*number)), 587),
-        };
-        Question {
-            next_hop,
-            port,
-            settings,
-            remembered: memory.map(|memory| memory.policy.clone()),
-            remembered_id: memory.map(|memory| memory.id.clone()),
-        }
+        question(self.plan, self.key, settings, memory)
     }
 
     fn settings(&self, rule: Rule, believed: bool) -> Settings {
@@ -310,7 +282,7 @@ impl<'a> Case<'a> {
 
     /// True where nothing was attacked and nothing changed for as long as anything is kept, and the
     /// mail server can do what it is told (PD-11).
-    fn is_calm(&self) -> bool {
+    pub(super) fn is_calm(&self) -> bool {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let since = |span: Millis| asked.saturating_sub(span);
         let has_sts = self
@@ -357,6 +329,35 @@ impl<'a> Case<'a> {
         let authenticates = self.plan.own_dane;
         authenticates
             && !(attacked || changed || recovering || stepped || ruled || blind || crowded)
+    }
+}
+
+/// A key as the model is asked about it.
+pub(super) fn question(
+    plan: &Plan,
+    key: &Key,
+    settings: Settings,
+    memory: Option<&Memory>,
+) -> Question {
+    let domain = || NextHop::Domain(format!("d{}.test", key.site()));
+    let host = |number: usize| {
+        let hosts = plan.site(key.site(), 0).map(|site| &site.hosts);
+        let name = hosts.and_then(|hosts| hosts.get(number));
+        let name = name.map(|host| host.name.clone());
+        NextHop::Host(name.unwrap_or_else(|| format!("m0.d{}.test", key.site())))
+    };
+    let (next_hop, port) = match key {
+        Key::Domain(_) => (domain(), 25),
+        Key::Submission(_) => (domain(), 587),
+        Key::Host(_, number) => (host(*number), 25),
+        Key::HostSubmission(_, number) => (host(*number), 587),
+    };
+    Question {
+        next_hop,
+        port,
+        settings,
+        remembered: memory.map(|memory| memory.policy.clone()),
+        remembered_id: memory.map(|memory| memory.id.clone()),
     }
 }
 

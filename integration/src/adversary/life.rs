@@ -100,14 +100,19 @@ impl Life {
 
 impl Clock for Life {
     fn now(&self) -> Moment {
-        let wall = MORNING
-            .saturating_add(self.now().cast_signed())
-            .saturating_add(self.stepped());
         Moment {
-            wall: Timestamp(u64::try_from(wall).unwrap_or(0)),
+            wall: Timestamp(wall(self.now(), self.stepped())),
             uptime: ORIGIN + self.elapsed(),
         }
     }
+}
+
+/// What the wall clock says, stepped by so many milliseconds.
+pub(super) fn wall(now: Millis, stepped: i64) -> u64 {
+    let wall = MORNING
+        .saturating_add(now.cast_signed())
+        .saturating_add(stepped);
+    u64::try_from(wall).unwrap_or(0)
 }
 
 /// 2026-11-24T10:00:00Z.

@@ -2,9 +2,10 @@
 //! reach.
 //!
 //! A [`plan`] says everything that happens; [`generate`] makes one from a number. [`run`] plays it
-//! against the real answerer, cache, store, discovery and DNS stub, over a simulated network and a
-//! paused clock, and lets the independent model (`hoplock-model`) judge every answer. A plan that
-//! shows a fault is cut down ([`shrink`]) and written as the beginning of a scenario ([`draft`]).
+//! against the real answerer, cache, store, discovery, DNS stub and judge of sessions, over a simulated
+//! network and a paused clock, and lets the independent model (`hoplock-model`) judge every answer, and
+//! every verdict on a session ([`session`]). A plan that shows a fault is cut down ([`shrink`]) and
+//! written as the beginning of a scenario ([`draft`]).
 
 use std::sync::Arc;
 
@@ -20,13 +21,15 @@ mod memory;
 mod mta;
 pub mod plan;
 mod process;
+pub mod session;
 pub mod shrink;
 pub mod site;
 mod store;
+pub mod violation;
 mod wire;
 
-use self::judge::Violation;
 use self::plan::Plan;
+use self::violation::Violation;
 
 /// Plays a plan; every promise that was broken, in order.
 #[must_use]
@@ -34,8 +37,8 @@ pub fn run(plan: &Arc<Plan>) -> Vec<Violation> {
     judge::judge(plan, &process::play(plan))
 }
 
-/// The answers of a run, for people.
+/// What came of a run, for people.
 #[must_use]
-pub fn answers(plan: &Arc<Plan>) -> Vec<history::Asked> {
-    process::play(plan).answers
+pub fn play(plan: &Arc<Plan>) -> history::History {
+    process::play(plan)
 }

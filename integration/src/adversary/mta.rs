@@ -6,6 +6,7 @@ use hoplock_model::{Data, Outcome, Record, Selection, State, Type, World};
 
 use super::internet::{ATTACKER, ATTACKERS_KEY, is_in_signed_zone};
 use super::plan::{Kind, Millis, NameServer, Plan, Target, Victim};
+use super::session::certificates::{issuer_digest, key_digest};
 use super::site::{Server, Site};
 
 /// One host as Postfix sees it.
@@ -107,7 +108,7 @@ pub(super) fn seen(truth: &hoplock_model::Truth) -> Vec<Seeing> {
             preference: host.preference,
             mx_secure,
             state: if is_attackers {
-                State::Usable(vec![(3, 1, 1, vec![ATTACKERS_KEY; 32])])
+                State::Usable(vec![(3, 1, 1, key_digest(ATTACKERS_KEY).to_vec())])
             } else {
                 host.state.clone()
             },
@@ -138,8 +139,11 @@ pub(super) fn delivers(outcome: Outcome, seeing: &Seeing, server: Server) -> boo
             let State::Usable(records) = &seeing.state else {
                 return false;
             };
-            let names = |data: &[u8]| data.first() == Some(&server.key);
-            server.tls && records.iter().any(|(_, _, _, data)| names(data))
+            let names = |(usage, _, _, data): &(u8, u8, u8, Vec<u8>)| match usage {
+                2 => data[..] == issuer_digest(server.key),
+                _ => data[..] == key_digest(server.key),
+            };
+            server.tls && records.iter().any(names)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use hoplock_model::{Floor, Rule, Type};
 
+use super::session::Contact;
 use super::site::Site;
 
 /// Milliseconds since the run began.
@@ -62,6 +63,8 @@ pub enum Event {
     Crash(u64),
     /// The operator's rule for a site from now on.
     Rule(usize, Rule),
+    /// The mail server reports a session.
+    Session(Box<Contact>),
 }
 
 /// What Postfix asks about.
@@ -86,6 +89,17 @@ impl Key {
             | Self::Submission(site)
             | Self::Host(site, _)
             | Self::HostSubmission(site, _) => *site,
+        }
+    }
+}
+
+impl Key {
+    /// At which port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Submission(_) | Self::HostSubmission(..) => 587,
+            Self::Domain(_) | Self::Host(..) => 25,
         }
     }
 }
@@ -225,6 +239,33 @@ impl Plan {
                 _ => None,
             });
         ordered.unwrap_or(Rule::None)
+    }
+
+    /// True where the name servers are to be believed at this time, which a mail server knows that asks the
+    /// service.
+    #[must_use]
+    pub fn believes(&self, at: Millis) -> bool {
+        let blind = self.blind_from.is_some_and(|from| at >= from);
+        let remote = self.servers.contains(&NameServer::Remote);
+        !blind && !remote && self.servers.contains(&NameServer::Validating)
+    }
+
+    /// How far the wall clock was stepped until then, in milliseconds.
+    #[must_use]
+    pub fn stepped(&self, at: Millis) -> i64 {
+        let before = self.events.iter().filter(|(when, _)| *when <= at);
+        let steps = before.map(|(_, event)| match event {
+            Event::Wall(by) | Event::Restart(_, by) => *by,
+            _ => 0,
+        });
+        steps.sum()
+    }
+
+    /// True where the mail server names its hosts in reports by what their MX names are aliases of, as
+    /// Postfix does in its log.
+    #[must_use]
+    pub fn names_by_alias(&self) -> bool {
+        self.seed.is_multiple_of(4)
     }
 
     /// When the last thing happens.

@@ -3,12 +3,14 @@
 //! Each process lives in a runtime of its own whose clock is paused and moves on when nothing is left
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::answer::{Answerer, Settings};
 use hoplock::discover::DiscoverOptions;
+use hoplock::serve::sessions::{JudgeOptions, Judgement, SessionJudge};
 use hoplock::world::{Mta, Resolver as _, World};
 use hoplock_model::{Floor, Rule};
 use hoplock_policy::findings::Validation;
@@ -16,19 +18,25 @@ use hoplock_policy::law::LawOptions;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::{self, OwnDaneSeen, Profile};
 use hoplock_policy::rules::{self, Mode, Rules};
+use hoplock_policy::verify::Warning;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::history::{Asked, History};
+use super::history::{Asked, History, Judged};
 use super::internet::{Caches, Internet, SELF_TEST, addresses};
 use super::life::Life;
 use super::plan::{Event, Millis, Plan};
+use super::session::Contact;
+use super::session::certificates::authorities;
+use super::session::happened::Happened;
+use super::session::report::case;
 use super::store::JournaledStore;
 
 /// Plays a plan; what came of it.
 pub(super) fn play(plan: &Arc<Plan>) -> History {
     let mut stage = Stage {
         plan: Arc::clone(plan),
+        happened: Arc::new(Happened::all(plan)),
         caches: Arc::default(),
         history: Arc::default(),
         folder: plan.file.then(folder),
@@ -59,6 +67,8 @@ fn folder() -> TempDir {
 /// What outlives the processes.
 struct Stage {
     plan: Arc<Plan>,
+    /// The sessions of the plan.
+    happened: Arc<Vec<Option<Happened>>>,
     caches: Arc<Caches>,
     history: Arc<Mutex<History>>,
     folder: Option<TempDir>,
@@ -116,7 +126,9 @@ impl Mta for Postfix {
 }
 
 struct Process {
+    happened: Arc<Vec<Option<Happened>>>,
     answerer: Arc<Answerer>,
+    judge: Arc<SessionJudge>,
     dns: Arc<DnsStub>,
     profile: Arc<Profile>,
     life: Arc<Life>,
@@ -165,8 +177,14 @@ impl Process {
         );
         // As the daemon: nobody is answered before the name servers were tested.
         self_test::test(&dns).await;
+        let answerer = Arc::new(answerer);
+        let options = JudgeOptions::default();
+        let judge = SessionJudge::new(Arc::clone(&answerer), authorities(), options);
+        let judge = judge.from_now_on();
         Self {
-            answerer: Arc::new(answerer),
+            happened: Arc::clone(&stage.happened),
+            answerer,
+            judge: Arc::new(judge),
             dns,
             profile: Arc::new(profile(plan)),
             life: Arc::clone(life),
@@ -197,6 +215,11 @@ impl Process {
                 Event::Wall(by) => {
                     self.life.step_wall(*by);
                 }
+                Event::Session(contact) => {
+                    if let Some(judging) = self.judge(&plan, stage.next - 1, contact) {
+                        drop(tokio::spawn(judging));
+                    }
+                }
                 Event::Rule(..) => self.answerer.reload(settings(&plan, self.life.now())),
                 Event::Crash(calls) => self.life.kill_after(*calls),
                 Event::Restart(down, by) => {
@@ -222,6 +245,42 @@ impl Process {
         let dns = Arc::clone(&self.dns);
         drop(tokio::spawn(async move { self_test::test(&dns).await }));
         now
+    }
+
+    /// The service judges a session that is reported now; nothing where it could not happen.
+    fn judge(
+        &self,
+        plan: &Plan,
+        event: usize,
+        contact: &Contact,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        let happened = self.happened.get(event)?.as_ref()?;
+        let case = case(plan, event, contact, happened);
+        let reported = self.life.now();
+        let judge = Arc::clone(&self.judge);
+        let (life, history) = (Arc::clone(&self.life), Arc::clone(&self.history));
+        Some(async move {
+            let Judgement {
+                verdict,
+                second_look,
+            } = judge.judge(&case).await;
+            if life.is_dead() {
+                return;
+            }
+            let judged = Judged {
+                event,
+                reported,
+                judged: life.now(),
+                outcome: verdict.outcome,
+                reason: verdict.reason.word(),
+                by_word: verdict.warnings.contains(&Warning::MtaWord),
+                without_host: case.session.mx_host.is_none(),
+                detail: verdict.detail,
+                second_look,
+            };
+            let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.sessions.push(judged);
+        })
     }
 
     fn ask(&self, event: usize, key: String) -> impl Future<Output = ()> + use<> {
@@ -284,13 +343,15 @@ fn settings(plan: &Plan, now: Millis) -> Settings {
             expires: None,
         })
     };
+    let profile = Arc::new(profile(plan));
     Settings {
         rules: Rules::new((0..plan.sites.len()).filter_map(rule).collect()),
+        // Sessions are judged by it.
+        profiles: HashMap::from([(profile.name.clone(), profile)]),
         law: LawOptions {
             half_dane: plan.half_dane,
             ..LawOptions::default()
         },
-        ..Settings::default()
     }
 }
 

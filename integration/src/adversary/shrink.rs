@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use super::judge::{Breach, Violation};
 use super::plan::{Event, Plan};
 use super::run;
 use super::site::{Mx, Site};
+use super::violation::Violation;
 
-/// The smallest plan found that still shows the breach, and how.
+/// The smallest plan found that still shows a breach that `is_it`, and how.
 #[must_use]
-pub fn shrink(plan: &Plan, breach: Breach) -> (Plan, Violation) {
+pub fn shrink(plan: &Plan, is_it: &dyn Fn(&Violation) -> bool) -> (Plan, Violation) {
     let mut smallest = plan.clone();
-    let mut shown = shows(plan, breach);
+    let mut shown = shows(plan, is_it);
     loop {
         let before = size(&smallest);
         for candidate in candidates(&smallest) {
             if size(&candidate) >= size(&smallest) {
                 continue;
             }
-            if let Some(violation) = shows(&candidate, breach) {
+            if let Some(violation) = shows(&candidate, is_it) {
                 smallest = candidate;
                 shown = Some(violation);
             }
@@ -30,16 +30,14 @@ pub fn shrink(plan: &Plan, breach: Breach) -> (Plan, Violation) {
     }
 }
 
-fn shows(plan: &Plan, breach: Breach) -> Option<Violation> {
-    let violations = run(&Arc::new(plan.clone()));
-    violations
-        .into_iter()
-        .find(|violation| violation.kind == breach)
+fn shows(plan: &Plan, is_it: &dyn Fn(&Violation) -> bool) -> Option<Violation> {
+    run(&Arc::new(plan.clone())).into_iter().find(is_it)
 }
 
 fn size(plan: &Plan) -> usize {
     let asked = |(_, event): &(u64, Event)| match event {
         Event::Ask(_, times) => *times,
+        Event::Session(contact) => 1 + contact.size(),
         _ => 1,
     };
     let hosts = plan
@@ -77,6 +75,13 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             *times = 1;
             candidates.push(once);
         }
+        if let Some((_, Event::Session(contact))) = plan.events.get(at) {
+            for simpler in contact.simpler() {
+                let mut less = plan.clone();
+                less.events[at].1 = Event::Session(Box::new(simpler));
+                candidates.push(less);
+            }
+        }
     }
     for at in 0..plan.attacks.len() {
         let mut less = plan.clone();
@@ -86,6 +91,7 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     let asked = |number: usize| {
         plan.events.iter().any(|(_, event)| match event {
             Event::Ask(key, _) => key.site() == number,
+            Event::Session(contact) => contact.names(number),
             _ => false,
         })
     };

@@ -6,6 +6,8 @@
 
 use hoplock_model::{Data, Name, PolicyHost, Record, Signing, World, Zone};
 
+use super::session::certificates::{issuer_digest, key_digest};
+
 /// One destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -112,7 +114,7 @@ pub enum Tlsa {
     None,
     /// DANE-EE, one record for each key.
     Keys(Vec<u8>),
-    /// DANE-TA.
+    /// DANE-TA: whoever issues for the host with this key.
     Anchor(u8),
     /// Only records that nobody can use.
     Unusable,
@@ -343,9 +345,13 @@ pub fn end_entity(key: u8) -> Vec<u8> {
     rdata(3, key)
 }
 
+/// DANE-TA records name whoever has issued the host's certificate; all others name its key.
 fn rdata(usage: u8, key: u8) -> Vec<u8> {
     let mut rdata = vec![usage, 1, 1];
-    rdata.extend([key; 32]);
+    rdata.extend(match usage {
+        2 => issuer_digest(key),
+        _ => key_digest(key),
+    });
     rdata
 }
 

@@ -1,7 +1,9 @@
-//! Searches for answers that are weaker than the truth, or that strand mail for nothing.
+//! Searches for answers that are weaker than the truth or that strand mail for nothing, and for verdicts
+//! on sessions that are better than what happened, or alarms for nothing.
 //!
 //! `adversary attacked|honest [--runs N] [--from SEED] [--jobs N] [--seconds N]` plays runs with
-//! fresh seeds and stops at the first breach, which it cuts down and prints;
+//! fresh seeds and stops at the first breach, which it cuts down and prints, or with `--all` counts
+//! breaches by their kinds and does not stop, or with `--only TEXT` cares for kinds that hold the text;
 //! `adversary attacked|honest --seed SEED` plays one run and prints its answers.
 
 #![allow(
@@ -9,29 +11,32 @@
     reason = "a search has a beginning and an end"
 )]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hoplock_integration::adversary::judge::Violation;
 use hoplock_integration::adversary::plan::{Event, Plan};
+use hoplock_integration::adversary::session::happened::Happened;
 use hoplock_integration::adversary::shrink::shrink;
-use hoplock_integration::adversary::{answers, draft, generate, run};
+use hoplock_integration::adversary::violation::{About, Violation};
+use hoplock_integration::adversary::{draft, generate, play, run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str| -> Option<u64> {
+    let text = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse().ok()
+        arguments.get(at + 1).cloned()
     };
+    let number = |name: &str| text(name)?.parse().ok();
     let kind = match arguments.first().map(String::as_str) {
         Some("attacked") => Search::Attacked,
         Some("honest") => Search::Honest,
         _ => {
             eprintln!(
                 "usage: adversary attacked|honest [--runs N] [--from SEED] [--jobs N] \
-                 [--seconds N] [--all] | --seed SEED"
+                 [--seconds N] [--all | --only KIND] | --seed SEED"
             );
             return ExitCode::from(2);
         }
@@ -45,7 +50,13 @@ fn main() -> ExitCode {
         left: AtomicU64::new(number("--runs").unwrap_or(u64::MAX)),
         until: number("--seconds").map(|seconds| Instant::now() + Duration::from_secs(seconds)),
         answers: AtomicU64::new(0),
+        sessions: AtomicU64::new(0),
         found: Mutex::new(None),
+        only: text("--only"),
+        kinds: arguments
+            .iter()
+            .any(|argument| argument == "--all")
+            .then(Mutex::default),
     };
     search.search(number("--jobs").unwrap_or(2))
 }
@@ -76,7 +87,12 @@ struct Searching {
     left: AtomicU64,
     until: Option<Instant>,
     answers: AtomicU64,
+    sessions: AtomicU64,
     found: Mutex<Option<(Plan, Violation)>>,
+    /// Only breaches of a kind that holds this text.
+    only: Option<String>,
+    /// Breaches by kind, where the search does not stop at the first: how many, and the first seed.
+    kinds: Option<Mutex<BTreeMap<String, (u64, u64)>>>,
 }
 
 impl Searching {
@@ -97,7 +113,13 @@ impl Searching {
         let runs = played.load(Ordering::Relaxed);
         let asked = self.answers.load(Ordering::Relaxed);
         let seconds = started.elapsed().as_secs_f32();
-        println!("{runs} runs from seed {from}, {asked} answers judged, {seconds:.1} s");
+        let sessions = self.sessions.load(Ordering::Relaxed);
+        println!(
+            "{runs} runs from seed {from}, {asked} answers and {sessions} sessions judged, {seconds:.1} s"
+        );
+        if let Some(kinds) = &self.kinds {
+            return told(&kinds.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((plan, violation)) = found.as_ref() else {
             println!("no breach");
@@ -107,11 +129,18 @@ impl Searching {
             "seed {} shows {:?}: {}",
             plan.seed, violation.kind, violation.words
         );
-        let (small, violation) = shrink(plan, violation.kind);
+        let breach = violation.kind;
+        let is_it = |other: &Violation| other.kind == breach && self.is_wanted(other);
+        let (small, violation) = shrink(plan, &is_it);
         print(&small);
         println!("{violation:#?}");
         println!("as a scenario:\n{}", draft::scenario(&small, &violation));
         ExitCode::FAILURE
+    }
+
+    fn is_wanted(&self, violation: &Violation) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| kind_of(violation).contains(only))
     }
 
     fn take(&self) -> Option<u64> {
@@ -139,10 +168,44 @@ impl Searching {
             _ => 0,
         });
         self.answers.fetch_add(asked.sum(), Ordering::Relaxed);
-        if let Some(violation) = run(&plan).into_iter().next() {
+        let reported = plan
+            .events
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::Session(_)));
+        let reported = u64::try_from(reported.count()).unwrap_or(0);
+        self.sessions.fetch_add(reported, Ordering::Relaxed);
+        let violations = run(&plan);
+        if let Some(kinds) = &self.kinds {
+            let mut kinds = kinds.lock().unwrap_or_else(PoisonError::into_inner);
+            for violation in &violations {
+                let (count, _) = kinds.entry(kind_of(violation)).or_insert((0, seed));
+                *count += 1;
+            }
+        } else if let Some(violation) = violations.into_iter().find(|own| self.is_wanted(own)) {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             found.get_or_insert((Plan::clone(&plan), violation));
         }
+    }
+}
+
+/// What breaches are counted by.
+fn kind_of(violation: &Violation) -> String {
+    let what = match &violation.about {
+        About::Answer(asked) => format!("{} ({})", asked.row, asked.reason),
+        About::Session(judged, _) => format!("{} ({})", judged.outcome.word(), judged.reason),
+    };
+    format!("{:?} {what}", violation.kind)
+}
+
+fn told(kinds: &BTreeMap<String, (u64, u64)>) -> ExitCode {
+    for (kind, (count, seed)) in kinds {
+        println!("{count} times, first from seed {seed}: {kind}");
+    }
+    if kinds.is_empty() {
+        println!("no breach");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -181,8 +244,14 @@ fn print(plan: &Plan) {
 fn show(plan: &Plan) -> ExitCode {
     let plan = Arc::new(plan.clone());
     print(&plan);
-    for asked in answers(&plan) {
+    let history = play(&plan);
+    for asked in history.answers {
         println!("{asked:?}");
+    }
+    let happened = Happened::all(&plan);
+    for judged in history.sessions {
+        println!("{judged:?}");
+        println!("  {:?}", happened.get(judged.event));
     }
     let violations = run(&plan);
     for violation in &violations {

@@ -59,10 +59,11 @@ pub fn main() -> ExitCode {
     };
     lab.own_dane_is_seen();
     stage("check", &runs, || check::all(&mut lab, &mapped));
+    // Before the deliveries: sessions below their policy are an alarm, and doctor repeats alarms.
+    stage("doctor", &runs, || doctor::traps(&mut lab));
     stage("deliveries", &runs, || {
         lab.all_deliveries(&deliveries, &mapped)
     });
-    stage("doctor", &runs, || doctor::traps(&mut lab));
     stage("memory", &runs, || {
         memory::changes(&mut lab);
         memory::another_resolver(&mut lab);

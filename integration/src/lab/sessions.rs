@@ -226,7 +226,9 @@ pub(super) fn by_datagrams(lab: &mut Lab<'_>, deliveries: &[Delivery], relay: &R
             continue;
         }
         compared += 1;
-        lab.report.check(fits(delivery, &found), || {
+        // Where hosts owe different things, a datagram that names none of them settles nothing.
+        let is_open = matches!(delivery.fate, Fate::Encrypted(_)) && found == ["indeterminate"];
+        lab.report.check(is_open || fits(delivery, &found), || {
             let own = all.iter().filter(|own| own["next_hop"] == delivery.domain);
             let own: Vec<String> = own.map(Value::to_string).collect();
             format!(

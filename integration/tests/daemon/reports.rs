@@ -18,12 +18,13 @@ fn start(key: &str) -> (Daemon, PathBuf) {
     let folder = tempfile::tempdir().unwrap().keep();
     let path = folder.join("reports.sock");
     let text = RULES.to_owned();
-    let daemon = Daemon::start_with(&text, |command| {
+    let mut daemon = Daemon::start_with(&text, |command| {
         let config = PathBuf::from(command.get_args().last().unwrap());
         let text = std::fs::read_to_string(&config).unwrap();
         let line = format!("{key} = [\"unix:{}\"]\nhttp = []", path.display());
         std::fs::write(&config, text.replacen("http = []", &line, 1)).unwrap();
     });
+    daemon.until(|_| path.exists());
     (daemon, path)
 }
 

@@ -18,8 +18,8 @@ pub(super) struct Handshakes {
     /// One reads and writes at a time.
     turn: Mutex<()>,
     number: AtomicU64,
-    /// When the last one was whose report does not name the host, in milliseconds.
-    nameless: AtomicU64,
+    /// Until when nobody knows which handshakes there were, in milliseconds.
+    forgotten: AtomicU64,
 }
 
 /// One end of a resumable session, as the mail server names it.
@@ -47,7 +47,7 @@ impl Handshakes {
             known: Cache::new(MOST),
             turn: Mutex::new(()),
             number: AtomicU64::new(0),
-            nameless: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
         }
     }
 
@@ -59,7 +59,7 @@ impl Handshakes {
         }
         let Some(peer) = peer(session) else {
             // It may have been with anybody.
-            self.nameless.fetch_max(time.0, Ordering::Relaxed);
+            self.forget_until(time);
             return None;
         };
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -73,6 +73,11 @@ impl Handshakes {
         self.known
             .insert(peer.clone(), Handshake { when, original });
         Some(Begun { peer, when })
+    }
+
+    /// Nobody inherits from a handshake of that time or earlier.
+    pub(super) fn forget_until(&self, time: Timestamp) {
+        self.forgotten.fetch_max(time.0, Ordering::Relaxed);
     }
 
     /// What came of it: others may inherit that, unless there is a newer one by now.
@@ -98,10 +103,10 @@ impl Handshakes {
             .filter_map(|(address, port)| self.known.get(&(host.clone(), address, port)));
         let is_last = vague.into_iter().all(|own| own.when < exact.when);
         let (made, _) = exact.when;
-        let is_named = made.0 > self.nameless.load(Ordering::Relaxed);
+        let is_known = made.0 > self.forgotten.load(Ordering::Relaxed);
         exact
             .original
-            .filter(|_| is_last && is_named && made <= time)
+            .filter(|_| is_last && is_known && made <= time)
     }
 }
 

@@ -30,7 +30,8 @@ pub async fn open(
         Arc::clone(&admin.engine.answerer),
         admin.engine.authorities.clone(),
         judge_options(config),
-    );
+    )
+    .from_now_on();
     let clock = Arc::clone(&admin.engine.answerer.world().clock);
     let intake = Arc::new(Intake::new(judge, Arc::clone(&admin.sessions), clock));
     let hall = Hall {

@@ -1,9 +1,11 @@
-//! A plan from a number: what is published, how it changes, what the attacker does, what is asked.
+//! A plan from a number: what is published, how it changes, what the attacker does, what is asked, which
+//! sessions are made and reported.
 //!
 //! Interesting things are made likely: questions come shortly before and after attacks begin and end,
 //! records change, and TTLs end.
 
 mod changes;
+mod sessions;
 mod sites;
 
 use fastrand::Rng;
@@ -12,7 +14,8 @@ use hoplock_model::{Floor, Rule, Type};
 use super::plan::{Attack, Event, Key, Kind, Millis, NameServer, Plan, Target, Victim};
 use super::site::Site;
 
-/// A plan without an attacker and without changes: many destinations, each asked about once.
+/// A plan without an attacker and without changes: many destinations, each asked about once, and a few
+/// sessions with the hosts of each.
 #[must_use]
 pub fn honest(seed: u64, destinations: usize) -> Plan {
     let mut rng = Rng::with_seed(seed);
@@ -30,7 +33,7 @@ pub fn honest(seed: u64, destinations: usize) -> Plan {
         (1000, Event::Ask(key, 1))
     };
     let events = sites.iter().enumerate().map(ask).collect();
-    Plan {
+    let mut plan = Plan {
         seed,
         servers,
         floor,
@@ -42,7 +45,9 @@ pub fn honest(seed: u64, destinations: usize) -> Plan {
         attacks: Vec::new(),
         events,
         blind_from: None,
-    }
+    };
+    with(sessions::honest(&plan), &mut plan);
+    plan
 }
 
 /// A plan with an attacker.
@@ -92,8 +97,7 @@ pub fn attacked(seed: u64) -> Plan {
             events.push((rng.u64(..span), Event::Rule(rng.usize(..number), rule)));
         }
     }
-    events.sort_by_key(|(at, _)| *at);
-    Plan {
+    let mut plan = Plan {
         seed,
         servers,
         floor,
@@ -105,7 +109,15 @@ pub fn attacked(seed: u64) -> Plan {
         attacks,
         events,
         blind_from,
-    }
+    };
+    with(sessions::attacked(&plan, span), &mut plan);
+    plan
+}
+
+/// More happens in the plan.
+fn with(events: Vec<(Millis, Event)>, plan: &mut Plan) {
+    plan.events.extend(events);
+    plan.events.sort_by_key(|(at, _)| *at);
 }
 
 /// A plan whose first process is killed at this call to its outside, right before the first question.

@@ -5,10 +5,10 @@ mod others;
 mod records;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -237,7 +237,7 @@ fn statuses(lab: &mut Lab<'_>) {
 
 /// `--watch` prints at once, then only what changes, and ends on Ctrl-C with the status of what it saw.
 fn watched(lab: &mut Lab<'_>) {
-    let child = Command::new(lab.hoplock.binary())
+    let mut child = Command::new(lab.hoplock.binary())
         .args([
             "check",
             "dane.test",
@@ -250,22 +250,22 @@ fn watched(lab: &mut Lab<'_>) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    sleep(Duration::from_secs(4));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut read = |line: std::io::Result<String>| {
+        let line = line.unwrap();
+        serde_json::from_str(&line).unwrap_or(Value::String(line))
+    };
+    let mut objects: Vec<Value> = lines.by_ref().take(2).map(&mut read).collect();
     must(Command::new("kill").args(["-INT", &child.id().to_string()]));
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines: Vec<Value> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    let results: Vec<&str> = lines
+    objects.extend(lines.map(&mut read));
+    let status = child.wait().unwrap();
+    let results: Vec<&str> = objects
         .iter()
         .filter_map(|line| line["result"].as_str())
         .collect();
-    let right = results == ["kept", "failed"] && output.status.code() == Some(1);
-    lab.report.check(right, || {
-        format!("check --watch: {results:?}, {}", output.status)
-    });
+    let right = results == ["kept", "failed"] && status.code() == Some(1);
+    lab.report
+        .check(right, || format!("check --watch: {results:?}, {status}"));
 }
 
 /// What `hoplock check --json` says.

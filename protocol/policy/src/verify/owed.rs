@@ -111,10 +111,8 @@ impl<'a> Owed<'a> {
         });
         match judged.next() {
             Some(judged) => Ok(own.owing(judged.duty, findings)),
-            // PD-16: the mail server's own level acts.
-            None if verdict.hosts.iter().all(|host| host.duty == Duty::Free)
-                && verdict.answer == Answer::NotFound =>
-            {
+            // PD-16: the mail server's own level acts, for those who are known and for those who are not.
+            None if verdict.answer == Answer::NotFound && asks_no_more(verdict, floor) => {
                 Ok(own.owing(raised(Duty::Free, floor), findings))
             }
             // PD-08: DANE is demanded, and a host that no secure MX set has named has none.
@@ -284,6 +282,13 @@ fn named<'a>(findings: &'a Findings, host: &DomainName) -> Option<&'a HostFindin
 fn is_mandatory(verdict: &Verdict) -> bool {
     let rule = verdict.rule.as_ref();
     rule.is_some_and(|rule| rule.mode == Mode::Mandatory)
+}
+
+/// True where no host owes more than the mail server's own level asks of all.
+fn asks_no_more(verdict: &Verdict, floor: Floor) -> bool {
+    let own_level = [Duty::Free, raised(Duty::Free, floor)];
+    let mut hosts = verdict.hosts.iter();
+    hosts.all(|host| own_level.contains(&host.duty))
 }
 
 fn has_secure_set(findings: Option<&Findings>) -> bool {

@@ -207,6 +207,10 @@ fn the_floor_is_owed() {
             _ => Demand::Nothing,
         };
         assert_eq!(owed.demand, demand, "{floor:?}");
+        // So does a host that is not known, where all that acts is that level.
+        let unknown = destination.owed("mx9.e.test").unwrap();
+        let own = (unknown.duty, unknown.demand);
+        assert_eq!(own, (duty, demand.clone()), "{floor:?}");
         // PD-16: where no host is known, it is all that is owed.
         destination.findings.hosts = Vec::new();
         destination.findings.mx = MxFinding::NoHosts {

@@ -29,6 +29,13 @@ fn behind<'a>(leaf: &'a Certificate, others: &[&'a Certificate]) -> Case {
     Case::shown(&[&[leaf], others].concat())
 }
 
+/// A certificate that is looked at later than another of the same names, by their octets: serial
+/// numbers grow, and signatures are not all of one length.
+pub(crate) fn issued_behind(other: &Certificate, issue: impl Fn() -> Certificate) -> Certificate {
+    let mut issued = (0..1_000).map(|_| issue());
+    issued.find(|own| own.der() > other.der()).unwrap()
+}
+
 /// CM-20: the order of the certificates behind the leaf changes nothing; nor do strays among them,
 /// the leaf shown again, or what is no certificate.
 #[test]
@@ -59,11 +66,34 @@ fn duplicates_are_one() {
     let world = world();
     let other = world.issuer.namesake().authority();
     let other = other.signed_by(&world.authority);
+    let right = issued_behind(&other, || {
+        let draft = world.issuer.authority();
+        draft.signed_by(&world.authority)
+    });
     let mut others = vec![&other; 60];
-    others.push(&world.intermediate);
+    others.push(&right);
     others.extend([&world.root; 30]);
     let case = behind(&world.leaf, &others).record(2, 0, 1, world.root.der());
     assert_eq!(case.outcome(), Ok(2));
+}
+
+/// CM-20: where one way to the anchor is longer than another, the same one is told in every order.
+#[test]
+fn the_same_way_is_told() {
+    let world = world();
+    let second = Party::new("second");
+    let crossed = world.issuer.authority().signed_by(&second);
+    let second = second.authority().signed_by(&world.authority);
+    let others = [&world.intermediate, &crossed, &second, &world.root];
+    let told = |order: &[&Certificate]| {
+        let case = behind(&world.leaf, order).record(2, 0, 1, world.root.der());
+        case.judged()
+    };
+    let first = told(&others);
+    assert!(first.is_ok());
+    for order in orders(&others) {
+        assert_eq!(told(&order), first);
+    }
 }
 
 /// CM-20: an issuer that two authorities have signed leads to either.

@@ -6,7 +6,8 @@ use hoplock_policy::verify::{Certificate, Warning};
 use crate::der::sequence;
 use crate::forge::{
     BASIC_CONSTRAINTS, CLIENT_AUTH, CRL_SIGN, DIGITAL_SIGNATURE, Draft, KEY_CERT_SIGN, KEY_USAGE,
-    PURPOSES, Party, SERVER_AUTH, UNKNOWN, distinguished, with_false_signature, world,
+    NAME_CONSTRAINTS, PURPOSES, Party, SERVER_AUTH, UNKNOWN, distinguished, with_false_signature,
+    world,
 };
 use crate::old::old;
 use crate::{Case, HOST};
@@ -85,6 +86,12 @@ fn old_signatures() {
             assert_eq!(itself.outcome(), Ok(0));
         }
     }
+}
+
+/// With the extensions of another beside its own.
+fn twice(mut own: Draft, other: &Draft) -> Draft {
+    own.extensions.extend(other.extensions.iter().cloned());
+    own
 }
 
 /// What is wrong with an issuer, and what is then said.
@@ -200,6 +207,36 @@ fn intermediates_are_bound() {
             topmost.record(2, 1, 0, &world.authority.spki()),
         ] {
             assert_eq!(case.outcome(), expected, "{what}");
+        }
+    }
+}
+
+/// CM-18: an issuer whose limits cannot be read, or stand there twice, vouches for nobody: neither
+/// as an anchor nor below one.
+#[test]
+fn limits_that_cannot_be_read() {
+    let world = world();
+    let own = || world.issuer.authority();
+    for draft in [
+        own().extension(BASIC_CONSTRAINTS, true, b"?"),
+        own().extension(KEY_USAGE, false, b"?"),
+        own().extension(NAME_CONSTRAINTS, false, b"?"),
+        twice(own(), &own().constraint(true, Some(0))),
+        twice(own(), &own().key_usage(KEY_CERT_SIGN)),
+    ] {
+        let issuer = draft.signed_by(&world.authority);
+        let case = Case::shown(&[&world.leaf, &issuer, &world.root]);
+        for (case, as_anchor) in [
+            (case.clone().record(2, 0, 1, issuer.der()), true),
+            (case.clone().record(2, 1, 1, &world.issuer.spki()), true),
+            (case.record(2, 0, 1, world.root.der()), false),
+        ] {
+            let reason = case.outcome().unwrap_err();
+            let is_none = as_anchor && reason == Reason::AnchorNotIssuer;
+            assert!(
+                is_none || reason == Reason::CertificateUnreadable,
+                "{reason}"
+            );
         }
     }
 }

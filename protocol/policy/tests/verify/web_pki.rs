@@ -7,6 +7,7 @@ use hoplock_policy::verify::{
     Certificate, Demand, LeafDigests, Presented, SessionOutcome, Warning,
 };
 
+use crate::disorder::issued_behind;
 use crate::forge::{CLIENT_AUTH, Draft, Party, distinguished, with_false_signature};
 use crate::old::old;
 use crate::scene::Scene;
@@ -171,11 +172,11 @@ fn disorder_under_web_pki() {
     let scene = Scene::sts();
     let issuer = Party::new("issuer");
     let leaf = scene.host.leaf(&[HOST]).signed_by(&issuer);
-    let good = issuer.authority().signed_by(&scene.authority);
     let expired = issuer.authority().expired().signed_by(&scene.authority);
     let namesake = issuer.namesake().authority().signed_by(&scene.authority);
-    for stray in [expired, namesake, scene.authority.root()] {
-        let others = [vec![stray; 60], vec![good.clone()]].concat();
+    for stray in [expired, namesake] {
+        let good = issued_behind(&stray, || issuer.authority().signed_by(&scene.authority));
+        let others = [vec![stray; 60], vec![good, scene.authority.root()]].concat();
         for turn in 0..2 {
             let mut chain = vec![leaf.clone()];
             chain.extend(others.clone());

@@ -82,6 +82,15 @@ impl SessionJudge {
         }
     }
 
+    /// For a daemon: handshakes before now may have been reported to a process that is gone, so nobody
+    /// knows which was the last, and no session inherits from one of them (SV-05).
+    #[must_use]
+    pub fn from_now_on(self) -> Self {
+        let now = self.answerer.world().clock.now().wall;
+        self.handshakes.forget_until(now);
+        self
+    }
+
     /// Judges by other options from now on.
     pub fn reload(&self, options: JudgeOptions) {
         self.options.store(Arc::new(options));
@@ -217,14 +226,15 @@ impl SessionJudge {
                 return without("mx_host");
             }
         }
-        let needs_no_word = |verdict: &SessionVerdict| {
-            matches!(
-                verdict.outcome,
-                SessionOutcome::Failed | SessionOutcome::Cleartext
-            )
+        let needs_no_host = |verdict: &SessionVerdict| {
+            verdict.warnings.contains(&Warning::MtaWord)
+                || matches!(
+                    verdict.outcome,
+                    SessionOutcome::Failed | SessionOutcome::Cleartext
+                )
         };
         common
-            .filter(|verdict| heard.case.word != MtaWord::Nothing || needs_no_word(verdict))
+            .filter(needs_no_host)
             .unwrap_or_else(|| without("mx_host"))
     }
 
