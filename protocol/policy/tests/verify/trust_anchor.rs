@@ -5,7 +5,7 @@ use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Certificate, Warning};
 
 use crate::der::{INTEGER, element};
-use crate::forge::{CRL_SIGN, DAY, Party, with_false_signature, world};
+use crate::forge::{CRL_SIGN, DAY, KEY_USAGE, Party, with_false_signature, world};
 use crate::{Case, HOST};
 
 /// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
@@ -216,7 +216,8 @@ fn a_bare_key_of_somebody_unfit() {
     let world = world();
     let mut unfit = world.issuer.authority();
     unfit.version = element(0xa0, &element(INTEGER, &[1]));
-    let unfit = unfit.key_usage(CRL_SIGN).signed_by(&world.authority);
+    let unfit = unfit.without(KEY_USAGE).key_usage(CRL_SIGN);
+    let unfit = unfit.signed_by(&world.authority);
     let stranger = world.issuer.namesake().root();
     for (others, expected) in [
         (vec![&unfit], Err(Reason::IssuerNotAuthority)),
@@ -225,6 +226,26 @@ fn a_bare_key_of_somebody_unfit() {
     ] {
         let case = Case::shown(&[&[&world.leaf], &others[..]].concat());
         let case = case.record(2, 1, 0, &world.issuer.spki());
+        assert_eq!(case.outcome(), expected);
+    }
+}
+
+/// CM-14, CM-18: a certificate that another record supplies binds its key too.
+#[test]
+fn a_bare_key_of_somebody_supplied() {
+    let world = world();
+    let sound = world.authority.root();
+    let unfit = world.authority.authority().without(KEY_USAGE);
+    let unfit = unfit.key_usage(CRL_SIGN).signed_by(&world.authority);
+    let stranger = world.authority.namesake().root();
+    for (supplied, expected) in [
+        (&sound, Ok(2)),
+        (&unfit, Err(Reason::IssuerNotAuthority)),
+        (&stranger, Ok(2)),
+    ] {
+        let chain = [&world.leaf, &world.intermediate];
+        let case = Case::shown(&chain).record(2, 1, 0, &world.authority.spki());
+        let case = case.record(2, 0, 0, supplied.der());
         assert_eq!(case.outcome(), expected);
     }
 }
