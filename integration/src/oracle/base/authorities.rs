@@ -91,13 +91,15 @@ pub(in crate::oracle) fn identifier(key: Key) -> Vec<u8> {
 fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
     let algorithm = algorithm(rng);
     let key = key(rng, algorithm, &plan.certificates);
-    let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {}", word(rng)));
+    // No two share a name by chance.
+    let name = format!("{} {depth}", word(rng));
+    let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {name}"));
     match rng.u8(..20) {
         0..4 => subject
             .0
             .iter_mut()
             .for_each(|one| one.encoding = Encoding::Printable),
-        4 => subject = odd_name(rng),
+        4 => subject = odd_name(rng, &name),
         _ => {}
     }
     let mut authority = Certificate {
@@ -156,7 +158,7 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
 }
 
 /// As some authorities are called, whatever the rules for strings say (X.680, 41.4).
-fn odd_name(rng: &mut Rng) -> Subject {
+fn odd_name(rng: &mut Rng, name: &str) -> Subject {
     let texts: [&[u8]; 5] = [
         b"Autorit\xe9 de certification",
         "Autorit\u{e9} de certification".as_bytes(),
@@ -178,7 +180,7 @@ fn odd_name(rng: &mut Rng) -> Subject {
         // What calls itself UTF-8 and is not, OpenSSL does not read.
         Err(_) => one_of(rng, &[Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
     };
-    let mut subject = Subject::authority("Oddities", &word(rng));
+    let mut subject = Subject::authority("Oddities", name);
     subject.0.push(Attribute {
         kind: Kind::Organization,
         encoding,
