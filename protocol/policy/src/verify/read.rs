@@ -50,6 +50,19 @@ impl<'a> Read<'a> {
         self.subject() == self.issuer()
     }
 
+    /// It has its issuer's name, whatever case, blanks and kind of string make of the octets (RFC 5280,
+    /// 7.1).
+    pub(super) fn names_itself(&self) -> bool {
+        let names = [self.parsed.subject(), self.parsed.issuer()];
+        let [own, issuer] = names.map(|name| {
+            let parts = name.iter_attributes();
+            parts
+                .map(|part| (part.attr_type(), folded(part.as_slice())))
+                .collect::<Vec<_>>()
+        });
+        own == issuer
+    }
+
     /// RFC 5280, 4.1.2.5: both ends belong to the period.
     pub(super) fn dates(&self, now: Timestamp) -> Result<(), Reason> {
         let seconds = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
@@ -161,6 +174,16 @@ impl<'a> Read<'a> {
         let mut extensions = self.parsed.extensions().iter();
         extensions.find_map(|extension| pick(extension.parsed_extension()))
     }
+}
+
+/// A string in the words that it consists of. Those of two or four octets for each character differ from
+/// others by zeros.
+fn folded(text: &[u8]) -> Vec<Vec<u8>> {
+    let text: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0).collect();
+    text.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .map(<[u8]>::to_ascii_lowercase)
+        .collect()
 }
 
 /// The extensions by which OpenSSL, too, takes an issuer for nobody where they cannot be read.

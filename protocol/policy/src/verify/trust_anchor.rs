@@ -53,7 +53,7 @@ pub(super) fn authenticate(
         // CM-17: OpenSSL looks at the dates of a self-issued anchor, and not at those of one that
         // somebody else has issued.
         match (is_out_of_date(anchor), &anchor.certificate) {
-            (Some(reason), Some(own)) if own.is_self_issued() || options.ta_check_dates => {
+            (Some(reason), Some(own)) if own.names_itself() || options.ta_check_dates => {
                 return Err(reason);
             }
             _ => {}

@@ -4,8 +4,8 @@
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Certificate, Warning};
 
-use crate::der::{INTEGER, element};
-use crate::forge::{CRL_SIGN, DAY, KEY_USAGE, Party, with_false_signature, world};
+use crate::der::{INTEGER, SET, UTF8_STRING, element, object_id, sequence};
+use crate::forge::{COMMON_NAME, CRL_SIGN, DAY, KEY_USAGE, Party, with_false_signature, world};
 use crate::{Case, HOST};
 
 /// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
@@ -305,6 +305,30 @@ fn dates_of_the_anchor() {
         }
         let supplied = Case::shown(&[&world.leaf]).record(2, 0, 0, self_issued.der());
         assert_eq!(supplied.outcome(), Err(reason));
+    }
+}
+
+/// CM-17: an anchor is self-issued in whatever spelling it names its issuer.
+#[test]
+fn an_anchor_that_names_itself_otherwise() {
+    let world = world();
+    let otherwise = |kind: u8, text: &[u8]| {
+        let value = [object_id(COMMON_NAME), element(kind, text)];
+        let part = element(SET, &sequence(&value));
+        let mut draft = world.issuer.authority().expired();
+        draft.issuer = Some(sequence(&[part]));
+        draft.signed_by(&world.issuer)
+    };
+    let wide: Vec<u8> = b"issuer".iter().flat_map(|octet| [0, *octet]).collect();
+    for (anchor, expected) in [
+        (otherwise(UTF8_STRING, b"Issuer"), None),
+        (otherwise(0x13, b" issuer "), None),
+        (otherwise(0x1e, &wide), None),
+        (otherwise(UTF8_STRING, b"iss uer"), Some(1)),
+    ] {
+        let case = Case::shown(&[&world.leaf, &anchor]).record(2, 0, 1, anchor.der());
+        let expected = expected.ok_or(Reason::CertificateExpired);
+        assert_eq!(case.outcome(), expected);
     }
 }
 
