@@ -2,7 +2,7 @@
 
 use x509_parser::prelude::{
     ASN1Time, ExtendedKeyUsage, FromDer as _, GeneralName, KeyUsage, NameConstraints,
-    ParsedExtension, X509Certificate, X509Version,
+    ParsedExtension, X509Certificate, X509Name, X509Version,
 };
 
 use x509_parser::oid_registry::{
@@ -50,17 +50,10 @@ impl<'a> Read<'a> {
         self.subject() == self.issuer()
     }
 
-    /// It has its issuer's name, whatever case, blanks and kind of string make of the octets (RFC 5280,
-    /// 7.1).
-    pub(super) fn names_itself(&self) -> bool {
-        let names = [self.parsed.subject(), self.parsed.issuer()];
-        let [own, issuer] = names.map(|name| {
-            let parts = name.iter_attributes();
-            parts
-                .map(|part| (part.attr_type(), folded(part.as_slice())))
-                .collect::<Vec<_>>()
-        });
-        own == issuer
+    /// Whether its issuer has the name of that one, whatever case, blanks and kind of string make of the
+    /// octets (RFC 5280, 7.1). Good for finding whom a limit binds; paths follow the octets alone.
+    pub(super) fn names(&self, issuer: &Self) -> bool {
+        folded(self.parsed.issuer()) == folded(issuer.parsed.subject())
     }
 
     /// RFC 5280, 4.1.2.5: both ends belong to the period.
@@ -176,13 +169,18 @@ impl<'a> Read<'a> {
     }
 }
 
-/// A string in the words that it consists of. Those of two or four octets for each character differ from
+/// The parts of a name, each in its words. Strings of two or four octets for each character differ from
 /// others by zeros.
-fn folded(text: &[u8]) -> Vec<Vec<u8>> {
-    let text: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0).collect();
-    text.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
-        .map(<[u8]>::to_ascii_lowercase)
+fn folded(name: &X509Name<'_>) -> Vec<(String, Vec<Vec<u8>>)> {
+    let words = |text: &[u8]| {
+        let text: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0).collect();
+        text.split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .map(<[u8]>::to_ascii_lowercase)
+            .collect()
+    };
+    name.iter_attributes()
+        .map(|part| (part.attr_type().to_id_string(), words(part.as_slice())))
         .collect()
 }
 

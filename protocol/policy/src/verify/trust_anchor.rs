@@ -53,7 +53,7 @@ pub(super) fn authenticate(
         // CM-17: OpenSSL looks at the dates of a self-issued anchor, and not at those of one that
         // somebody else has issued.
         match (is_out_of_date(anchor), &anchor.certificate) {
-            (Some(reason), Some(own)) if own.names_itself() || options.ta_check_dates => {
+            (Some(reason), Some(own)) if own.names(own) || options.ta_check_dates => {
                 return Err(reason);
             }
             _ => {}
@@ -120,12 +120,6 @@ fn anchors<'a>(
     records: &[&'a TlsaRecord],
 ) -> Vec<(Anchor<'a>, &'a TlsaRecord)> {
     let mut anchors = Vec::new();
-    let supplied: Vec<Read<'_>> = records
-        .iter()
-        .filter(|record| (record.selector, record.matching) == (0, FULL))
-        .filter(|record| record.data != leaf.der)
-        .filter_map(|record| Read::of_der(&record.data))
-        .collect();
     for record in records {
         let shown = others.iter().filter(|other| {
             let key = other.parsed.public_key().raw;
@@ -141,7 +135,7 @@ fn anchors<'a>(
                 // RFC 7671, 5.2.1: the record supplies the anchor itself (CM-14).
                 0 => found.extend(from_certificate(&record.data)),
                 // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15).
-                _ => found.extend(bare(&record.data, leaf, others, &supplied)),
+                _ => found.extend(bare(&record.data, leaf, others)),
             }
         }
         anchors.extend(found.into_iter().map(|anchor| (anchor, *record)));
@@ -161,21 +155,16 @@ fn from_certificate(der: &[u8]) -> Option<Anchor<'_>> {
 }
 
 /// A bare key: an anchor under each name by which somebody among those shown was issued. Whoever is
-/// shown with that key under such a name, or supplied by a record, binds with all his limits, even if
-/// they leave him no anchor at all (CM-18); strangers of that name hide nothing.
-fn bare<'a>(
-    key: &[u8],
-    leaf: &Read<'a>,
-    others: &[Read<'a>],
-    supplied: &[Read<'a>],
-) -> Vec<Anchor<'a>> {
+/// shown with that key under such a name, in any spelling, binds with all his limits, even if they
+/// leave him no anchor at all (CM-18); strangers of that name hide nothing, nor do certificates that
+/// other records supply (CM-09).
+fn bare<'a>(key: &[u8], leaf: &Read<'a>, others: &[Read<'a>]) -> Vec<Anchor<'a>> {
     let mut anchors: Vec<Anchor<'a>> = Vec::new();
     for read in std::iter::once(leaf).chain(others) {
         let subject = read.issuer();
         let is_known = |anchor: &Anchor<'_>| anchor.trust.subject.as_ref() == subject;
-        let is_owner =
-            |own: &Read<'_>| own.subject() == subject && own.parsed.public_key().raw == key;
-        if !anchors.iter().any(is_known) && !others.iter().chain(supplied).any(is_owner) {
+        let is_owner = |own: &Read<'_>| own.parsed.public_key().raw == key && read.names(own);
+        if !anchors.iter().any(is_known) && !others.iter().any(is_owner) {
             anchors.push(Anchor {
                 trust: TrustAnchor {
                     subject: subject.to_vec().into(),

@@ -5,7 +5,9 @@ use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Certificate, Warning};
 
 use crate::der::{INTEGER, SET, UTF8_STRING, element, object_id, sequence};
-use crate::forge::{COMMON_NAME, CRL_SIGN, DAY, KEY_USAGE, Party, with_false_signature, world};
+use crate::forge::{
+    COMMON_NAME, CRL_SIGN, DAY, KEY_USAGE, Party, distinguished, with_false_signature, world,
+};
 use crate::{Case, HOST};
 
 /// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
@@ -230,7 +232,25 @@ fn a_bare_key_of_somebody_unfit() {
     }
 }
 
-/// CM-14, CM-18: a certificate that another record supplies binds its key too.
+/// CM-15, CM-18: he binds also where the leaf names him in another spelling, which leads nowhere.
+#[test]
+fn a_bare_key_of_somebody_in_another_spelling() {
+    let world = world();
+    let mut leaf = world.host.leaf(&[HOST]);
+    leaf.issuer = Some(distinguished(&["ISSUER"]));
+    let leaf = leaf.signed_by(&world.issuer);
+    let limited = world.issuer.authority().only_names(&[], &["e.test"]);
+    let limited = limited.signed_by(&world.authority);
+    for (chain, expected) in [
+        (vec![&leaf], Ok(1)),
+        (vec![&leaf, &limited], Err(Reason::AnchorNotIssuer)),
+    ] {
+        let case = Case::shown(&chain).record(2, 1, 0, &world.issuer.spki());
+        assert_eq!(case.outcome(), expected);
+    }
+}
+
+/// CM-09, CM-15: whatever certificate another record supplies takes nothing from a bare key.
 #[test]
 fn a_bare_key_of_somebody_supplied() {
     let world = world();
@@ -238,15 +258,11 @@ fn a_bare_key_of_somebody_supplied() {
     let unfit = world.authority.authority().without(KEY_USAGE);
     let unfit = unfit.key_usage(CRL_SIGN).signed_by(&world.authority);
     let stranger = world.authority.namesake().root();
-    for (supplied, expected) in [
-        (&sound, Ok(2)),
-        (&unfit, Err(Reason::IssuerNotAuthority)),
-        (&stranger, Ok(2)),
-    ] {
+    for supplied in [&sound, &unfit, &stranger] {
         let chain = [&world.leaf, &world.intermediate];
         let case = Case::shown(&chain).record(2, 1, 0, &world.authority.spki());
         let case = case.record(2, 0, 0, supplied.der());
-        assert_eq!(case.outcome(), expected);
+        assert_eq!(case.outcome(), Ok(2));
     }
 }
 
