@@ -99,7 +99,19 @@ pub(super) fn no_choice(plan: &Plan, who_accepts: Side) -> Vec<Plan> {
     let must_stay = who_accepts == Side::We && has_key(&plain);
     // All of them first: mostly the key identifiers alone were in the way.
     let some = (0..all).rev().map(with);
-    some.filter(|some| !must_stay || has_key(some)).collect()
+    let some = some.filter(|some| !must_stay || has_key(some));
+    // OpenSSL takes the certificates of other records for shown, and so no bare key.
+    some.chain([without_full_records(&plain)]).collect()
+}
+
+fn without_full_records(plan: &Plan) -> Plan {
+    let mut cured = plan.clone();
+    for record in &mut cured.records {
+        if (record.usage, record.selector, record.matching) == (2, 0, 0) {
+            record.data.of = Of::Noise(0);
+        }
+    }
+    cured
 }
 
 /// Path lengths without limits, and the record of an issuer that is not too far.

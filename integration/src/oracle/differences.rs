@@ -90,8 +90,7 @@ pub const ALL: &[Difference] = &[
         requirement: "CM-10",
         clause: "RFC 5280, 7.1",
         reason: "the names of issuers are compared octet for octet",
-        // We, where an expired anchor is self-issued for OpenSSL alone (CM-17).
-        side: None,
+        side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && has_names_in_other_octets(plan),
         cures: cures::same_octets,
     },
@@ -291,7 +290,11 @@ fn has_rivals(plan: &Plan) -> bool {
             .collect();
         // Strangers of that name hide a bare key.
         let is_stranger = |issuer: &&&Certificate| !has_key_of_anchor(plan, issuer);
-        let is_choice = has_bare_key(plan) && issuers.iter().any(is_stranger)
+        // So does one that OpenSSL has from another record (CM-09).
+        let is_supplied =
+            |issuer: &&&Certificate| !plan.shown_certificates().any(|one| one == **issuer);
+        let hides_key = |issuer: &&&Certificate| is_stranger(issuer) || is_supplied(issuer);
+        let is_choice = has_bare_key(plan) && issuers.iter().any(hides_key)
             || issuers.iter().any(|issuer| **issuer != *issuers[0]);
         let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer))
             || one.is_self_issued() && identifiers_differ(one, one);
