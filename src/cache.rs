@@ -51,10 +51,11 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// True where it had expired at that time, on the clock that never jumps.
+    /// True where an answer of that time, on the clock that never jumps, could rest on it.
     #[must_use]
-    pub fn was_over(&self, at: Duration) -> bool {
-        at.saturating_sub(self.findings.gathered.uptime) >= self.findings.lifetime
+    pub fn was_in_force(&self, at: Duration) -> bool {
+        let age = at.checked_sub(self.findings.gathered.uptime);
+        age.is_some_and(|age| age < self.findings.lifetime)
     }
 }
 

@@ -17,8 +17,7 @@ use crate::world::Patience;
 
 impl Answerer {
     /// The answer that was in force at `time`, as far as it is known: the evidence at hand, or where that
-    /// is newer, the one before it, unless that had expired by then, or a policy was known by then that it
-    /// lacks (SV-04).
+    /// is newer, the one before it, if that was in force, and lacks no policy that was known by then (SV-04).
     pub async fn in_force_at(
         &self,
         next_hop: &NextHop,
@@ -39,7 +38,7 @@ impl Answerer {
         }
         let entry = self.cache.entry(next_hop);
         match entry.and_then(|entry| entry.earlier.clone()) {
-            Some(earlier) if !earlier.was_over(at) && !knew_more(findings, &earlier, at) => {
+            Some(earlier) if earlier.was_in_force(at) && !knew_more(findings, &earlier, at) => {
                 Arc::new(self.judged_then(earlier, profile).await)
             }
             _ => answered,

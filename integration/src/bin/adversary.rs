@@ -248,6 +248,9 @@ fn show(plan: &Plan) -> ExitCode {
     for asked in history.answers {
         println!("{asked:?}");
     }
+    for remembered in history.memory {
+        println!("{remembered:?}");
+    }
     let happened = Happened::all(&plan);
     for judged in history.sessions {
         println!("{judged:?}");

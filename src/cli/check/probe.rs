@@ -250,10 +250,16 @@ impl Checker {
             self.now(),
             self.profile.floor,
         );
-        owed.map_err(|_| {
-            let words = "what it owes is not known";
-            Refused::new(Reason::PolicyUnknown, words)
-        })
+        match owed {
+            Ok(owed) if verdict.may_owe_more(owed.duty) => {
+                Err(Refused::new(verdict.reason, verdict.detail.clone()))
+            }
+            Ok(owed) => Ok(owed),
+            Err(_) => {
+                let words = "what it owes is not known";
+                Err(Refused::new(Reason::PolicyUnknown, words))
+            }
+        }
     }
 
     fn now(&self) -> Moment {

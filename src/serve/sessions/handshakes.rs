@@ -1,7 +1,8 @@
 //! Full handshakes, which later sessions may resume without showing anything (SV-05).
 //!
 //! A report does not say which session was resumed, so it was the last one with that host: as soon as a
-//! newer handshake is reported, nobody inherits from an older one, whatever the newer one comes to.
+//! newer handshake is reported, nobody inherits from an older one, whatever the newer one comes to. Where
+//! they are reported in another order than that of their times, nobody knows which was the last.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,14 +66,14 @@ impl Handshakes {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let when = (time, number);
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = self.known.get(&peer).filter(|known| known.when > when);
-        if newer.is_some() {
-            return None;
-        }
-        let original = None;
-        self.known
-            .insert(peer.clone(), Handshake { when, original });
-        Some(Begun { peer, when })
+        let newer = self.known.get(&peer).map(|known| known.when);
+        let newer = newer.filter(|(known, _)| *known > time);
+        let handshake = Handshake {
+            when: newer.map_or(when, |(known, _)| (known, number)),
+            original: None,
+        };
+        self.known.insert(peer.clone(), handshake);
+        newer.is_none().then_some(Begun { peer, when })
     }
 
     /// Nobody inherits from a handshake of that time or earlier.
@@ -80,7 +81,7 @@ impl Handshakes {
         self.forgotten.fetch_max(time.0, Ordering::Relaxed);
     }
 
-    /// What came of it: others may inherit that, unless there is a newer one by now.
+    /// What came of it: others may inherit that, unless another one was reported meanwhile.
     pub(super) fn end(&self, begun: Begun, original: Original) {
         let Begun { peer, when } = begun;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use super::super::session::{
 };
 use super::{key, pick};
 
-/// Sessions that nobody touches: two for each destination, after its answer.
+/// Sessions that nobody touches: one or two for each destination, after its answer.
 pub(super) fn honest(plan: &Plan) -> Vec<(Millis, Event)> {
     let mut rng = Rng::with_seed(plan.seed ^ OWN_DICE);
     let rng = &mut rng;
@@ -20,12 +20,14 @@ pub(super) fn honest(plan: &Plan) -> Vec<(Millis, Event)> {
         let Event::Ask(key, _) = event else {
             continue;
         };
-        for at in [AFTER_THE_ANSWERS, AFTER_THE_ANSWERS + 5_000] {
+        // For some a second one, which may resume the first.
+        let number = if rng.u8(..100) < 20 { 2 } else { 1 };
+        for at in (0..number).map(|nth| AFTER_THE_ANSWERS + 5_000 * nth) {
             let ago = *pick(rng, &[0, 0, 200, 4_000]);
             if let Some(peer) = own_peer(rng, plan, key, at - ago) {
                 let mut contact = Contact::plain(key.clone(), peer, ago);
                 contact.bare = rng.u8(..100) < 4;
-                if rng.u8(..100) < 12 {
+                if rng.bool() {
                     contact.resumes = Resumes::Last;
                 }
                 contact.report = report(rng);
@@ -139,8 +141,9 @@ fn contact(rng: &mut Rng, plan: &Plan, key: Key, at: Millis) -> Option<Contact> 
     contact.shows = match rng.u8(..100) {
         0..48 => Shows::Own,
         48..52 => Shows::Expired,
-        52..60 => Shows::Attackers,
-        60..73 => Shows::Impostor,
+        52..58 => Shows::Attackers,
+        58..63 => Shows::Misissued,
+        63..73 => Shows::Impostor,
         73..81 => Shows::Padded,
         81..89 => Shows::OtherKey,
         _ => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hoplock_model::Name;
+use hoplock_model::{Name, covers};
 
 use super::super::internet::{ATTACKER, ATTACKERS_KEY};
 use super::super::plan::{Event, Millis, Plan};
@@ -114,6 +114,31 @@ impl Happened {
         all
     }
 
+    /// Who stood at the other end, where a session can tell at all (RFC 7672, 8.2; RFC 8996; SV-09, RQ-01).
+    pub(super) fn end(&self) -> Option<&End> {
+        let tells = self.starttls == Starttls::Untouched && self.strength == Strength::Modern;
+        self.end.as_ref().filter(|_| tells)
+    }
+
+    /// These patterns name the host, and the authority of all vouches for it (RFC 8461, 4.1 and 4.2).
+    pub(in super::super) fn is_vouched_for(&self, patterns: &[Name]) -> bool {
+        let is_named = patterns.iter().any(|pattern| covers(pattern, &self.host));
+        is_named && self.is_trusted_for(|name| *name == self.host)
+    }
+
+    /// The authority of all vouches for this next hop, or for something below it (PD-16).
+    pub(in super::super) fn has_name_of(&self, next_hop: &str) -> bool {
+        let name = next_hop.split(':').next().unwrap_or_default();
+        let name = name.trim_matches(['[', ']']);
+        let below = format!(".{name}");
+        self.is_trusted_for(|own| own == name || own.ends_with(&below))
+    }
+
+    fn is_trusted_for(&self, wanted: impl Fn(&Name) -> bool) -> bool {
+        let certificate = self.end().and_then(|end| end.certificate.as_ref());
+        certificate.is_some_and(|own| own.is_trusted() && own.names().iter().any(wanted))
+    }
+
     /// True where the session hides what is said in it.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
@@ -190,6 +215,11 @@ impl End {
                 ..own
             },
             Shows::Attackers => attackers(),
+            Shows::Misissued => Leaf {
+                key: ATTACKERS_KEY,
+                issuer: Vouching::Public(ATTACKERS_KEY),
+                ..own
+            },
             Shows::Impostor => impostor(ATTACKERS_KEY),
             Shows::Padded => {
                 padding = Some(own.clone());

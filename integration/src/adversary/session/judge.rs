@@ -14,7 +14,7 @@ use super::super::plan::Plan;
 use super::super::violation::{About, Breach, Violation};
 use super::happened::Happened;
 use super::keeping::Keeping;
-use super::report::{contact, own_name, refuses};
+use super::report::{authenticates_nobody, contact, own_name, refuses};
 use super::{Contact, Evidence, Part, Shows, Word};
 
 /// Judges all verdicts of a run.
@@ -107,6 +107,11 @@ impl Judging<'_> {
             let words = format!("nothing is hidden: {}", self.words());
             return Some((Breach::Unalarmed, words));
         }
+        // SV-04: only a match makes up for what was below the duty at first sight.
+        if self.judged.second_look {
+            let words = format!("a second look took the alarm away: {}", self.words());
+            return Some((Breach::Unalarmed, words));
+        }
         if self.holds(&|truth| self.under(truth).keeps())
             || exceptions::session(&self.case, self.happened, self.judged)
         {
@@ -123,6 +128,7 @@ impl Judging<'_> {
             && is_honest(self.contact)
             && handshake.is_some_and(is_honest)
             && !refuses(self.case.plan, self.contact, self.happened)
+            && !self.says_less()
             && !exceptions::unreported(&self.case, self.happened, self.judged)
             && self.case.is_calm();
         if !is_honest || !self.keeps_everything() {
@@ -135,6 +141,13 @@ impl Judging<'_> {
             }
             _ => None,
         }
+    }
+
+    /// True where the mail server, which remembers no policy, says that it asked for less than was owed.
+    fn says_less(&self) -> bool {
+        let owes_more = |truth: &Truth| self.under(truth).duty() > Duty::Encrypt;
+        authenticates_nobody(self.case.plan, self.contact, self.happened)
+            && self.case.truths().iter().any(owes_more)
     }
 
     /// True where the report says all that it takes to judge.

@@ -3,12 +3,10 @@
 //! Nothing here asks the service how it judges: keys are numbers, and what a certificate is worth is
 //! known from how it was made.
 
-use hoplock_model::{Duty, Name, State, Truth, covers};
+use hoplock_model::{Duty, Name, State, Truth};
 
-use super::Starttls;
-use super::Strength;
 use super::certificates::{issuer_digest, key_digest};
-use super::happened::{Certificate, End, Happened};
+use super::happened::{Certificate, Happened};
 
 /// A session under a truth.
 pub(super) struct Keeping<'a> {
@@ -41,7 +39,8 @@ impl Keeping<'_> {
     pub(super) fn dane(&self) -> bool {
         let mut hosts = self.truth.hosts.iter();
         let host = hosts.find(|host| host.name == self.happened.host);
-        let Some((State::Usable(records), end)) = host.map(|host| &host.state).zip(self.end())
+        let Some((State::Usable(records), end)) =
+            host.map(|host| &host.state).zip(self.happened.end())
         else {
             return false;
         };
@@ -56,18 +55,15 @@ impl Keeping<'_> {
         self.truth.mx_secure() && records.iter().any(names)
     }
 
-    /// The policy names the host, and the authority of all vouches for it (RFC 8461, 4.1 and 4.2).
+    /// The policy in force names the host, and the authority of all vouches for it.
     pub(super) fn sts(&self) -> bool {
-        let patterns = self.truth.enforced.iter().flatten();
-        let mut patterns = patterns.filter(|pattern| covers(pattern, &self.happened.host));
-        let is_host = |name: &Name| *name == self.happened.host;
-        patterns.next().is_some() && self.is_trusted_for(is_host)
+        let patterns = self.truth.enforced.as_ref();
+        patterns.is_some_and(|patterns| self.happened.is_vouched_for(patterns))
     }
 
-    /// The authority of all vouches for the next hop, or for something below it (PD-16).
+    /// The authority of all vouches for the next hop.
     pub(super) fn own_names(&self) -> bool {
-        let below = format!(".{}", self.next_hop);
-        self.is_trusted_for(|name| name == self.next_hop || name.ends_with(&below))
+        self.happened.has_name_of(self.next_hop)
     }
 
     /// RFC 7671, 5.2; RFC 7672, 3.2.2.
@@ -80,17 +76,5 @@ impl Keeping<'_> {
             *name == happened.host || Some(name) == happened.alias.as_ref() || name == self.next_hop
         };
         issued && !certificate.leaf.expired && certificate.names().iter().any(is_reference)
-    }
-
-    fn is_trusted_for(&self, wanted: impl Fn(&Name) -> bool) -> bool {
-        let certificate = self.end().and_then(|end| end.certificate.as_ref());
-        certificate.is_some_and(|own| own.is_trusted() && own.names().iter().any(wanted))
-    }
-
-    /// Who stood there, where the session can tell at all (RFC 7672, 8.2; RFC 8996; SV-09, RQ-01).
-    fn end(&self) -> Option<&End> {
-        let own = self.happened;
-        let worth = own.starttls == Starttls::Untouched && own.strength == Strength::Modern;
-        own.end.as_ref().filter(|_| worth)
     }
 }

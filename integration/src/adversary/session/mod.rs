@@ -71,6 +71,8 @@ pub enum Shows {
     Expired,
     /// The attacker, under his own name: web PKI vouches for that.
     Attackers,
+    /// The attacker, under the host's name: an authority has let itself be deceived, and vouches for that.
+    Misissued,
     /// The attacker, under the host's name: nobody vouches for that.
     Impostor,
     /// The same, and the host's own certificates behind that.

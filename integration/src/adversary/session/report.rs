@@ -216,6 +216,11 @@ pub(super) fn refuses(plan: &Plan, contact: &Contact, own: &Happened) -> bool {
     matches!(word(plan, contact, own), MtaWord::Refused { .. })
 }
 
+/// True where the mail server itself says that it used TLS and no more.
+pub(super) fn authenticates_nobody(plan: &Plan, contact: &Contact, own: &Happened) -> bool {
+    matches!(word(plan, contact, own), MtaWord::Encrypted)
+}
+
 fn checked(
     plan: &Plan,
     key: &Key,

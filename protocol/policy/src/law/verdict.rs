@@ -54,6 +54,15 @@ impl Verdict {
         }
     }
 
+    /// True where a host of this duty may owe more than that: an MTA-STS policy may be in force that could
+    /// not be had, or not be read (ST-13, ST-28). What DANE demands stands above any policy.
+    #[must_use]
+    pub fn may_owe_more(&self, duty: Duty) -> bool {
+        let waits_for_policy = matches!(self.reason, Reason::StoreFailed | Reason::StsFirstContact);
+        let by_policy = !matches!(duty, Duty::Dane | Duty::Refuse);
+        self.answer == Answer::Temp && waits_for_policy && by_policy
+    }
+
     /// Delay, with a reason and words for people.
     #[must_use]
     pub fn temp(row: Row, reason: Reason, detail: impl Into<String>) -> Self {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use hoplock_policy::dns::{self, Question, RecordType, Reply, SecurityStatus};
 use hoplock_policy::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, NoHosts, PolicySource,
-    RememberedPolicy, Selection, StsFinding, Validation,
+    RememberedPolicy, Selection, StsFailure, StsFailureKind, StsFinding, Validation,
 };
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::golden::postfix;
-use hoplock_policy::law::{Conditions, LawOptions, Verdict, decide};
+use hoplock_policy::law::{Conditions, FirstContact, LawOptions, Verdict, decide};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::{MxHost, TlsaBaseDomain};
 use hoplock_policy::next_hop::NextHop;
@@ -183,8 +183,8 @@ fn the_duty_of_the_host() {
     }
 }
 
-/// CM-26, TB-07: behind a secure MX set the names are the base, the next hop and what that is an
-/// alias of; an alias of the record set's own name changes neither base nor names.
+/// CM-26, TB-07: behind a secure MX set the names are the base, the next hop and what that is an alias
+/// of; an alias of the record set's own name changes neither base nor names.
 #[test]
 fn names_behind_a_secure_mx_set() {
     let records = records("mx.provider.test", vec![rdata(2, 1, 1, b"a key")]);
@@ -223,8 +223,8 @@ fn names_behind_a_secure_mx_set() {
     );
 }
 
-/// CM-27: without MX the names are the base, and the host's own name where that is another;
-/// brackets and the domain itself are alike.
+/// CM-27: without MX the names are the base, and the host's own name where that is another; brackets
+/// and the domain itself are alike.
 #[test]
 fn names_without_mx() {
     for (selection, next_hop, own) in [
@@ -244,8 +244,8 @@ fn names_without_mx() {
     }
 }
 
-/// SV-07, PD-02: a host of which nothing is known owes what the policy's patterns ask where nobody
-/// else is known either; where the MX set is known and secure, mail does not belong there.
+/// SV-07, PD-02: a host of which nothing is known owes what the policy's patterns ask where nobody else
+/// is known either; where the MX set is known and secure, mail does not belong there.
 #[test]
 fn hosts_that_are_not_known() {
     let known = |mx, dane| Destination::new(Selection::Mx(mx), vec![host(HOST, 10, dane)]);
@@ -278,8 +278,8 @@ fn hosts_that_are_not_known() {
     assert_eq!(nobody.duty("mx9.e.test"), Ok(Duty::Free));
 }
 
-/// SV-07, RQ-06: a host that seemed to have no address is free of nothing: under an enforced policy
-/// it owes what that asks.
+/// SV-07, RQ-06: a host that seemed to have no address is free of nothing: under an enforced policy it
+/// owes what that asks.
 #[test]
 fn hosts_that_seemed_unreachable() {
     let mut gone = host("gone.e.test", 20, DaneFinding::NotAsked);
@@ -303,6 +303,38 @@ fn hosts_that_seemed_unreachable() {
         ),
     ] {
         assert_eq!(destination.duty("gone.e.test"), expected);
+    }
+}
+
+/// ST-13, ST-28: where a policy may be in force that could not be had, a host may owe more than it seems,
+/// unless DANE binds it.
+#[test]
+fn a_policy_that_could_not_be_had() {
+    let none = || DaneFinding::NoneSecure;
+    for (kind, first_contact, waits) in [
+        (StsFailureKind::Store, FirstContact::Ignore, true),
+        (StsFailureKind::Fetch, FirstContact::Defer, true),
+        (StsFailureKind::Fetch, FirstContact::Ignore, false),
+    ] {
+        let of = |dane: DaneFinding| {
+            let hosts = vec![host(HOST, 10, dane), host("mx2.e.test", 10, none())];
+            let mut destination = Destination::new(Selection::Mx(SECURE), hosts);
+            destination.options.first_contact = first_contact;
+            destination.findings.sts = StsFinding::Failed(StsFailure {
+                kind,
+                detail: String::new(),
+            });
+            destination
+        };
+        let may_owe_more = |dane| {
+            let destination = of(dane);
+            let owed = destination.owed(HOST).unwrap();
+            destination.verdict().may_owe_more(owed.duty)
+        };
+        assert_eq!(may_owe_more(none()), waits, "{kind:?}");
+        assert_eq!(may_owe_more(unusable()), waits, "{kind:?}");
+        assert!(!may_owe_more(usable()), "{kind:?}");
+        assert!(!may_owe_more(failed()), "{kind:?}");
     }
 }
 
@@ -350,8 +382,8 @@ fn generations() {
     }
 }
 
-/// TU-10, PD-02, ST-23: evidence that comes with a report obliges as the law would have it: usable
-/// records before any policy, unusable ones to TLS, a tested policy to nothing.
+/// TU-10, PD-02, ST-23: evidence that comes with a report obliges as the law would have it: usable records
+/// before any policy, unusable ones to TLS, a tested policy to nothing.
 #[test]
 fn by_evidence() {
     use hoplock_policy::tlsa::TlsaSet;

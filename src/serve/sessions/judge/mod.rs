@@ -266,6 +266,7 @@ impl SessionJudge {
             floor,
         );
         match owed {
+            Ok(own) if verdict.may_owe_more(own.duty) => Owing::Unknown,
             Ok(own) => Owing::Known(own),
             Err(_) => Owing::Strange,
         }
