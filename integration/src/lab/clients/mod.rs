@@ -55,6 +55,14 @@ trait Client: Sync {
     fn log(&self, asks: Asks) -> String;
     /// The command of which no refused host sees anything.
     fn leaves_before(&self) -> &'static str;
+    /// Destinations with DANE get mail at all.
+    fn can_dane(&self) -> bool {
+        true
+    }
+    /// It authenticates hosts by DANE though this request is not answered; the empty one stands for all.
+    fn does_dane_without(&self, _request: &str) -> bool {
+        false
+    }
     /// What must become of a message, where it may be shown with this mail server.
     fn fate(&self, delivery: &Delivery) -> Option<Fate>;
 }
