@@ -3,6 +3,7 @@
 //!
 //! * `debian`: a Debian for one mail server; `exim`, `sendmail`: the mail servers in it.
 //! * `rounds`: every destination of the lab, and the controls.
+//! * `vetoes`: why a certificate was refused.
 //! * `stand_in`, `troubles`: hoplock stopped, hanging, answering garbage, restarted in the middle.
 //! * `lookups`: what hoplock answers in place of Exim's own lookups.
 
@@ -16,6 +17,7 @@ mod rounds;
 mod sendmail;
 mod stand_in;
 mod troubles;
+mod vetoes;
 
 use exim::Exim;
 use sendmail::{Abilities, Sendmail};
@@ -86,6 +88,7 @@ pub(super) fn exim(lab: &mut Lab<'_>, deliveries: &[Delivery]) {
     let new = Exim::new(&trixie, lab.folder, "exim-4-98");
     let clients: [&dyn Client; 2] = [&old, &new];
     rounds::all(lab, deliveries, &clients);
+    vetoes::all(lab, &clients);
     troubles::all(
         lab,
         &clients,
