@@ -61,4 +61,18 @@ fn shipped_files_fail_closed() {
     ] {
         assert!(transports.contains(line), "{line}");
     }
+    let here = here.with_file_name("sendmail");
+    for file in ["sts-8.17.mc", "sts-8.18.mc", "verifier.mc"] {
+        let text = fs::read_to_string(here.join(file)).unwrap();
+        let maps = text.lines().filter(|line| line.contains("socket -d5"));
+        // What cannot be answered is marked, or Sendmail would take it for "not found".
+        assert!(maps.clone().count() == 1, "{file}");
+        assert!(
+            maps.clone().all(|line| line.contains(" -T<TMPF> ")),
+            "{file}"
+        );
+    }
+    // Only the whole good answer passes, and whatever else comes is an error.
+    let check = fs::read_to_string(here.join("verifier.mc")).unwrap();
+    assert!(check.contains("\nRok\t$@ ok\nR$*\t$#error "));
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use crate::lab::servers::must;
 
@@ -22,8 +23,13 @@ impl Debian {
     /// Makes a view of the Debian in `source`. `private` are folders in it of which the mail server
     /// gets copies that nobody else writes to.
     pub(super) fn enter(source: &Path, lab: &Path, name: &str, private: &[&str]) -> Self {
-        let home = lab.join(name);
-        let root = home.join("root");
+        // Not in the lab's folder, which is removed in the end with all that is in it: what is mounted
+        // there would be emptied.
+        VIEWS.call_once(|| {
+            must(Command::new("mount").args(["-t", "tmpfs", "views", MOUNTED]));
+        });
+        let (home, root) = (lab.join(name), Path::new(MOUNTED).join(name));
+        fs::create_dir_all(&home).unwrap();
         fs::create_dir_all(&root).unwrap();
         bind(source, &root);
         for folder in private {
@@ -87,6 +93,10 @@ impl Debian {
         format!("{}.lab.test", self.name)
     }
 }
+
+/// Where the views are, in the lab's own namespace.
+const MOUNTED: &str = "/mnt";
+static VIEWS: Once = Once::new();
 
 fn bind(from: &Path, to: &Path) {
     must(Command::new("mount").arg("--bind").arg(from).arg(to));

@@ -3,6 +3,7 @@
 //!
 //! * `debian`: a Debian for one mail server; `exim`, `sendmail`: the mail servers in it.
 //! * `rounds`: every destination of the lab, and the controls.
+//! * `vetoes`: why a certificate was refused.
 //! * `stand_in`, `troubles`: hoplock stopped, hanging, answering garbage, restarted in the middle.
 //! * `lookups`: what hoplock answers in place of Exim's own lookups.
 
@@ -16,6 +17,7 @@ mod rounds;
 mod sendmail;
 mod stand_in;
 mod troubles;
+mod vetoes;
 
 use exim::Exim;
 use sendmail::{Abilities, Sendmail};
@@ -55,6 +57,14 @@ trait Client: Sync {
     fn log(&self, asks: Asks) -> String;
     /// The command of which no refused host sees anything.
     fn leaves_before(&self) -> &'static str;
+    /// Destinations with DANE get mail at all.
+    fn can_dane(&self) -> bool {
+        true
+    }
+    /// It authenticates hosts by DANE though this request is not answered; the empty one stands for all.
+    fn does_dane_without(&self, _request: &str) -> bool {
+        false
+    }
     /// What must become of a message, where it may be shown with this mail server.
     fn fate(&self, delivery: &Delivery) -> Option<Fate>;
 }
@@ -78,6 +88,7 @@ pub(super) fn exim(lab: &mut Lab<'_>, deliveries: &[Delivery]) {
     let new = Exim::new(&trixie, lab.folder, "exim-4-98");
     let clients: [&dyn Client; 2] = [&old, &new];
     rounds::all(lab, deliveries, &clients);
+    vetoes::all(lab, &clients);
     troubles::all(
         lab,
         &clients,

@@ -187,6 +187,15 @@ impl Client for Sendmail {
         "RCPT"
     }
 
+    fn can_dane(&self) -> bool {
+        self.abilities.dane || self.abilities.check
+    }
+
+    /// Where there are TLSA records, 8.18 asks nothing of its map for MTA-STS.
+    fn does_dane_without(&self, request: &str) -> bool {
+        self.abilities.dane && (!self.abilities.check || request == "sts ")
+    }
+
     /// Column S. Without DANE of its own and without the session check, nothing that owes more than
     /// `secure` can say is delivered.
     fn fate(&self, delivery: &Delivery) -> Option<Fate> {
