@@ -105,7 +105,7 @@ impl Client for Exim {
             Some((outcome, line.to_owned()))
         });
         marked
-            .last()
+            .next_back()
             .unwrap_or_else(|| (Outcome::Unknown, String::new()))
     }
 

@@ -171,7 +171,7 @@ impl Client for Sendmail {
             };
             Some((outcome, line.to_owned()))
         });
-        marked.last().unwrap_or_else(|| match self.queued(to) {
+        marked.next_back().unwrap_or_else(|| match self.queued(to) {
             // 8.17 reads on and on where it is answered garbage, until it is ended.
             Some(file) => (Outcome::Waits, file),
             None => (Outcome::Unknown, String::new()),
