@@ -160,7 +160,7 @@ impl Client for Sendmail {
         let of_recipient = |line: &&str| {
             line.contains(&format!("to={to},")) || line.contains(&format!("to=<{to}>,"))
         };
-        let marked = log.lines().filter(of_recipient).filter_map(|line| {
+        let mut marked = log.lines().filter(of_recipient).filter_map(|line| {
             let (_, stat) = line.split_once("stat=")?;
             let outcome = if stat.starts_with("Sent") {
                 Outcome::Sent
