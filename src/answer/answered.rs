@@ -7,7 +7,7 @@ use hoplock_policy::findings::Findings;
 use hoplock_policy::law::{Answer, LawOptions, Verdict};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::profile::{Family, Profile};
 use hoplock_policy::render::{Rendered, View, render};
 use hoplock_policy::rules::Rules;
 
@@ -37,6 +37,8 @@ pub struct Answered {
     pub rendered: Rendered,
     /// The profile's name.
     pub profile: String,
+    /// The family of its MTA.
+    pub family: Family,
     /// When it was made.
     pub made: Moment,
 }
@@ -49,6 +51,7 @@ impl Answered {
             asked,
             next_hop: &self.next_hop,
             profile,
+            family: self.family,
             verdict: &self.verdict,
             findings: self.findings.as_deref(),
             rendered: &self.rendered,
@@ -78,6 +81,7 @@ pub(super) fn made(
         findings,
         rendered,
         profile: profile.name.clone(),
+        family: profile.family,
         made: now,
     }
 }

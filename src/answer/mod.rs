@@ -123,8 +123,8 @@ impl Answerer {
             Some(profile) => Some(Arc::clone(profile)),
             None => built_in.map(Arc::new),
         };
-        // The other families have no outcome function yet; a guess could be weaker than the truth.
-        profile.filter(|profile| profile.family == Family::Postfix)
+        // Pins have no outcome function yet; a guess could be weaker than the truth.
+        profile.filter(|profile| profile.family != Family::Pins)
     }
 
     /// The findings that are kept.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use hoplock_policy::next_hop::{NextHop, NotADomain};
-use hoplock_policy::render::{Rendered, explain, json};
+use hoplock_policy::render::{explain, json};
 use serde_json::Value;
 
 use super::control::{get, percent_encoded};
@@ -104,7 +104,7 @@ async fn directly(
         (Depth::Evidence, false) => explain::text(&view),
         (Depth::Evidence, true) => pretty(&json::explain(&view)),
     };
-    let waits = matches!(answered.rendered, Rendered::Temp(_));
+    let waits = answered.rendered.waits();
     Ok(Printed {
         text,
         status: if waits { exit::failed() } else { exit::FINE },

@@ -142,6 +142,7 @@ pub const PROFILE_KEYS: &[Key<Profile>] = &[
     key("profile", "family", "\"postfix\"", "postfix, pins, exim, sendmail", "OP-07", |p| word(words::FAMILIES, p.family)),
     key("profile", "version", "\"3.7\"", "version of the MTA: decides which words it knows", "PF-13", |p| quoted(&format!("{}.{}", p.version.major, p.version.minor))),
     key("profile", "own_dane", "\"auto\"", "auto, yes, no: whether the MTA does DANE by itself", "PD-11", |p| word(words::OWN_DANE, p.own_dane)),
+    key("profile", "verifier", "false", "Sendmail asks the map verifier about each session (LOCAL_TLS_RCPT)", "PD-11", |p| p.verifier.to_string()),
     key("profile", "floor", "\"may\"", "the MTA's own default level: may, dane, encrypt, secure", "PD-16", |p| word(words::FLOORS, p.floor)),
     key("profile", "families", "\"auto\"", "address families that the MTA uses: auto, 4, 6", "MX-14", |p| word(words::ADDRESS_FAMILIES, p.families)),
     key("profile", "address_limit", "5", "addresses that the MTA tries; 0 is no limit", "MX-14", |p| p.address_limit.to_string()),

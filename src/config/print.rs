@@ -294,6 +294,8 @@ mod tests {
         ("protocols", &["false", "true"]),
     ];
 
+    const SENDMAIL: &[(&str, &[&str])] = &[("verifier", &["false", "true"])];
+
     const DIGEST: &str = r#"["0000000000000000000000000000000000000000000000000000000000000000", "AA:0000000000000000000000000000000000000000000000000000000000000A"]"#;
 
     const RULES: &[(&str, &[&str])] = &[
@@ -461,6 +463,7 @@ mod tests {
         let sections = [
             ("[profile.postfix]\n", String::new(), PROFILES),
             ("[profile.postfix]\n", String::new(), &more[..]),
+            ("[profile.sendmail]\n", String::new(), SENDMAIL),
             ("[rules.\"example.com\"]\n", lists, RULES),
         ];
         for (head, base, keys) in sections {
@@ -483,7 +486,8 @@ mod tests {
                 }
             }
         }
-        let tried: Vec<&str> = PROFILES.iter().chain(&more).map(|(key, _)| *key).collect();
+        let profiles = PROFILES.iter().chain(&more).chain(SENDMAIL);
+        let tried: Vec<&str> = profiles.map(|(key, _)| *key).collect();
         let keys = PROFILE_KEYS.iter().filter(|key| key.is_built());
         let missing: Vec<&str> = keys
             .map(|key| key.name)

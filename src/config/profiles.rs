@@ -86,6 +86,9 @@ fn profile(
         own_dane: reader
             .choice(section, "own_dane", words::OWN_DANE)
             .unwrap_or(start.own_dane),
+        verifier: reader
+            .boolean(section, "verifier")
+            .unwrap_or(start.verifier),
         floor: floor(reader, section).unwrap_or(start.floor),
         families: reader
             .choice(section, "families", words::ADDRESS_FAMILIES)
@@ -121,6 +124,14 @@ fn check(reader: &mut Reader<'_>, section: &Section<'_>, profile: &Profile, at: 
              \"no\", or family = \"postfix\""
         );
         reader.error(at, words);
+    }
+    // PD-11: what is not asked about its sessions cannot be held to anything by them.
+    if profile.verifier && profile.family != Family::Sendmail {
+        let words = format!(
+            "[{name}] verifier is for family = \"sendmail\", which asks about each session; write \
+             verifier = false"
+        );
+        reader.error(reader.at(section, "verifier"), words);
     }
     let patience = match profile.family {
         Family::Postfix | Family::Pins => POSTFIX_PATIENCE,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock_policy::next_hop::escaped;
+use hoplock_policy::profile::Family;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::Rendered;
 use hoplock_wire::netstring;
@@ -147,9 +148,13 @@ async fn answer(answerer: &Answerer, metrics: &Metrics, payload: &[u8]) -> Reply
         Ok(request) => request,
         Err(why) => return temp(Reason::BadRequest, &why.to_string()),
     };
-    let Some(profile) = answerer.profile(request.map) else {
+    // Exim has a socket of its own: its words mean nothing here.
+    let profile = answerer
+        .profile(request.map)
+        .filter(|profile| profile.family != Family::Exim);
+    let Some(profile) = profile else {
         let words = format!(
-            "there is no map {}; use postfix or postfix310",
+            "there is no map {}; use postfix, postfix310 or sendmail",
             escaped(request.map)
         );
         return temp(Reason::UnknownMap, &words);
@@ -161,6 +166,7 @@ async fn answer(answerer: &Answerer, metrics: &Metrics, payload: &[u8]) -> Reply
             .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),
         Rendered::NotFound => Reply::NotFound,
         Rendered::Temp(text) => Reply::temp(text.clone()),
+        Rendered::Level(_) => temp(Reason::Internal, "the answer is for Exim"),
     }
 }
 

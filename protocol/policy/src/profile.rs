@@ -15,6 +15,9 @@ pub struct Profile {
     pub floor: Floor,
     /// Whether the MTA validates and does DANE by itself (D4).
     pub own_dane: OwnDane,
+    /// Whether the MTA asks the map `verifier` about each session and refuses what it does not allow
+    /// (Sendmail's session check).
+    pub verifier: bool,
     /// Address families that the MTA uses.
     pub families: AddressFamilies,
     /// How many addresses the MTA tries for one delivery; 0 is no limit.
@@ -44,6 +47,18 @@ pub enum Family {
     Exim,
     /// Sendmail.
     Sendmail,
+}
+
+impl Family {
+    /// The MTA's name, for people.
+    #[must_use]
+    pub fn mta(self) -> &'static str {
+        match self {
+            Self::Postfix | Self::Pins => "Postfix",
+            Self::Exim => "Exim",
+            Self::Sendmail => "Sendmail",
+        }
+    }
 }
 
 /// A version, major and minor.
@@ -143,17 +158,29 @@ pub enum PinDigest {
 
 impl Profile {
     /// The profile with what was found out about the MTA in place of `auto`; the same where the
-    /// operator said it.
+    /// operator said it. Only Postfix is looked at: what was seen says nothing of another MTA.
     #[must_use]
     pub fn as_seen(&self, seen: OwnDaneSeen) -> Self {
-        let own_dane = match (self.own_dane, seen) {
-            (OwnDane::Auto, OwnDaneSeen::Works) => OwnDane::Yes,
-            (OwnDane::Auto, _) => OwnDane::No,
-            (said, _) => said,
+        let own_dane = match (self.own_dane, seen, self.family) {
+            (OwnDane::Auto, OwnDaneSeen::Works, Family::Postfix) => OwnDane::Yes,
+            (OwnDane::Auto, ..) => OwnDane::No,
+            (said, ..) => said,
         };
         Self {
             own_dane,
             ..self.clone()
+        }
+    }
+
+    /// What keeps this MTA's own DANE from being relied on, in words for people, with the cure.
+    #[must_use]
+    pub fn words_of(&self, seen: OwnDaneSeen) -> &'static str {
+        match self.family {
+            Family::Postfix | Family::Pins => seen.words(),
+            Family::Exim | Family::Sendmail => {
+                "own_dane = \"auto\": only Postfix's settings are looked at; where this MTA does DANE \
+                 and its resolver validates, say own_dane = \"yes\" in its profile"
+            }
         }
     }
 
@@ -185,6 +212,7 @@ impl Profile {
             } else {
                 OwnDane::Auto
             },
+            verifier: false,
             families: AddressFamilies::Both,
             address_limit: if family == Family::Postfix {
                 POSTFIX_ADDRESS_LIMIT
@@ -236,6 +264,32 @@ mod tests {
             assert_eq!(profile(OwnDane::Auto).as_seen(seen), profile(found_out));
             assert_eq!(profile(OwnDane::Yes).as_seen(seen), profile(OwnDane::Yes));
             assert_eq!(profile(OwnDane::No).as_seen(seen), profile(OwnDane::No));
+        }
+    }
+
+    /// PD-11: what was seen of Postfix says nothing of another MTA, which is then not relied on; the
+    /// words name the cure that there is.
+    #[test]
+    fn what_was_seen_is_of_postfix_alone() {
+        for (name, works) in [
+            ("exim", OwnDane::No),
+            ("sendmail", OwnDane::No),
+            ("postfix", OwnDane::Yes),
+        ] {
+            let auto = Profile::built_in(name).unwrap();
+            assert_eq!(auto.as_seen(OwnDaneSeen::Works).own_dane, works, "{name}");
+            let said = Profile {
+                own_dane: OwnDane::Yes,
+                ..auto.clone()
+            };
+            assert_eq!(said.as_seen(OwnDaneSeen::NotFound), said);
+            let words = auto.words_of(OwnDaneSeen::LookupsOff);
+            let is_postfix = words == OwnDaneSeen::LookupsOff.words();
+            assert_eq!(is_postfix, name == "postfix", "{words}");
+            assert!(
+                is_postfix || words.contains("own_dane = \"yes\""),
+                "{words}"
+            );
         }
     }
 

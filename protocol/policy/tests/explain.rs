@@ -196,6 +196,7 @@ impl World {
             asked,
             next_hop: &next_hop,
             profile: &self.profile.name,
+            family: self.profile.family,
             verdict,
             findings,
             rendered: &rendered,

@@ -37,6 +37,23 @@ pub fn decide(bytes: &[u8]) {
         conditions,
         verdict: &verdict,
     });
+    // OP-07, PD-11: other MTAs, the same evidence.
+    for other in orders::others(&profile) {
+        let verdict = decide_by_law(&findings, &ordered, &other, &options, conditions);
+        let rendered = render(&verdict, &other);
+        reply::check(&rendered, &verdict, &other);
+        told(&View {
+            asked: "as it was typed",
+            next_hop: &findings.next_hop,
+            profile: &other.name,
+            family: other.family,
+            verdict: &verdict,
+            findings: Some(&findings),
+            rendered: &rendered,
+            rules: &ordered,
+            now: conditions.now,
+        });
+    }
     // PD-14: the same evidence in another order gives the same bytes.
     let turned_rules = Rules::new(rules.into_iter().rev().collect());
     let turned = decide(&in_another_order(&findings), &turned_rules);
@@ -46,6 +63,7 @@ pub fn decide(bytes: &[u8]) {
         asked: "as it was typed",
         next_hop: &findings.next_hop,
         profile: &profile.name,
+        family: profile.family,
         verdict: &verdict,
         findings: Some(&findings),
         rendered: &rendered,

@@ -58,6 +58,22 @@ pub(super) fn profile(bytes: &mut Bytes<'_>) -> Profile {
     profile
 }
 
+/// The same operator's Exim and Sendmail.
+pub(super) fn others(postfix: &Profile) -> Vec<Profile> {
+    let like = |name| {
+        let base = Profile::built_in(name)?;
+        Some(Profile {
+            floor: postfix.floor,
+            own_dane: postfix.own_dane,
+            families: postfix.families,
+            // Any bit will do.
+            verifier: base.family == Family::Sendmail && postfix.require_tls12,
+            ..base
+        })
+    };
+    ["exim", "sendmail"].into_iter().filter_map(like).collect()
+}
+
 /// Switches of the configuration.
 pub(super) fn options(bytes: &mut Bytes<'_>) -> LawOptions {
     let (shape, more) = (bytes.byte(), bytes.byte());

@@ -1,37 +1,85 @@
-//! What may leave for Postfix, whatever was found: the grammar of `smtp_tls_policy_maps` results, as
-//! strict as we write them (PF-10 to PF-16, PD-17, ST-30, ID-03).
+//! What may leave for an MTA, whatever was found: the grammar of `smtp_tls_policy_maps` results, of
+//! Sendmail's map and of Exim's level, as strict as we write them (PF-10 to PF-16, PD-17, ST-30, ID-03).
 
 use crate::law::rows::Row;
 use crate::law::{Answer, Verdict};
 use crate::name::DomainName;
-use crate::profile::{PinDigest, Profile};
+use crate::profile::{Family, Floor, OwnDane, PinDigest, Profile};
 use crate::reason::Reason;
 use crate::render::Rendered;
+use crate::render::exim::Level;
 
-/// Panics where a reply is not one that Postfix reads as it is meant.
+/// Panics where a reply is not one that the MTA reads as it is meant.
 pub(super) fn check(rendered: &Rendered, verdict: &Verdict, profile: &Profile) {
     let reply = rendered.to_string();
     assert!(reply.len() <= 100_000, "a reply of {} octets", reply.len());
     let printable = reply.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     assert!(printable, "{reply:?}");
+    let exim = matches!(rendered, Rendered::Level(_));
+    assert_eq!(exim, profile.family == Family::Exim, "{reply}");
     match rendered {
+        Rendered::NotFound if profile.family == Family::Sendmail => {
+            assert_eq!(reply, "NOTFOUND ");
+            left_to_sendmail(&verdict.answer, profile);
+        }
         Rendered::NotFound => {
             assert_eq!(reply, "NOTFOUND ");
             assert_eq!(verdict.answer, Answer::NotFound, "{reply}");
         }
-        Rendered::Temp(words) => delay(words, verdict),
+        Rendered::Temp(words) => delay(words, verdict, profile),
+        Rendered::Level(level) => {
+            let waits = verdict.answer == Answer::Temp;
+            assert_eq!(rendered.waits(), waits, "{level} for {:?}", verdict.answer);
+            match level {
+                Level::Defer(words) => delay(words, verdict, profile),
+                Level::May => {}
+                Level::Enforce => {
+                    let hands_off = matches!(verdict.answer, Answer::None | Answer::May);
+                    assert!(!hands_off, "{:?}", verdict.answer);
+                }
+            }
+        }
         Rendered::Ok(policy) => {
             assert_eq!(reply, format!("OK {policy}"));
             let (level, rest) = policy.split_once(' ').unwrap_or((policy, ""));
-            assert_eq!(level, verdict.answer.word(), "{policy}");
-            let left = attributes(level, rest, verdict, profile);
+            // Sendmail knows one word for both.
+            let is_pinned = profile.family == Family::Sendmail
+                && matches!(verdict.answer, Answer::Verify(_))
+                && level == "secure";
+            assert!(level == verdict.answer.word() || is_pinned, "{policy}");
+            let left = match profile.family {
+                Family::Sendmail => sendmail(level, rest, verdict),
+                _ => attributes(level, rest, verdict, profile),
+            };
             assert_eq!(left, "", "more than may stand there: {policy}");
         }
     }
 }
 
+/// What Sendmail may be told nothing of: it does so by itself, or its sessions are checked.
+fn left_to_sendmail(answer: &Answer, profile: &Profile) {
+    let by_itself = match answer {
+        Answer::NotFound | Answer::None | Answer::May => true,
+        Answer::Encrypt => matches!(profile.floor, Floor::Encrypt | Floor::Secure),
+        Answer::Dane => profile.own_dane == OwnDane::Yes,
+        _ => false,
+    };
+    assert!(by_itself || profile.verifier, "{answer:?}");
+}
+
+/// The one form that Sendmail's rulesets act on, and what is left behind it.
+fn sendmail<'a>(level: &str, rest: &'a str, verdict: &Verdict) -> &'a str {
+    assert_eq!(level, "secure");
+    let (list, rest) = value(rest, "match");
+    is_list(list, ':', |name| {
+        let below = name.strip_prefix('.');
+        is_name(below.unwrap_or(name)) && (below.is_none() || verdict.row == Row::Dt01s)
+    });
+    after(rest, "servername=hostname")
+}
+
 /// FT-01: a delay has its reason as a word that is known, and words for people.
-fn delay(words: &str, verdict: &Verdict) {
+fn delay(words: &str, verdict: &Verdict, profile: &Profile) {
     assert!(words.len() <= 200, "{} octets: {words}", words.len());
     let (word, text) = words.split_once(": ").unwrap_or_default();
     let known = Reason::ALL.iter().any(|reason| reason.word() == word);
@@ -40,6 +88,12 @@ fn delay(words: &str, verdict: &Verdict) {
     let may_wait = match &verdict.answer {
         Answer::Temp => word == verdict.reason.word(),
         Answer::Fingerprint(_) | Answer::Secure(_) | Answer::Verify(_) => true,
+        Answer::Encrypt | Answer::Dane | Answer::DaneOnly => {
+            // OP-05: a word that Sendmail would ignore.
+            word == Reason::MtaCannotAuthenticate.word()
+                && profile.family == Family::Sendmail
+                && !profile.verifier
+        }
         _ => false,
     };
     assert!(may_wait, "{words} for {:?}", verdict.answer);

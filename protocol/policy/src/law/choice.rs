@@ -3,10 +3,12 @@
 use std::cmp::Reverse;
 
 use super::duty::{Duty, duty, raised};
-use super::outcome::{Candidate, Outcome, is_exactly, keeps, postfix};
+use super::outcome::{
+    Candidate, Outcome, is_declared, is_exactly, is_named, keeps, outcome, understood,
+};
 use super::situation::Situation;
 use super::verdict::Why;
-use crate::profile::{Family, Floor, OwnDane};
+use crate::profile::{Family, Floor, OwnDane, Profile};
 
 /// What the MTA can do, as far as the choice needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +19,24 @@ pub struct Abilities {
     pub floor: Floor,
     /// Whether it does DANE by itself.
     pub own_dane: OwnDane,
+    /// Whether it asks about each session, and keeps to the answer (Sendmail's session check).
+    pub verifier: bool,
     /// How many addresses it tries; 0 is no limit.
     pub address_limit: usize,
+}
+
+impl Abilities {
+    /// What the law needs to know of the MTA of `profile`, once its own DANE was found out.
+    #[must_use]
+    pub fn of(profile: &Profile) -> Self {
+        Self {
+            family: profile.family,
+            floor: profile.floor,
+            own_dane: profile.own_dane,
+            verifier: profile.verifier,
+            address_limit: profile.address_limit,
+        }
+    }
 }
 
 /// The chosen answer with everything that led to it.
@@ -64,7 +82,7 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let nothing_owed = bare.iter().all(|duty| *duty == Duty::Free) && !half_dane_used;
     if nothing_owed {
         // PD-12: "no policy" is "not found", so that the MTA's own default acts.
-        let outcomes = outcomes(Candidate::NotFound, situation, &duties, abilities.floor);
+        let outcomes = outcomes(Candidate::NotFound, situation, &duties, abilities);
         let answer = Some(Candidate::NotFound);
         let losers = Vec::new();
         return Choice {
@@ -79,7 +97,15 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let late = beyond_limit(situation, abilities.address_limit);
     let mut admissible = Vec::new();
     let mut losers = Vec::new();
+    let understood = understood(&duties, abilities);
     for candidate in Candidate::ALL {
+        if !understood.contains(&candidate) {
+            // Exim is told none of them, and so none has lost.
+            if abilities.family != Family::Exim {
+                losers.push((candidate, Why::NotUnderstood));
+            }
+            continue;
+        }
         match admit(candidate, situation, &duties, abilities) {
             Ok(outcomes) => {
                 let merit = merit(
@@ -128,22 +154,23 @@ fn admit(
     duties: &[Duty],
     abilities: Abilities,
 ) -> Result<Vec<Outcome>, Why> {
-    let needs_dane = matches!(candidate, Candidate::Dane | Candidate::DaneOnly);
-    if needs_dane && abilities.own_dane == OwnDane::No {
-        return Err(Why::NotUnderstood);
-    }
-    let outcomes = outcomes(candidate, situation, duties, abilities.floor);
-    if let Some(index) = outcomes
-        .iter()
-        .zip(duties)
-        .position(|(out, duty)| !keeps(*out, *duty))
-    {
+    let outcomes = outcomes(candidate, situation, duties, abilities);
+    let hosts = || situation.hosts.iter().zip(duties);
+    if let Some(index) = hosts().zip(&outcomes).position(|((host, duty), out)| {
+        !keeps(*out, *duty) && !is_declared(host.state, *duty, situation.mx, abilities)
+    }) {
         return Err(Why::WeakerThanDuty { host: index });
     }
     // PD-17: `secure` without names, which would match the next-hop domain instead, ends here too:
     // whoever stands in no list is skipped.
     if outcomes.iter().all(|outcome| *outcome == Outcome::Skip) {
         return Err(Why::DeliversNowhere);
+    }
+    // The same for an MTA that reaches others by its own DANE.
+    let names_somebody =
+        hosts().any(|(host, duty)| is_named(host.state, *duty, situation.mx, abilities));
+    if candidate == Candidate::Secure && !names_somebody {
+        return Err(Why::NamesNobody);
     }
     Ok(outcomes)
 }
@@ -152,11 +179,11 @@ fn outcomes(
     candidate: Candidate,
     situation: &Situation,
     duties: &[Duty],
-    floor: Floor,
+    abilities: Abilities,
 ) -> Vec<Outcome> {
     let hosts = situation.hosts.iter().zip(duties);
     hosts
-        .map(|(host, duty)| postfix(candidate, host, *duty == Duty::WebPki, situation, floor))
+        .map(|(host, duty)| outcome(candidate, host, *duty, situation, abilities))
         .collect()
 }
 

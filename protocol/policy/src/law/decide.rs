@@ -60,7 +60,10 @@ pub fn decide(
     let profile = &profile.as_seen(conditions.own_dane);
     let mut verdict = by_findings(findings, rule, sts, profile, options, conditions);
     if verdict.reason == Reason::MtaCannotAuthenticate && asked_to_find_out {
-        verdict.detail = format!("{}; {}", verdict.detail, conditions.own_dane.words());
+        verdict.detail = {
+            let words = profile.words_of(conditions.own_dane);
+            format!("{}; {words}", verdict.detail)
+        };
     }
     let mut verdict = match rule {
         Some(rule) => by_rule(rule, verdict, profile),
@@ -270,10 +273,12 @@ fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) ->
     let StsFinding::Failed(failure) = &findings.sts else {
         return verdict;
     };
-    let protected = matches!(
-        verdict.answer,
-        Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_)
-    );
+    let protected = match verdict.answer {
+        Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_) => true,
+        // Sendmail authenticates by its own DANE, and is told nothing.
+        Answer::NotFound => verdict.reason == Reason::DaneAllHosts,
+        _ => false,
+    };
     let reason = match (failure.kind, options.first_contact) {
         _ if protected => return verdict,
         // ST-28: what may be remembered binds, whether or not it can be read.

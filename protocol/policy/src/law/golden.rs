@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::decide::{Conditions, decide};
 use super::options::LawOptions;
+use super::outcome::is_exactly;
 use super::rows::Row;
-use super::verdict::{Answer, MatchName, Verdict};
+use super::verdict::{Answer, JudgedHost, MatchName, Verdict};
 use crate::dns::{FailureKind, LookupFailure, SecurityStatus};
 use crate::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, NoHosts, PolicySource,
@@ -19,6 +20,7 @@ use crate::moment::Moment;
 use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
 use crate::profile::{Floor, OwnDane, OwnDaneSeen, Profile};
+use crate::render::exim::{Level, level};
 use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
 use crate::sts::StsPolicy;
 
@@ -113,10 +115,9 @@ pub const EXAMPLES: &[Example] = &[
 ];
 
 impl Example {
-    /// The verdict for a Postfix whose own default level is `floor`.
+    /// The verdict for the MTA of `profile`, where Postfix's own DANE was seen to work.
     #[must_use]
-    pub fn verdict(&self, floor: Floor) -> Verdict {
-        let profile = postfix(floor);
+    pub fn verdict(&self, profile: &Profile) -> Verdict {
         let rules = if self.mandatory {
             demand_dane()
         } else {
@@ -131,7 +132,7 @@ impl Example {
         decide(
             &self.findings(),
             &rules,
-            &profile,
+            profile,
             &LawOptions::default(),
             conditions,
         )
@@ -200,12 +201,38 @@ impl Example {
     }
 }
 
+impl Example {
+    /// A verdict for Exim in the words of the table: its level, and each host's duty.
+    #[must_use]
+    pub fn words_for_exim(&self, verdict: &Verdict) -> String {
+        let level = match level(verdict) {
+            Level::Defer(_) => "defer".to_owned(),
+            level => level.to_string(),
+        };
+        let hosts = &verdict.hosts;
+        let waits = verdict.answer == Answer::Temp;
+        let is_kept = |host: &JudgedHost| waits || is_exactly(host.outcome, host.duty);
+        if !hosts.iter().all(is_kept) {
+            return format!("{level}, and a host not at its duty");
+        }
+        let specs: Vec<&str> = self.hosts.split(", ").collect();
+        let duties: Vec<String> = hosts
+            .iter()
+            .filter_map(|host| Some(format!("{} {}", specs.get(host.index)?, host.duty.word())))
+            .collect();
+        match (&level[..], duties.is_empty()) {
+            ("enforce", false) => format!("each host its duty: {}", duties.join(", ")),
+            _ => format!("each host its duty: {level}"),
+        }
+    }
+}
+
 /// The whole table in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = String::from(HEADER);
     for example in EXAMPLES {
-        let words = |floor| example.words(&example.verdict(floor));
+        let words = |profile| example.words(&example.verdict(&profile));
         let (row, text) = (example.row, example.row.words());
         let hosts = if example.hosts.is_empty() {
             String::new()
@@ -214,10 +241,12 @@ pub fn markdown() -> String {
         };
         let _ = writeln!(
             page,
-            "| {} | {text}{hosts} | {} | {} |",
+            "| {} | {text}{hosts} | {} | {} | {} | {} |",
             row.id(),
-            words(Floor::May),
-            words(Floor::Encrypt),
+            words(postfix(Floor::May)),
+            words(postfix(Floor::Encrypt)),
+            words(built_in("sendmail", Floor::May)),
+            example.words_for_exim(&example.verdict(&built_in("exim", Floor::May))),
         );
     }
     page.push_str(FOOTER);
@@ -227,8 +256,14 @@ pub fn markdown() -> String {
 /// Postfix with DANE of its own, and this default level.
 #[must_use]
 pub fn postfix(floor: Floor) -> Profile {
-    let built_in = Profile::built_in("postfix");
-    let mut profile = built_in.unwrap_or_else(|| unreachable!("`postfix` is built in"));
+    built_in("postfix", floor)
+}
+
+/// The MTA of a built-in profile with DANE of its own, and this default level.
+#[must_use]
+pub fn built_in(name: &str, floor: Floor) -> Profile {
+    let built_in = Profile::built_in(name);
+    let mut profile = built_in.unwrap_or_else(|| unreachable!("`{name}` is built in"));
     profile.floor = floor;
     profile.own_dane = OwnDane::Yes;
     profile
@@ -333,14 +368,27 @@ two differ. Hosts are written preference:state. `ee` has a usable DANE-EE record
 records only, `unusable` records that cannot be used, `none` no records, `failed` a TLSA lookup that
 failed, `address-failed` an address lookup that failed. `{…}` names the hosts whose names stand in
 `match=`. The columns are for a Postfix whose own level (`smtp_tls_security_level`) is `may` or
-`dane`, and for one whose level is `encrypt`.
+`dane`; for one whose level is `encrypt`; for a Sendmail with DANE of its own (8.18) and without the
+session check; and for Exim, which is asked about each host.
 
-| row | situation | Postfix, level `may` or `dane` | Postfix, level `encrypt` |
-|---|---|---|---|
+Sendmail's own DANE holds every host that has TLSA records, so NOTFOUND there is no lack of policy. With
+the session check (`verifier = true`), or without DANE of its own, it is answered otherwise: see below.
+
+| row | situation | Postfix, level `may` or `dane` | Postfix, level `encrypt` | Sendmail | Exim |
+|---|---|---|---|---|---|
 ";
 
 const FOOTER: &str = "
 Rows that a rule of the operator makes: DT-21 (off or audit), DT-23 (DANE demanded, its absence
 established), DT-24 (DANE demanded, MX set insecure); see the rules in the manual. A situation that no
 row's words fit is decided by the same three functions and named `law`.
+
+A Sendmail is told `secure` or nothing. Without DANE of its own (8.17, or `own_dane = \"no\"`) and
+without the session check, `secure` binds every host and NOTFOUND none: wherever a host owes more than
+that, mail waits, and the log says `mta-cannot-authenticate`. With the session check each session below
+what its host owes is refused before RCPT, so each host gets exactly its duty, as under Exim.
+
+One cell falls short of what is owed, and is known: a Sendmail with DANE of its own and no session check
+only encrypts to a host whose TLSA records are all unusable, where an enforced MTA-STS policy asks for a
+certificate (DT-09s, DT-10s, DT-11s, DT-14s).
 ";

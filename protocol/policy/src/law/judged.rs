@@ -1,14 +1,15 @@
-//! Hosts with their states, and what the law made of them, in words for people.
+//! Hosts with their states, and what the law made of them.
 
 use super::choice::{Abilities, Choice, choose};
 use super::duty::Duty;
 use super::options::LawOptions;
 use super::outcome::{Candidate, Outcome};
 use super::rows::{Row, row_of};
-use super::situation::{HostSituation, HostState, MxSecurity, Situation, state_of};
+use super::situation::{HostSituation, HostState, Situation, state_of};
 use super::verdict::{Answer, JudgedHost, Loser, MatchName, Verdict, Why};
-use crate::findings::{AddressFinding, DaneFinding, Findings, HostFinding, RememberedPolicy};
-use crate::profile::{Floor, Profile};
+use super::words::{chosen, failed_hosts, refused};
+use crate::findings::{Findings, RememberedPolicy};
+use crate::profile::Profile;
 use crate::reason::Reason;
 
 /// The hosts of a destination in the eyes of one profile, best preference first.
@@ -115,12 +116,7 @@ pub(super) fn with_hosts(
     situation: &Situation,
     profile: &Profile,
 ) -> Verdict {
-    let abilities = Abilities {
-        family: profile.family,
-        floor: profile.floor,
-        own_dane: profile.own_dane,
-        address_limit: profile.address_limit,
-    };
+    let abilities = Abilities::of(profile);
     let choice = choose(situation, abilities);
     let row = row_of(situation);
     let hosts = judged.under(&choice);
@@ -137,7 +133,7 @@ pub(super) fn with_hosts(
         Some(candidate) => chosen(
             candidate, findings, &hosts, situation, &choice, profile, row,
         ),
-        None => refused(findings, &hosts, situation, row),
+        None => refused(findings, &hosts, situation, profile, row),
     };
     verdict.losers = losers(findings, judged, &choice);
     verdict.hosts = hosts;
@@ -150,168 +146,22 @@ pub(super) fn with_hosts(
     for host in &mut verdict.hosts {
         host.outcome = match said {
             Some(said) if host.state != HostState::Unreachable => said,
+            _ if host.outcome == Outcome::WebPki && !stands_in(&verdict.answer, host, findings) => {
+                Outcome::Skip
+            }
             _ => host.outcome,
         };
     }
     verdict
 }
 
-fn chosen(
-    candidate: Candidate,
-    findings: &Findings,
-    hosts: &[JudgedHost],
-    situation: &Situation,
-    choice: &Choice,
-    profile: &Profile,
-    row: Row,
-) -> Verdict {
-    let (answer, reason, words) = match candidate {
-        Candidate::NotFound if choice.nothing_owed && half_dane_is_off(situation, profile) => (
-            Answer::May,
-            Reason::NoPolicy,
-            "DANE behind an insecure MX set is switched off",
-        ),
-        Candidate::NotFound => (
-            Answer::NotFound,
-            Reason::NoPolicy,
-            "the destination demands nothing",
-        ),
-        Candidate::DaneOnly => (
-            Answer::DaneOnly,
-            Reason::DaneAllHosts,
-            "every host used must match its TLSA records",
-        ),
-        Candidate::Dane if choice.half_dane_used => (
-            Answer::Dane,
-            Reason::HalfDane,
-            "hosts with TLSA records must match them; the MX set itself is insecure",
-        ),
-        // PF-07: where every host used is authenticated, `dane-only` was chosen.
-        Candidate::Dane => (
-            Answer::Dane,
-            Reason::DaneSomeHosts,
-            "hosts with TLSA records must match them, others are reached as before",
-        ),
-        Candidate::Encrypt => (
-            Answer::Encrypt,
-            Reason::TlsaUnusable,
-            "TLSA records exist and none is usable: TLS is owed, authentication is not possible",
-        ),
-        Candidate::Secure => (
-            Answer::Secure(owing_web_pki(findings, hosts)),
-            Reason::StsEnforce,
-            "an MTA-STS policy is enforced",
-        ),
+/// False for a host whom the list of names had no place for.
+fn stands_in(answer: &Answer, host: &JudgedHost, findings: &Findings) -> bool {
+    let Answer::Secure(names) = answer else {
+        return true;
     };
-    Verdict::plain(answer, row, reason, words.to_owned())
-}
-
-/// PD-07: the operator switched half-DANE off, and an MTA whose own level is `dane` would use it.
-fn half_dane_is_off(situation: &Situation, profile: &Profile) -> bool {
-    let as_if_on = Situation {
-        half_dane: true,
-        ..situation.clone()
-    };
-    !situation.half_dane
-        && profile.floor == Floor::Dane
-        && as_if_on.uses_half_dane(profile.family, profile.floor)
-}
-
-/// PF-12: exactly the current hosts that the policy permits and that owe web PKI, sorted.
-fn owing_web_pki(findings: &Findings, hosts: &[JudgedHost]) -> Vec<MatchName> {
-    let mut names: Vec<MatchName> = hosts
-        .iter()
-        .filter(|host| host.duty == Duty::WebPki && host.state != HostState::Unreachable)
-        .filter_map(|host| findings.hosts.get(host.index))
-        .map(|finding| MatchName::Host(finding.host.0.clone()))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// TEMP, with the reason that weighs most.
-fn refused(findings: &Findings, hosts: &[JudgedHost], situation: &Situation, row: Row) -> Verdict {
-    let has = |state| hosts.iter().any(|host| host.state == state);
-    let usable = has(HostState::UsableEndEntity) || has(HostState::UsableTrustAnchor);
-    if situation.mandatory && situation.mx == MxSecurity::Insecure {
-        let words = "the rule demands DANE, and the MX lookup is not secured by DNSSEC";
-        return Verdict::temp(row, Reason::MxInsecure, words);
-    }
-    if usable {
-        let words = "hosts must be authenticated by DANE, which this profile's MTA cannot do";
-        return Verdict::temp(row, Reason::MtaCannotAuthenticate, words);
-    }
-    if has(HostState::Failed) {
-        return Verdict::temp(row, Reason::TlsaLookupFailed, failed_hosts(findings, hosts));
-    }
-    if has(HostState::AddressFailed) {
-        return Verdict::temp(
-            row,
-            Reason::AddressLookupFailed,
-            failed_hosts(findings, hosts),
-        );
-    }
-    if situation.mandatory {
-        let words = "the rule demands DANE, and no host has usable TLSA records";
-        return Verdict::temp(row, Reason::DaneRequired, words);
-    }
-    if situation.enforce && !situation.hosts.iter().any(|host| host.listed) {
-        let findings = hosts
-            .iter()
-            .filter_map(|host| findings.hosts.get(host.index));
-        let names: Vec<String> = findings
-            .map(|finding| finding.host.to_string())
-            .take(NAMED)
-            .collect();
-        let words = format!(
-            "the enforced MTA-STS policy permits none of the MX hosts {}",
-            names.join(" ")
-        );
-        return Verdict::temp(row, Reason::StsNoMxMatches, words);
-    }
-    let words = "no answer that the MTA understands keeps every host at its duty";
-    Verdict::temp(row, Reason::MtaCannotAuthenticate, words)
-}
-
-/// Which lookups failed, in words: the postmaster reads them in the log of the MTA.
-fn failed_hosts(findings: &Findings, hosts: &[JudgedHost]) -> String {
-    let words: Vec<String> = hosts
-        .iter()
-        .filter(|host| matches!(host.state, HostState::Failed | HostState::AddressFailed))
-        .filter_map(|host| findings.hosts.get(host.index))
-        .map(failed_host)
-        .take(NAMED)
-        .collect();
-    words.join("; ")
-}
-
-fn failed_host(host: &HostFinding) -> String {
-    let name = &host.host;
-    let addresses = [(&host.ipv4, "A"), (&host.ipv6, "AAAA")];
-    let failed_address = addresses
-        .into_iter()
-        .find_map(|(finding, family)| match finding {
-            AddressFinding::Failed(failure) => Some((family, failure)),
-            AddressFinding::Present { .. } | AddressFinding::Absent { .. } => None,
-        });
-    match (&host.dane, failed_address) {
-        (DaneFinding::Failed(failure), _) => {
-            format!(
-                "TLSA of {name}: {}, {}",
-                failure.kind.word(),
-                failure.detail
-            )
-        }
-        (_, Some((family, failure))) => {
-            format!(
-                "{family} of {name}: {}, {}",
-                failure.kind.word(),
-                failure.detail
-            )
-        }
-        _ => format!("{name}: unknown"),
-    }
+    let finding = findings.hosts.get(host.index);
+    finding.is_some_and(|finding| names.contains(&MatchName::Host(finding.host.0.clone())))
 }
 
 fn losers(findings: &Findings, judged: &Judged, choice: &Choice) -> Vec<Loser> {
@@ -335,6 +185,3 @@ fn losers(findings: &Findings, judged: &Judged, choice: &Choice) -> Vec<Loser> {
         })
         .collect()
 }
-
-/// Hosts named in one TEMP text: the MTA logs about 200 characters of it.
-const NAMED: usize = 3;

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod rows;
 pub mod situation;
 mod verdict;
+mod words;
 
 pub use self::decide::{Conditions, decide, decide_without_lookup, without_findings};
 pub use self::options::{FirstContact, LawOptions};

@@ -124,8 +124,13 @@ pub fn state_of(
     options: &TlsaOptions,
 ) -> (HostState, usize) {
     let families = profile.families;
-    // TU-03, TU-08: an MTA that does DANE by itself judges records by the RFC, whatever is set here.
-    let by_itself = profile.family == Family::Postfix && profile.own_dane != OwnDane::No;
+    // TU-03, TU-08: an MTA that does DANE by itself judges records by the RFC, whatever is set here;
+    // save where each session is judged here too.
+    let by_itself = match profile.family {
+        Family::Postfix => profile.own_dane != OwnDane::No,
+        Family::Sendmail => profile.own_dane == OwnDane::Yes && !profile.verifier,
+        Family::Pins | Family::Exim => false,
+    };
     let standard = TlsaOptions::default();
     let options = if by_itself { &standard } else { options };
     let seen = match families {

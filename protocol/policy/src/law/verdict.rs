@@ -182,6 +182,8 @@ pub enum Why {
     },
     /// No host would get mail.
     DeliversNowhere,
+    /// `secure` would stand without a name to match (PD-17).
+    NamesNobody,
     /// (b) DANE behind an insecure MX set is used, and this answer does not use it.
     NotHalfDane,
     /// (c) Mail would be bent away from a better host.
@@ -200,6 +202,7 @@ impl fmt::Display for Why {
             Self::NotUnderstood => "the MTA cannot keep it",
             Self::WeakerThanDuty { .. } => "a host would come out weaker than its duty",
             Self::DeliversNowhere => "no host would get mail",
+            Self::NamesNobody => "no host owes what it says",
             Self::NotHalfDane => "it makes no use of the hosts' DANE records",
             Self::BendsPreference => "mail would be bent away from a better host",
             Self::DeliversFewer => "fewer hosts would get mail",

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
+use super::safe;
 use super::view::View;
-use super::{Rendered, safe};
 use crate::dns::SecurityStatus;
 use crate::findings::{
     AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, PolicySource, RememberedPolicy,
@@ -135,10 +135,11 @@ pub fn query(view: &View<'_>) -> Query {
         next_hop: asked,
         domain: view.next_hop.name().map(ToString::to_string),
         profile: view.profile.to_owned(),
-        verdict: match view.rendered {
-            // An answer that has no form for the MTA became a delay.
-            Rendered::Temp(_) => Answer::Temp.word(),
-            Rendered::Ok(_) | Rendered::NotFound => verdict.answer.word(),
+        // An answer that has no form for the MTA became a delay.
+        verdict: if view.rendered.waits() {
+            Answer::Temp.word()
+        } else {
+            verdict.answer.word()
         },
         reply: view.rendered.to_string(),
         row: verdict.row.id(),

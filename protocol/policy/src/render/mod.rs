@@ -1,9 +1,11 @@
 //! A verdict in the words of one MTA, and of people. Rendering takes no decision.
 
+pub mod exim;
 pub mod explain;
 pub mod json;
 pub mod postfix;
 pub mod rule;
+pub mod sendmail;
 mod view;
 
 pub use self::view::View;
@@ -12,7 +14,7 @@ use std::fmt;
 
 use crate::law::Verdict;
 use crate::next_hop::escaped;
-use crate::profile::Profile;
+use crate::profile::{Family, Profile};
 use crate::reason::Reason;
 
 /// What leaves on the socket.
@@ -24,23 +26,21 @@ pub enum Rendered {
     NotFound,
     /// Delay: `reason-word: words`.
     Temp(String),
+    /// Exim's router level; each host is asked about by itself.
+    Level(exim::Level),
 }
 
 impl Rendered {
     /// Delay with words for people: printable ASCII in one line, no longer than the MTA logs.
     #[must_use]
     pub fn temp(reason: Reason, words: &str) -> Self {
-        let words = if words.trim().is_empty() {
-            "no more is known"
-        } else {
-            words
-        };
-        let mut text = format!("{reason}: {}", escaped(words));
-        if text.len() > TEMP_LIMIT {
-            text.truncate(TEMP_LIMIT - "...".len());
-            text.push_str("...");
-        }
-        Self::Temp(text)
+        Self::Temp(reasoned(reason, words))
+    }
+
+    /// True where mail waits.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Temp(_) | Self::Level(exim::Level::Defer(_)))
     }
 }
 
@@ -50,6 +50,7 @@ impl fmt::Display for Rendered {
             Self::Ok(text) => write!(f, "OK {text}"),
             Self::NotFound => f.write_str("NOTFOUND "),
             Self::Temp(text) => write!(f, "TEMP {text}"),
+            Self::Level(level) => write!(f, "{level}"),
         }
     }
 }
@@ -57,7 +58,26 @@ impl fmt::Display for Rendered {
 /// The verdict in the words of the profile's MTA.
 #[must_use]
 pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
-    postfix::render(verdict, profile)
+    match profile.family {
+        Family::Postfix | Family::Pins => postfix::render(verdict, profile),
+        Family::Exim => Rendered::Level(exim::level(verdict)),
+        Family::Sendmail => sendmail::render(verdict, profile),
+    }
+}
+
+/// A reason with words for people: printable ASCII in one line, no longer than an MTA logs.
+fn reasoned(reason: Reason, words: &str) -> String {
+    let words = if words.trim().is_empty() {
+        "no more is known"
+    } else {
+        words
+    };
+    let mut text = format!("{reason}: {}", escaped(words));
+    if text.len() > TEMP_LIMIT {
+        text.truncate(TEMP_LIMIT - "...".len());
+        text.push_str("...");
+    }
+    text
 }
 
 /// Text that somebody else wrote, as printable ASCII of bounded length.

@@ -4,6 +4,7 @@ use crate::findings::Findings;
 use crate::law::Verdict;
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
+use crate::profile::Family;
 use crate::render::Rendered;
 use crate::rules::Rules;
 
@@ -16,6 +17,8 @@ pub struct View<'a> {
     pub next_hop: &'a NextHop,
     /// The profile's name.
     pub profile: &'a str,
+    /// Whose words the answer is in.
+    pub family: Family,
     /// The decision.
     pub verdict: &'a Verdict,
     /// The evidence, where any was needed.

@@ -10,6 +10,7 @@
 mod advice;
 mod evidence;
 mod headline;
+mod others;
 mod postfix;
 mod rules;
 
@@ -108,6 +109,7 @@ impl Case {
             asked: self.asked,
             next_hop: &next_hop,
             profile: "postfix",
+            family: profile.family,
             verdict: &self.verdict,
             findings: findings.then_some(&self.findings),
             rendered: &rendered,

@@ -5,8 +5,9 @@ use crate::dns::{FailureKind, LookupFailure, RecordType, Reply};
 use crate::findings::{AddressFinding, DaneFinding, Findings, HostFinding, MxFinding};
 use crate::law::situation::HostState;
 use crate::next_hop::NextHop;
+use crate::profile::Family;
 use crate::reason::Reason;
-use crate::render::{Rendered, View, safe};
+use crate::render::{View, safe};
 
 /// The lookup for which mail waits.
 pub(super) struct FailedLookup<'a> {
@@ -24,7 +25,7 @@ struct Advice {
 
 /// Writes the advice, where mail waits and there is some.
 pub(super) fn write(page: &mut Page, view: &View<'_>) {
-    if !matches!(view.rendered, Rendered::Temp(_)) {
+    if !view.rendered.waits() {
         return;
     }
     let advice = match FailedLookup::of(view) {
@@ -198,17 +199,7 @@ fn for_reason(view: &View<'_>) -> Advice {
             vec!["hoplock doctor".to_owned(), "df, and hoplock's log".to_owned()],
             "make room, or mend the disk; it is tried again by itself".to_owned(),
         ),
-        Reason::MtaCannotAuthenticate => (
-            "yours: this destination must be authenticated by DANE, and the mail server is not known \
-             to be able to"
-                .to_owned(),
-            vec![
-                "hoplock doctor".to_owned(),
-                "postconf smtp_dns_support_level   (must be dnssec)".to_owned(),
-            ],
-            "mend that; or say own_dane = \"yes\" in the profile of a Postfix that validates elsewhere"
-                .to_owned(),
-        ),
+        Reason::MtaCannotAuthenticate => return cannot_authenticate(view.family),
         Reason::DaneRequired | Reason::MxInsecure => (
             "yours: your rule demands more than the destination publishes".to_owned(),
             vec![format!("dig +dnssec MX {name}")],
@@ -245,6 +236,35 @@ fn for_reason(view: &View<'_>) -> Advice {
         whose,
         look,
         way_out,
+    }
+}
+
+/// The MTA cannot be relied on to do what is owed.
+fn cannot_authenticate(family: Family) -> Advice {
+    let (whose, look, way_out) = match family {
+        Family::Sendmail => (
+            "yours: a host of this destination owes what this Sendmail cannot be told, or is not known \
+             to do by itself",
+            vec![
+                "sendmail -d0.13 -bt </dev/null   (must name DANE; and O DANE=true in sendmail.cf)",
+            ],
+            "the session check, with verifier = true in the profile; or own_dane = \"yes\" for a \
+             Sendmail 8.18 that does DANE over a resolver that validates",
+        ),
+        _ => (
+            "yours: this destination must be authenticated by DANE, and the mail server is not known \
+             to be able to",
+            vec![
+                "hoplock doctor",
+                "postconf smtp_dns_support_level   (must be dnssec)",
+            ],
+            "mend that; or say own_dane = \"yes\" in the profile of a Postfix that validates elsewhere",
+        ),
+    };
+    Advice {
+        whose: whose.to_owned(),
+        look: look.into_iter().map(str::to_owned).collect(),
+        way_out: way_out.to_owned(),
     }
 }
 

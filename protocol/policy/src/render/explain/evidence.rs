@@ -1,4 +1,4 @@
-//! Hosts with what they are owed and what Postfix will do, the MTA-STS policy, every lookup.
+//! Hosts with what they are owed and what the MTA will do, the MTA-STS policy, every lookup.
 
 use super::duration;
 use super::page::{Page, aligned};
@@ -26,7 +26,8 @@ pub(super) fn hosts(page: &mut Page, view: &View<'_>, findings: &Findings) {
         .filter_map(|judged| Some((judged, findings.hosts.get(judged.index)?)))
         .collect();
     if !found.is_empty() {
-        let head = ["pref", "host", "addresses", "TLSA", "owed", "Postfix will"];
+        let will = format!("{} will", view.family.mta());
+        let head = ["pref", "host", "addresses", "TLSA", "owed", &will];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(found.iter().map(|(judged, host)| row(judged, host)));
         let mut lines = aligned(&rows).into_iter();

@@ -2,21 +2,34 @@
 
 use super::advice::FailedLookup;
 use crate::findings::{MxFinding, NoHosts};
+use crate::law::duty::Duty;
 use crate::law::outcome::Outcome;
+use crate::law::situation::HostState;
 use crate::law::{Answer, MatchName, Verdict};
+use crate::profile::Family;
 use crate::reason::Reason;
+use crate::render::exim::Level;
 use crate::render::{Rendered, View};
 
 /// The sentence, without the destination's name in front.
 pub(super) fn sentence(view: &View<'_>) -> String {
     let verdict = view.verdict;
+    let mta = view.family.mta();
     let words = match (&verdict.answer, view.rendered) {
-        (_, Rendered::Temp(_)) | (Answer::Temp, _) => {
+        (Answer::Temp, _) | (_, Rendered::Temp(_) | Rendered::Level(Level::Defer(_))) => {
             return format!("MAIL WAITS: {}.", delay(view));
         }
-        (Answer::NotFound, _) => {
-            return format!("{}; Postfix's own level applies.", nothing(view));
+        (Answer::NotFound, _) => match by_itself(verdict) {
+            Some(words) => words,
+            None => return format!("{}; {mta}'s own level applies.", nothing(view)),
+        },
+        // Sendmail has no word for less.
+        (Answer::None | Answer::May, Rendered::NotFound) => {
+            return format!(
+                "a rule of yours asks for no more than {mta}'s own level, which applies."
+            );
         }
+        _ if view.family == Family::Exim && !is_ordered(verdict) => each_host(verdict),
         (Answer::None, _) => format!("mail is sent WITHOUT TLS{}", by_rule(verdict)),
         (Answer::May, _) => {
             format!(
@@ -40,7 +53,71 @@ pub(super) fn sentence(view: &View<'_>) -> String {
             format!("mail needs {which} listed in a rule of yours")
         }
     };
-    format!("{words} (Postfix is told {:?}).", verdict.answer.word())
+    format!("{words} ({}).", told(view))
+}
+
+/// What the MTA is told.
+fn told(view: &View<'_>) -> String {
+    let mta = view.family.mta();
+    match view.rendered {
+        Rendered::NotFound => format!("{mta} is told nothing, and sees to it by itself"),
+        Rendered::Level(level) => {
+            let level = level.to_string();
+            format!("{mta} is told {level:?}, and asks about each host")
+        }
+        Rendered::Ok(_) | Rendered::Temp(_) => {
+            format!("{mta} is told {:?}", view.verdict.answer.word())
+        }
+    }
+}
+
+/// What is demanded where the MTA is told nothing and holds hosts to it all the same.
+fn by_itself(verdict: &Verdict) -> Option<String> {
+    Some(match verdict.reason {
+        Reason::DaneAllHosts => "mail must be authenticated by DANE".to_owned(),
+        Reason::DaneSomeHosts | Reason::StsEnforce => each_host(verdict),
+        Reason::TlsaUnusable => encrypt(verdict),
+        _ => return None,
+    })
+}
+
+/// How many hosts owe what.
+fn each_host(verdict: &Verdict) -> String {
+    let count = |duty: Duty| {
+        let hosts = verdict.hosts.iter();
+        let counting = hosts.filter(|host| host.state != HostState::Unreachable);
+        counting.filter(|host| host.duty == duty).count()
+    };
+    let duties = [
+        (Duty::Dane, "must be authenticated by DANE"),
+        (Duty::WebPki, "must show a certificate valid for its name"),
+        (
+            Duty::OwnWebPki,
+            "must show a certificate valid for your own names",
+        ),
+        (Duty::Encrypt, "must take mail over TLS"),
+        (Duty::Free, "owes nothing"),
+        (Duty::Refuse, "gets no mail"),
+    ];
+    let parts: Vec<String> = duties
+        .into_iter()
+        .map(|(duty, words)| (count(duty), words))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    if parts.is_empty() {
+        return "whoever takes mail must show a certificate that the MTA-STS policy permits"
+            .to_owned();
+    }
+    format!("of its hosts, {}", parts.join(", "))
+}
+
+/// True where a rule gives the level, whatever each host owes.
+fn is_ordered(verdict: &Verdict) -> bool {
+    matches!(
+        verdict.reason,
+        Reason::Rule | Reason::RuleOff | Reason::RuleAudit | Reason::RuleFallback
+    )
 }
 
 /// Why nothing is demanded.
@@ -107,6 +184,7 @@ fn delay(view: &View<'_>) -> String {
             failed.failure.kind.word()
         );
     }
+    let mta = view.family.mta();
     let words = match view.verdict.reason {
         Reason::TlsaLookupFailed => "what a host publishes as TLSA could not be found out",
         Reason::MxLookupFailed => "the MX records could not be looked up",
@@ -117,11 +195,15 @@ fn delay(view: &View<'_>) -> String {
         Reason::DaneRequired => "a rule of yours demands DANE, and no host has usable TLSA records",
         Reason::MxInsecure => "a rule of yours demands DANE, and its MX records are unsigned",
         Reason::ResolverNotValidating => "your resolver does not validate DNSSEC",
-        Reason::Deadline => "the lookups take longer than Postfix may wait",
+        Reason::Deadline => {
+            return format!("the lookups take longer than {mta} may wait");
+        }
         Reason::Busy => "hoplock has too much to do",
         Reason::Rule => "a rule of yours says so",
         Reason::Internal => "hoplock failed at this one lookup",
-        _ => "no answer that this Postfix understands keeps the mail safe",
+        _ => {
+            return format!("no answer that this {mta} understands keeps the mail safe");
+        }
     };
     words.to_owned()
 }
