@@ -20,6 +20,7 @@ use crate::report::Sessions;
 pub struct Metrics {
     registry: Registry,
     answers: Family<AnswerLabels, Counter>,
+    exim: Family<EximLabels, Counter>,
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
     session_alarms: Gauge,
@@ -78,6 +79,12 @@ struct AnswerLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EximLabels {
+    verb: &'static str,
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SessionLabels {
     outcome: &'static str,
     reason: ReasonLabel,
@@ -110,6 +117,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("hoplock"),
             answers: Family::default(),
+            exim: Family::default(),
             sessions: Family::default(),
             sessions_dropped: Family::default(),
             session_alarms: Gauge::default(),
@@ -131,6 +139,11 @@ impl Metrics {
             "answers",
             "Answers by verdict and reason",
             metrics.answers.clone(),
+        );
+        registry.register(
+            "exim_requests",
+            "Requests on Exim's readsocket by verb and answer",
+            metrics.exim.clone(),
         );
         registry.register(
             "answers_cached",
@@ -215,6 +228,12 @@ impl Metrics {
             reason: ReasonLabel(verdict.reason),
         };
         self.answers.get_or_create(&labels).inc();
+    }
+
+    /// Counts one request of Exim's, by its verb and the first word of its answer.
+    pub fn asked_by_exim(&self, verb: &'static str, answer: &'static str) {
+        let labels = EximLabels { verb, answer };
+        self.exim.get_or_create(&labels).inc();
     }
 
     /// Takes over what is counted of sessions.

@@ -14,8 +14,11 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     let socketmap = endpoints(reader, section, "socketmap", &mut seen);
     let http = endpoints(reader, section, "http", &mut seen);
     let sessions = endpoints(reader, section, "sessions", &mut seen).unwrap_or_default();
-    warn_of_strangers(reader, section, &sessions);
+    warn_of_strangers(reader, section, "sessions", &sessions);
     let tlsrpt = datagrams(reader, section, "tlsrpt", &mut seen).unwrap_or_default();
+    let readsocket = endpoints(reader, section, "readsocket", &mut seen).unwrap_or_default();
+    warn_of_strangers(reader, section, "readsocket", &readsocket);
+    let dns = name_server(reader, section, "dns", &mut seen).unwrap_or_default();
     let control = reader
         .text(section, "control")
         .filter(|(text, _)| !text.is_empty());
@@ -31,6 +34,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
         http: http.unwrap_or_else(|| vec![Endpoint::Inet(HTTP.to_owned())]),
         sessions,
         tlsrpt,
+        readsocket,
+        dns,
         control,
         mode: mode.unwrap_or(MODE),
         owner,
@@ -71,16 +76,46 @@ fn endpoints(
 }
 
 /// SV-11: what keeps strangers from reporting sessions is the mode of the socket.
-fn warn_of_strangers(reader: &mut Reader<'_>, section: &Section<'_>, sessions: &[Endpoint]) {
+fn warn_of_strangers(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    endpoints: &[Endpoint],
+) {
     let inet = |own: &&Endpoint| matches!(own, Endpoint::Inet(_));
-    for endpoint in sessions.iter().filter(inet) {
-        let at = reader.at(section, "sessions");
+    for endpoint in endpoints.iter().filter(inet) {
+        let at = reader.at(section, key);
         let words = format!(
-            "[listen] sessions: every user of this host can report sessions to \"{endpoint}\", and so \
+            "[listen] {key}: every user of this host can report sessions to \"{endpoint}\", and so \
              raise alarms; use a unix socket, with mode, owner and group"
         );
         reader.warn(at, words);
     }
+}
+
+/// Name servers are asked over UDP and TCP, at an address and a port.
+fn name_server(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    seen: &mut Vec<Endpoint>,
+) -> Option<Vec<Endpoint>> {
+    let texts = reader.texts(section, key)?;
+    let mut read = Vec::new();
+    for (text, at) in texts {
+        if matches!(
+            Endpoint::parse(&text),
+            Some(Endpoint::Unix(_) | Endpoint::Systemd(_))
+        ) {
+            let words = format!(
+                "[listen] {key}: no resolver asks a name server at {text:?}; write \"inet:HOST:PORT\""
+            );
+            reader.error(at, words);
+        } else {
+            read.extend(endpoint(reader, key, &text, at, seen));
+        }
+    }
+    Some(read)
 }
 
 /// Datagrams are sent to a path; and whoever can report sessions can raise alarms (SV-11).

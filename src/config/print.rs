@@ -219,6 +219,12 @@ mod tests {
             "tlsrpt",
             &["[]", r#"["unix:/t"]"#, r#"["systemd:tlsrpt"]"#],
         ),
+        (
+            "listen",
+            "readsocket",
+            &["[]", r#"["unix:/e", "systemd:exim"]"#],
+        ),
+        ("listen", "dns", &["[]", r#"["inet:127.0.0.1:5354"]"#]),
         ("listen", "control", &[r#""""#, r#""unix:/c.sock""#]),
         ("listen", "mode", &[r#""0660""#, r#""600""#, r#""0000""#]),
         ("listen", "owner", &[r#""""#, r#""hoplock""#]),

@@ -56,6 +56,10 @@ pub struct Listen {
     pub sessions: Vec<Endpoint>,
     /// Datagrams of libtlsrpt: unix ones.
     pub tlsrpt: Vec<Endpoint>,
+    /// Exim's readsocket.
+    pub readsocket: Vec<Endpoint>,
+    /// Synthetic DNS answers, over UDP and TCP.
+    pub dns: Vec<Endpoint>,
     /// Control; none: beside the store.
     pub control: Option<Endpoint>,
     /// Mode of unix sockets.

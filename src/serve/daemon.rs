@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::conversation::{converse, turn_away};
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
+use super::readsocket;
 use super::rulebook::Rulebook;
 use super::sessions;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
@@ -104,6 +105,8 @@ pub async fn run(
     }
     tracing::info!(endpoint = %control, "control socket");
     let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
+    let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
+    exim.await?;
     for name in handed_over.left() {
         tracing::warn!(
             "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \

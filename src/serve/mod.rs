@@ -3,6 +3,7 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`readsocket`]: Exim, with its certificates before any mail.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
@@ -16,6 +17,8 @@ pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod listen;
+mod policy_words;
+pub mod readsocket;
 pub mod rulebook;
 pub mod sessions;
 pub mod sockets;

@@ -204,6 +204,8 @@ words! {
         Tlsrpt => "tlsrpt",
         /// The log of Postfix.
         PostfixLog => "postfix-log",
+        /// Certificates and events of Exim.
+        Exim => "exim",
         /// A probe of ours.
         Probe => "probe",
     }

@@ -8,6 +8,7 @@
 //! | socketmap_table(5) of Postfix, and the socket map of Sendmail | [`netstring`] | [`socketmap`] |
 //! | session reports and their answers, in JSON | [`lines`] | [`session`] |
 //! | libtlsrpt's datagrams | the socket | [`tlsrpt`] |
+//! | Exim's `${readsocket{…}}` | [`lines`] | [`readsocket`] |
 //! | replies of SMTP servers to a client | [`smtp_reply`] | [`smtp_reply`] |
 //! | the log of Postfix's smtp(8) | [`lines`], or the journal | [`postfix_log`] |
 //!
@@ -124,6 +125,7 @@ pub mod fuzzing;
 pub mod lines;
 pub mod netstring;
 pub mod postfix_log;
+pub mod readsocket;
 pub mod session;
 pub mod smtp_reply;
 pub mod socketmap;

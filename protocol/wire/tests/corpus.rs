@@ -30,6 +30,12 @@ fn socketmap() {
     replay("socketmap", fuzzing::socketmap);
 }
 
+/// EX-01: the seeds and all that the fuzzer found.
+#[test]
+fn readsocket() {
+    replay("readsocket", fuzzing::readsocket);
+}
+
 /// SV-11: the seeds and all that the fuzzer found.
 #[test]
 fn session() {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use hoplock_policy::reason::Reason;
-use hoplock_policy::verify::SessionVerdict;
+use hoplock_policy::verify::{SessionOutcome, SessionVerdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::judge::{Case, Judgement, SessionJudge};
 use crate::report::Sessions;
-use crate::world::{Clock, JournalEntry, Judged, SessionSource, Timing};
+use crate::world::{Clock, JournalEntry, Judged, Patience, SessionSource, Timing};
 
 /// Takes sessions in.
 pub struct Intake {
@@ -48,19 +48,44 @@ impl Intake {
 
     /// Judges a session, and keeps what came of it.
     pub async fn take(&self, case: &Case, source: SessionSource, timing: Timing) -> SessionVerdict {
-        let judged = AssertUnwindSafe(self.judge.judge(case))
-            .catch_unwind()
-            .await;
+        let judgement = whole(self.judge.judge(case)).await;
+        self.keep(case, judgement, source, timing)
+    }
+
+    /// Judges what a host has shown, for a mail server that waits for it and sends nothing meanwhile
+    /// (SV-10), and keeps what came of it.
+    pub async fn take_handshake(
+        &self,
+        case: &Case,
+        source: SessionSource,
+        profile: &str,
+        patience: Patience,
+    ) -> SessionVerdict {
+        let judged = self.judge.judge_handshake(case, profile, patience);
+        let judgement = whole(judged).await;
+        self.keep(case, judgement, source, Timing::BeforeMail)
+    }
+
+    /// Judges a session of which something good was kept already, and keeps what came of it only where
+    /// that was spoilt: no session counts twice for the same.
+    pub async fn take_if_failed(&self, case: &Case, source: SessionSource, timing: Timing) {
+        let judgement = whole(self.judge.judge(case)).await;
+        if judgement.verdict.outcome == SessionOutcome::Failed {
+            self.keep(case, judgement, source, timing);
+        }
+    }
+
+    fn keep(
+        &self,
+        case: &Case,
+        judgement: Judgement,
+        source: SessionSource,
+        timing: Timing,
+    ) -> SessionVerdict {
         let Judgement {
             verdict,
             second_look,
-        } = judged.unwrap_or_else(|_| Judgement {
-            verdict: SessionVerdict::unknown(
-                Reason::Internal,
-                "judging this session broke by a fault of hoplock; its log has the details",
-            ),
-            second_look: false,
-        });
+        } = judgement;
         let how = Judged {
             time: case.time,
             source,
@@ -71,6 +96,18 @@ impl Intake {
         self.sessions.note(entry, self.clock.now());
         verdict
     }
+}
+
+/// What a judge comes to, or that he broke: then nobody knows.
+async fn whole(judged: impl Future<Output = Judgement>) -> Judgement {
+    let judged = AssertUnwindSafe(judged).catch_unwind().await;
+    judged.unwrap_or_else(|_| Judgement {
+        verdict: SessionVerdict::unknown(
+            Reason::Internal,
+            "judging this session broke by a fault of hoplock; its log has the details",
+        ),
+        second_look: false,
+    })
 }
 
 /// Sessions judged at once: each may wait for lookups, which have a bound of their own.

@@ -138,7 +138,9 @@ mod web_pki;
 pub use self::certificate::Certificate;
 pub use self::dane::{Authenticated, Refused, VerifyOptions};
 pub use self::facts::CertificateFacts;
-pub use self::judge::{MtaWord, Original, verify, verify_by_word, verify_resumed};
+pub use self::judge::{
+    MtaWord, Original, verify, verify_by_word, verify_handshake, verify_resumed,
+};
 pub use self::names::ReferenceNames;
 pub use self::owed::{DaneEvidence, Demand, Owed, StrangeHost};
 pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersion};

@@ -54,17 +54,28 @@ impl Session {
 
     /// The first part that is missing, and without which nobody is called authenticated (SV-01).
     pub(super) fn missing(&self) -> Option<&'static str> {
-        let parts = [
+        self.missing_in_handshake().or_else(|| {
+            first_missing([
+                ("tls_version", self.tls_version.is_none()),
+                ("cipher", self.cipher.is_none()),
+            ])
+        })
+    }
+
+    /// The same while the handshake goes on: version and cipher are told when it is over.
+    pub(super) fn missing_in_handshake(&self) -> Option<&'static str> {
+        first_missing([
             ("next_hop", self.next_hop.is_none()),
             ("mx_host", self.mx_host.is_none()),
             ("address", self.address.is_none()),
             ("port", self.port.is_none()),
-            ("tls_version", self.tls_version.is_none()),
-            ("cipher", self.cipher.is_none()),
-        ];
-        let missing = parts.into_iter().find(|(_, missing)| *missing);
-        missing.map(|(part, _)| part)
+        ])
     }
+}
+
+fn first_missing<const N: usize>(parts: [(&'static str, bool); N]) -> Option<&'static str> {
+    let missing = parts.into_iter().find(|(_, missing)| *missing);
+    missing.map(|(part, _)| part)
 }
 
 /// What became of STARTTLS (RFC 3207).

@@ -74,6 +74,13 @@ impl SessionOutcome {
             Self::AuthenticatedDane | Self::AuthenticatedSts | Self::AuthenticatedPinned
         )
     }
+
+    /// True where what was owed is known and kept. What is not known is not kept: mail that waits for the
+    /// verdict must not go out on a doubt (RFC 7672, 2.1.2).
+    #[must_use]
+    pub fn keeps(self) -> bool {
+        !matches!(self, Self::Failed | Self::Indeterminate)
+    }
 }
 
 /// What matched.

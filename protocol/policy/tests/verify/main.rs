@@ -16,6 +16,7 @@ mod disorder;
 mod end_entity;
 mod floor;
 mod forge;
+mod handshake;
 mod judge;
 mod names;
 mod old;

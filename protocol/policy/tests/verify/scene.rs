@@ -12,7 +12,7 @@ use hoplock_policy::tlsa::{TlsaOptions, TlsaSet};
 use hoplock_policy::verify::{
     Certificate, DaneEvidence, Demand, Original, Owed, Presented, ReferenceNames, Session,
     SessionOutcome, SessionVerdict, Sni, Starttls, TlsVersion, VerifyOptions, verify,
-    verify_resumed,
+    verify_handshake, verify_resumed,
 };
 use rustls_pki_types::TrustAnchor;
 
@@ -177,6 +177,10 @@ impl Scene {
 
     pub(crate) fn verdict(&self) -> SessionVerdict {
         verify(&self.session, &self.owed(), self.now, &self.options)
+    }
+
+    pub(crate) fn in_handshake(&self) -> SessionVerdict {
+        verify_handshake(&self.session, &self.owed(), self.now, &self.options)
     }
 
     pub(crate) fn resumed(&self, original: Option<&Original>) -> SessionVerdict {

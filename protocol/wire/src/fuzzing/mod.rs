@@ -5,6 +5,7 @@
 
 mod netstring;
 mod postfix_log;
+mod readsocket;
 mod session;
 mod smtp_reply;
 mod socketmap;
@@ -12,6 +13,7 @@ mod tlsrpt;
 
 pub use self::netstring::netstring;
 pub use self::postfix_log::postfix_log;
+pub use self::readsocket::readsocket;
 pub use self::session::session;
 pub use self::smtp_reply::smtp_reply;
 pub use self::socketmap::socketmap;

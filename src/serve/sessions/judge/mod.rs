@@ -7,18 +7,20 @@ use arc_swap::ArcSwap;
 use hoplock_policy::law::Answer;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::MxHost;
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Floor, Profile};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{
     MtaWord, Original, Owed, Presented, Session, SessionOutcome, SessionVerdict, VerifyOptions,
-    Warning, verify_by_word, verify_resumed,
+    Warning, verify_by_word, verify_handshake, verify_resumed,
 };
 use rustls_pki_types::TrustAnchor;
 
 use super::handshakes::Handshakes;
 use crate::answer::{Answered, Answerer};
 use crate::report::reported::Evidence;
+use crate::world::Patience;
 
 /// Judges sessions by the answers of this daemon.
 pub struct SessionJudge {
@@ -64,6 +66,16 @@ pub struct Judgement {
 struct Heard {
     case: Case,
     original: Option<Arc<Original>>,
+    stage: Stage,
+}
+
+/// When a session is judged.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// While its handshake waits for the verdict, no longer than this.
+    Handshake(Patience),
+    /// After it.
+    Over,
 }
 
 impl SessionJudge {
@@ -105,8 +117,24 @@ impl SessionJudge {
     /// Judges one session. Where it fails, the destination is looked up anew and it is judged once
     /// more: the key may have rolled over meanwhile. Nothing but a match makes up for the failure.
     pub async fn judge(&self, case: &Case) -> Judgement {
+        self.at(Stage::Over, case, PROFILE).await
+    }
+
+    /// Judges what a host has shown while its handshake waits for the verdict (SV-10): all as for
+    /// [`Self::judge`], but by the profile of the mail server that waits, and within its `patience`.
+    pub async fn judge_handshake(
+        &self,
+        case: &Case,
+        profile: &str,
+        patience: Patience,
+    ) -> Judgement {
+        self.at(Stage::Handshake(patience), case, profile).await
+    }
+
+    async fn at(&self, stage: Stage, case: &Case, profile: &str) -> Judgement {
         let begun = self.handshakes.begin(&case.session, case.time);
-        let (Some(next_hop), Some(profile)) = (&case.session.next_hop, self.profile()) else {
+        let profile = self.answerer.profile(profile);
+        let (Some(next_hop), Some(profile)) = (&case.session.next_hop, profile) else {
             return first(without("next_hop"));
         };
         if next_hop.name().is_none() {
@@ -120,12 +148,13 @@ impl SessionJudge {
         let heard = Heard {
             case: by_its_mx_name(case, &answered),
             original: self.handshakes.resumed(&case.session, case.time),
+            stage,
         };
         let mut verdict = self.by(&answered, &heard);
         let mut second_look = false;
         let mut judged_by = answered;
         if is_worth_a_second_look(&verdict)
-            && let Some(anew) = self.answerer.look_again(next_hop, &profile).await
+            && let Some(anew) = self.look_again(next_hop, &profile, stage).await
         {
             second_look = true;
             let again = self.by(&anew, &heard);
@@ -135,7 +164,7 @@ impl SessionJudge {
                 judged_by = anew;
             }
         }
-        let original = begun.zip(self.original(&judged_by, &heard.case, &verdict));
+        let original = begun.zip(self.original(&judged_by, &heard, &verdict));
         if let Some((begun, original)) = original {
             self.handshakes.end(begun, original);
         }
@@ -145,10 +174,17 @@ impl SessionJudge {
         }
     }
 
-    /// Sessions are judged by what their destinations owe; of the profile only its rules and its floor
-    /// count, and those of Postfix stand for all.
-    fn profile(&self) -> Option<Arc<Profile>> {
-        self.answerer.profile(PROFILE)
+    async fn look_again(
+        &self,
+        next_hop: &NextHop,
+        profile: &Profile,
+        stage: Stage,
+    ) -> Option<Arc<Answered>> {
+        let looking = self.answerer.look_again(next_hop, profile);
+        match stage {
+            Stage::Handshake(patience) => patience.wait(looking).await?,
+            Stage::Over => looking.await,
+        }
     }
 
     /// By what is known here, and where that demands nothing or is not known, by what the report brings
@@ -189,14 +225,19 @@ impl SessionJudge {
     }
 
     fn under(&self, owed: &Owed<'_>, heard: &Heard, options: &JudgeOptions) -> SessionVerdict {
-        let Heard { case, original } = heard;
+        let Heard {
+            case,
+            original,
+            stage,
+        } = heard;
         let (session, time) = (&case.session, case.time);
-        match case.word {
-            MtaWord::Nothing => {
+        match (stage, &case.word) {
+            (Stage::Handshake(_), _) => verify_handshake(session, owed, time, &options.verify),
+            (Stage::Over, MtaWord::Nothing) => {
                 let original = original.as_deref();
                 verify_resumed(session, owed, time, &options.verify, original)
             }
-            _ => verify_by_word(session, owed, time, &options.verify, &case.word),
+            (Stage::Over, word) => verify_by_word(session, owed, time, &options.verify, word),
         }
     }
 
@@ -250,7 +291,8 @@ impl SessionJudge {
             return Owing::Unknown;
         }
         let findings = answered.findings.as_deref();
-        let floor = self.profile().map_or(Floor::May, |profile| profile.floor);
+        let profile = self.answerer.profile(&answered.profile);
+        let floor = profile.map_or(Floor::May, |profile| profile.floor);
         // What was in force then is judged as it was then.
         let at = Moment {
             wall: case.time,
@@ -276,12 +318,14 @@ impl SessionJudge {
     fn original(
         &self,
         answered: &Answered,
-        case: &Case,
+        heard: &Heard,
         verdict: &SessionVerdict,
     ) -> Option<Original> {
         let options = self.options.load();
+        let case = &heard.case;
         let host = case.session.mx_host.as_ref()?;
-        if case.session.presented == Presented::Unknown {
+        let is_over = matches!(heard.stage, Stage::Over);
+        if case.session.presented == Presented::Unknown || !is_over {
             return None;
         }
         match self.owed(answered, case, host, &options) {
@@ -343,7 +387,8 @@ fn is_worth_a_second_look(verdict: &SessionVerdict) -> bool {
         )
 }
 
-/// By whose rules and floor sessions are judged.
+/// Sessions are judged by what their destinations owe; of the profile only its rules and its floor count,
+/// and those of Postfix stand for all whose mail server does not wait for the verdict.
 const PROFILE: &str = "postfix";
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::verify::{Certificate, Sni, Starttls, TlsVersion};
 
 use super::*;

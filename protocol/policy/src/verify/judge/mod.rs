@@ -1,9 +1,11 @@
 //! From a session and what it owed to a verdict (SV-02).
 
 mod policies;
+mod resumed;
 mod word;
 
 use self::policies::Found;
+pub use self::resumed::{Original, verify_resumed};
 pub use self::word::{MtaWord, verify_by_word};
 use super::cipher::Cipher;
 use super::dane::{Refused, VerifyOptions};
@@ -13,7 +15,6 @@ use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, W
 use crate::dns::SecurityStatus;
 use crate::law::duty::Duty;
 use crate::moment::Timestamp;
-use crate::name::DomainName;
 use crate::reason::Reason;
 use crate::sts::StsMode;
 
@@ -29,56 +30,50 @@ pub fn verify(
     now: Timestamp,
     options: &VerifyOptions,
 ) -> SessionVerdict {
+    judged(session, owed, now, options, Stage::Over)
+}
+
+/// Judges what a host shows while its handshake waits for the verdict, before any mail (SV-10): version
+/// and cipher are not agreed on yet, so nothing is said of them. All else is held as by [`verify`], and
+/// a version or cipher that is known, and authenticates nobody, authenticates nobody here either.
+///
+/// Whoever asks goes on only where the verdict [keeps what was owed](SessionOutcome::keeps).
+#[must_use]
+pub fn verify_handshake(
+    session: &Session,
+    owed: &Owed<'_>,
+    now: Timestamp,
+    options: &VerifyOptions,
+) -> SessionVerdict {
+    judged(session, owed, now, options, Stage::Handshake)
+}
+
+fn judged(
+    session: &Session,
+    owed: &Owed<'_>,
+    now: Timestamp,
+    options: &VerifyOptions,
+    stage: Stage,
+) -> SessionVerdict {
     let judging = Judging {
         session,
         owed,
         now,
         options,
+        stage,
     };
     let mut verdict = judging.verdict();
     verdict.results = judging.results();
     verdict
 }
 
-/// Takes over the verdict on the session that was resumed (RFC 8446, 2.2), where host and policy
-/// are the same, and the report of the resumed session itself is complete (SV-01, SV-05).
-#[must_use]
-pub fn verify_resumed(
-    session: &Session,
-    owed: &Owed<'_>,
-    now: Timestamp,
-    options: &VerifyOptions,
-    original: Option<&Original>,
-) -> SessionVerdict {
-    let own = verify(session, owed, now, options);
-    let inherits = own.reason == Reason::ResumedUnknown;
-    match original {
-        Some(original)
-            if inherits
-                && session.missing().is_none()
-                && session.mx_host.as_ref().map(|host| &host.0) == Some(&original.host)
-                && owed.generation() == original.generation =>
-        {
-            let mut verdict = original.verdict.clone();
-            verdict.detail = "as the session that it resumed".to_owned();
-            if verdict.outcome.is_authenticated() {
-                verdict.reason = Reason::Resumed;
-            }
-            verdict
-        }
-        _ => own,
-    }
-}
-
-/// A judged session that others may resume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Original {
-    /// With which host.
-    pub host: DomainName,
-    /// Under which policy, see [`Owed::generation`].
-    pub generation: [u8; 32],
-    /// What was said of it.
-    pub verdict: SessionVerdict,
+/// How far a session had come when it was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The host has shown its certificates, and nothing is agreed on.
+    Handshake,
+    /// All of it is known that will ever be.
+    Over,
 }
 
 struct Judging<'a> {
@@ -86,6 +81,7 @@ struct Judging<'a> {
     owed: &'a Owed<'a>,
     now: Timestamp,
     options: &'a VerifyOptions,
+    stage: Stage,
 }
 
 impl Judging<'_> {
@@ -144,7 +140,7 @@ impl Judging<'_> {
     /// TLS that authenticates nobody: all that was owed (RFC 7435).
     fn unauthenticated(&self) -> SessionVerdict {
         // SV-09: of an unknown cipher nobody can say that it hides anything.
-        if self.session.cipher.is_none() {
+        if self.session.cipher.is_none() && self.stage == Stage::Over {
             return incomplete("cipher");
         }
         let owed = self.owed.duty == Duty::Encrypt;
@@ -212,7 +208,7 @@ impl Judging<'_> {
                 return verdict;
             }
         };
-        if let Some(missing) = self.session.missing() {
+        if let Some(missing) = self.missing() {
             return incomplete(missing);
         }
         let mut verdict = plain(good, found.reason, String::new());
@@ -244,9 +240,7 @@ impl Judging<'_> {
         let of = |policy, good, found: Result<Found, Refused>| {
             let found = self.with_tls().and(found);
             let (outcome, reason, detail) = match found {
-                Ok(found) if self.session.missing().is_none() => {
-                    (good, found.reason, String::new())
-                }
+                Ok(found) if self.missing().is_none() => (good, found.reason, String::new()),
                 Ok(_) => (
                     SessionOutcome::Indeterminate,
                     Reason::ReportIncomplete,
@@ -290,6 +284,14 @@ impl Judging<'_> {
             Some(Starttls::NotOffered) => Err(Refused::new(Reason::StarttlsNotOffered, "")),
             Some(Starttls::Refused) => Err(Refused::new(Reason::StarttlsRefused, "")),
             Some(Starttls::Failed) => Err(Refused::new(Reason::HandshakeFailed, "")),
+        }
+    }
+
+    /// What is missing by now, and without which nobody is called authenticated (SV-01).
+    fn missing(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Handshake => self.session.missing_in_handshake(),
+            Stage::Over => self.session.missing(),
         }
     }
 
