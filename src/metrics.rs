@@ -21,6 +21,7 @@ pub struct Metrics {
     registry: Registry,
     answers: Family<AnswerLabels, Counter>,
     exim: Family<EximLabels, Counter>,
+    sendmail: Family<SendmailLabels, Counter>,
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
     session_alarms: Gauge,
@@ -85,6 +86,11 @@ struct EximLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SendmailLabels {
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SessionLabels {
     outcome: &'static str,
     reason: ReasonLabel,
@@ -118,6 +124,7 @@ impl Metrics {
             registry: Registry::with_prefix("hoplock"),
             answers: Family::default(),
             exim: Family::default(),
+            sendmail: Family::default(),
             sessions: Family::default(),
             sessions_dropped: Family::default(),
             session_alarms: Gauge::default(),
@@ -144,6 +151,11 @@ impl Metrics {
             "exim_requests",
             "Requests on Exim's readsocket by verb and answer",
             metrics.exim.clone(),
+        );
+        registry.register(
+            "sendmail_sessions",
+            "Sessions that Sendmail asked about by answer",
+            metrics.sendmail.clone(),
         );
         registry.register(
             "answers_cached",
@@ -234,6 +246,12 @@ impl Metrics {
     pub fn asked_by_exim(&self, verb: &'static str, answer: &'static str) {
         let labels = EximLabels { verb, answer };
         self.exim.get_or_create(&labels).inc();
+    }
+
+    /// Counts one session that Sendmail asked about, by the word of its answer.
+    pub fn asked_by_sendmail(&self, answer: &'static str) {
+        let labels = SendmailLabels { answer };
+        self.sendmail.get_or_create(&labels).inc();
     }
 
     /// Takes over what is counted of sessions.

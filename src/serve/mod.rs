@@ -4,6 +4,7 @@
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
+//! * [`verifier`]: Sendmail's session check.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
@@ -22,3 +23,4 @@ pub mod readsocket;
 pub mod rulebook;
 pub mod sessions;
 pub mod sockets;
+pub mod verifier;
