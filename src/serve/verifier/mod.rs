@@ -47,3 +47,12 @@ pub fn open(admin: &Admin, intake: &Arc<Intake>) -> Desk {
 
 /// Sendmail waits for 5 s; a probe that takes longer is there for the next attempt.
 const PROBE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+mod tests;
