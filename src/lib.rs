@@ -37,6 +37,7 @@ pub mod fuzzing {
     pub use crate::adapters::postfix::fuzzing::postconf;
     pub use crate::adapters::smtp::openssl::fuzzing::openssl_output;
     pub use crate::config::fuzzing::config;
+    pub use crate::serve::dns_answers::fuzzing::dns_query;
     pub use crate::serve::fuzzing::{host_field, stored_rule};
     pub use crate::store::sqlite::fuzzing::state;
 }

@@ -22,6 +22,7 @@ pub struct Metrics {
     answers: Family<AnswerLabels, Counter>,
     exim: Family<EximLabels, Counter>,
     sendmail: Family<SendmailLabels, Counter>,
+    dns: Family<DnsLabels, Counter>,
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
     session_alarms: Gauge,
@@ -91,6 +92,11 @@ struct SendmailLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DnsLabels {
+    rcode: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SessionLabels {
     outcome: &'static str,
     reason: ReasonLabel,
@@ -125,6 +131,7 @@ impl Metrics {
             answers: Family::default(),
             exim: Family::default(),
             sendmail: Family::default(),
+            dns: Family::default(),
             sessions: Family::default(),
             sessions_dropped: Family::default(),
             session_alarms: Gauge::default(),
@@ -141,21 +148,12 @@ impl Metrics {
             policy_refreshes_failed: Counter::default(),
             lately: Lately::default(),
         };
+        metrics.register_requests();
         let registry = &mut metrics.registry;
         registry.register(
             "answers",
             "Answers by verdict and reason",
             metrics.answers.clone(),
-        );
-        registry.register(
-            "exim_requests",
-            "Requests on Exim's readsocket by verb and answer",
-            metrics.exim.clone(),
-        );
-        registry.register(
-            "sendmail_sessions",
-            "Sessions that Sendmail asked about by answer",
-            metrics.sendmail.clone(),
         );
         registry.register(
             "answers_cached",
@@ -228,6 +226,19 @@ impl Metrics {
         metrics
     }
 
+    fn register_requests(&mut self) {
+        let (exim, dns) = (self.exim.clone(), self.dns.clone());
+        let help = "Requests on Exim's readsocket by verb and answer";
+        self.registry.register("exim_requests", help, exim);
+        let (help, sendmail) = (
+            "Sessions that Sendmail asked about by answer",
+            self.sendmail.clone(),
+        );
+        self.registry.register("sendmail_sessions", help, sendmail);
+        let help = "Queries on [listen] dns by what was replied";
+        self.registry.register("dns_queries", help, dns);
+    }
+
     /// Counts one answer.
     pub fn answered(&self, verdict: &Verdict) {
         let word = verdict.answer.word();
@@ -252,6 +263,11 @@ impl Metrics {
     pub fn asked_by_sendmail(&self, answer: &'static str) {
         let labels = SendmailLabels { answer };
         self.sendmail.get_or_create(&labels).inc();
+    }
+
+    /// Counts one query for a TXT record, by what was replied.
+    pub fn asked_by_dns(&self, rcode: &'static str) {
+        self.dns.get_or_create(&DnsLabels { rcode }).inc();
     }
 
     /// Takes over what is counted of sessions.

@@ -24,6 +24,12 @@ fn dns_message() {
     replay("dns_message", fuzzing::dns_message);
 }
 
+/// EX-02: the seeds and all that the fuzzer found.
+#[test]
+fn dns_query() {
+    replay("dns_query", fuzzing::dns_query);
+}
+
 /// The seeds and all that the fuzzer found.
 #[test]
 fn host_field() {

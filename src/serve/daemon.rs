@@ -15,6 +15,7 @@ use super::admin::{Admin, Guard, router};
 use super::background;
 use super::connections::Connections;
 use super::conversation::{Desk, converse, turn_away};
+use super::dns_answers;
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
 use super::readsocket;
@@ -111,6 +112,7 @@ pub async fn run(
     tracing::info!(endpoint = %control, "control socket");
     let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
     exim.await?;
+    dns_answers::open(&config, &admin, &closing, &tasks).await?;
     for name in handed_over.left() {
         tracing::warn!(
             "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \

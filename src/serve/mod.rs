@@ -3,6 +3,7 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`dns_answers`]: policies as TXT records.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
 //! * [`verifier`]: Sendmail's session check.
 //! * [`sessions`]: reports of TLS sessions, judged.
@@ -14,6 +15,7 @@ pub mod background;
 pub mod connections;
 pub mod conversation;
 pub mod daemon;
+pub mod dns_answers;
 pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;

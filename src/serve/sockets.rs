@@ -4,7 +4,7 @@
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixDatagram, UnixListener};
+use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 
 use super::listen::{Listener, OwnedPath};
 use super::sessions::tlsrpt::Datagrams;
@@ -200,6 +200,25 @@ async fn bind_for(
             bind_unix(path, access).map(|listener| vec![listener])
         }
     }
+}
+
+/// Binds the sockets of a name server: streams and datagrams at one address.
+///
+/// # Errors
+/// [`BindError`] names the place and the cure.
+pub async fn bind_name_server(
+    endpoint: &Endpoint,
+) -> Result<(Listener, UdpSocket, std::net::SocketAddr), BindError> {
+    let failed = |error| bind_error(endpoint, error);
+    let Endpoint::Inet(address) = endpoint else {
+        let words = "name servers are asked at an address and a port";
+        return Err(failed(std::io::Error::other(words)));
+    };
+    let streams = TcpListener::bind(address.as_str()).await.map_err(failed)?;
+    // The port may have been chosen just now.
+    let address = streams.local_addr().map_err(failed)?;
+    let datagrams = UdpSocket::bind(address).await.map_err(failed)?;
+    Ok((Listener::Tcp(streams), datagrams, address))
 }
 
 /// Binds a socket for datagrams, or takes one from systemd.

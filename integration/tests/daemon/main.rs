@@ -1,6 +1,7 @@
 //! The real binary over real sockets: framing, deadline, reload, drain, bounds, exit statuses.
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
+//! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
 //! * [`sessions`]: what is seen of judged sessions.
@@ -14,6 +15,7 @@
     reason = "tests"
 )]
 
+mod exim;
 mod orders;
 mod process;
 mod reports;

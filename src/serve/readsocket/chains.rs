@@ -105,14 +105,15 @@ impl Chains {
         if table.refused.len() >= MOST_REFUSED {
             table.refused.pop_front();
         }
-        table.refused.push_back((peer, now));
+        table.refused.push_back((nameless(peer), now));
     }
 
     /// True where a failure with this peer was told of just now.
     pub(super) fn was_refused(&self, peer: &Peer, now: Duration) -> bool {
+        let peer = nameless(peer.clone());
         let refused = &mut self.table().refused;
         refused.retain(|(_, then)| now.saturating_sub(*then) < UNTIL_TOLD);
-        refused.iter().any(|(own, _)| own == peer)
+        refused.iter().any(|(own, _)| *own == peer)
     }
 
     /// Notes what a handshake came to that was let go on. Exim hands connections over from process to
@@ -187,6 +188,14 @@ impl Table {
             };
             self.take(&peer);
         }
+    }
+}
+
+/// Some events know the address alone.
+fn nameless(peer: Peer) -> Peer {
+    Peer {
+        host: String::new(),
+        ..peer
     }
 }
 

@@ -102,8 +102,8 @@ impl Desk {
         self.metrics.asked_by_exim(verb.word(), answer.word());
         if let Answer::Refuse { reason, words } = &answer {
             let request = String::from_utf8_lossy(line.get(..SHOWN).unwrap_or(line));
-            let request = escaped(&request).to_string();
-            tracing::info!(verb = verb.word(), reason, words, request, "refused");
+            let request = escaped(&request);
+            tracing::info!(verb = verb.word(), reason, words, %request, "refused");
         }
         answer
     }

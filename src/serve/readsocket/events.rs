@@ -94,7 +94,7 @@ fn word_of(outcome: SessionOutcome) -> MtaWord {
 fn peer(own: &EventRequest<'_>) -> Option<Peer> {
     Some(Peer {
         pid: own.pid,
-        host: own.host?.to_ascii_lowercase(),
+        host: own.host.unwrap_or_default().to_ascii_lowercase(),
         address: own.address?,
         port: own.port?,
     })

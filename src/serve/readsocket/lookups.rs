@@ -81,8 +81,8 @@ fn text(record: &RecordData, lookup: Lookup, fields: Option<FieldSeparator>) -> 
         } => {
             let host = match exchange {
                 Exchange::Host(name) => name.to_string(),
-                // RFC 7505, 3.
-                Exchange::Null => ".".to_owned(),
+                // RFC 7505, 3: the root, of which dn_expand(3) makes nothing.
+                Exchange::Null => String::new(),
                 Exchange::Malformed(text) => text.clone(),
             };
             if lookup == Lookup::Mxh {

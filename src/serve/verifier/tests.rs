@@ -516,8 +516,9 @@ async fn pins_of_a_rule() {
         (digest(&chain.leaf).to_uppercase(), 0),
         (of_key.join(":"), 1),
     ] {
-        let rule =
-            format!("[rules.\"plain.test\"]\nanswer = \"fingerprint\"\nfingerprints = [\"{pin}\"]\n");
+        let rule = format!(
+            "[rules.\"plain.test\"]\nanswer = \"fingerprint\"\nfingerprints = [\"{pin}\"]\n"
+        );
         let scene = Scene::with(&[], &rule, |_| {});
         scene.prober.shows(Duration::ZERO, &chain.all());
         let session = key("plain.test", "ok", &chain.leaf);

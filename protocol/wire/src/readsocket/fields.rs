@@ -32,7 +32,7 @@ pub(super) fn field_or_nothing<'a>(
 /// The last field: nothing stands behind it.
 pub(super) fn last<'a>(input: &'a str, what: &'static str) -> Result<&'a str, Wrong> {
     match text(input, what, false)? {
-        (rest, field) if rest.is_empty() => Ok(field),
+        ("", field) => Ok(field),
         _ => Err(Wrong::TooMany),
     }
 }
