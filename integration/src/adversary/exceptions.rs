@@ -2,7 +2,9 @@
 //!
 //! This is the only list. Whoever adds to it says which line of the law declares it.
 
-use hoplock_model::{Duty, Floor, Level, Outcome, Reply, Selection, State, Truth, Type, World};
+use hoplock_model::{
+    Duty, Floor, Host, Level, Outcome, Reply, Selection, State, Truth, Type, World,
+};
 use hoplock_policy::verify::SessionOutcome;
 
 use super::history::Judged;
@@ -104,12 +106,17 @@ fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
 /// MX-13, MX-17: a failed address lookup binds as far as there could be DANE behind it: not where no
 /// resolver is believed, nor where nothing is signed, and the attacker may answer what the servers cannot.
 pub(super) fn without_address(case: &Case<'_>, happened: &Happened) -> bool {
-    let is_signed = is_in_signed_zone(&case.site.published(), &happened.host);
     relaxed(case).iter().any(|truth| {
-        let mut hosts = truth.hosts.iter().filter(|host| host.name == happened.host);
-        let has_failed = hosts.any(|host| host.state == State::AddressFailed);
-        has_failed && (!truth.settings.believed || !is_signed && is_attacked(case))
+        let mut hosts = truth.hosts.iter();
+        hosts.any(|host| host.name == happened.host && binds_not(case, truth, host))
     })
+}
+
+/// Its address lookup has failed, and there could be no DANE behind it.
+fn binds_not(case: &Case<'_>, truth: &Truth, host: &Host) -> bool {
+    let is_signed = is_in_signed_zone(&case.site.published(), &host.name);
+    host.state == State::AddressFailed
+        && (!truth.settings.believed || !is_signed && is_attacked(case))
 }
 
 /// SV-01, MX-22: where a report names no host, and the mail server says that it used TLS and no more, it
@@ -134,7 +141,8 @@ fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
     };
     let binds_nobody = |truth: &Truth| {
         let is_strange = truth.hosts.iter().all(|host| host.name != happened.host);
-        let owes_no_more = truth.hosts.iter().all(|host| host.duty <= own_level);
+        let owes_no_more = |host: &Host| host.duty <= own_level || binds_not(case, truth, host);
+        let owes_no_more = truth.hosts.iter().all(owes_no_more);
         is_strange && owes_no_more && truth.enforced.is_none()
     };
     keeps && relaxed(case).iter().any(binds_nobody)

@@ -10,6 +10,7 @@
 //! 5. [`law`]: duty, outcome, choice; the three functions that make a [`law::Verdict`].
 //! 6. [`verify`]: sessions judged after the fact.
 //! 7. [`render`]: a verdict in the words of one MTA.
+//! 8. [`transmitted`]: what a client may record of a session; opt-in, and no RFC.
 #![forbid(unsafe_code)]
 
 pub mod dns;
@@ -26,4 +27,5 @@ pub mod render;
 pub mod rules;
 pub mod sts;
 pub mod tlsa;
+pub mod transmitted;
 pub mod verify;

@@ -257,7 +257,7 @@ fn exim_gives_each_host_its_duty() {
     assert_eq!(words.len(), 5, "{words:?}");
 }
 
-/// PD-16, PD-18, PD-11: under no answer does a Sendmail send mail to a host below its duty, save in the
+/// PD-16, PD-11, MX-13: under no answer does a Sendmail send mail to a host below its duty, save in the
 /// declared cells, which occur.
 #[test]
 fn sendmail_falls_below_no_duty() {
