@@ -21,6 +21,7 @@ pub struct Metrics {
     registry: Registry,
     answers: Family<AnswerLabels, Counter>,
     exim: Family<EximLabels, Counter>,
+    sendmail: Family<SendmailLabels, Counter>,
     dns: Family<DnsLabels, Counter>,
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
@@ -86,6 +87,11 @@ struct EximLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SendmailLabels {
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DnsLabels {
     rcode: &'static str,
 }
@@ -124,6 +130,7 @@ impl Metrics {
             registry: Registry::with_prefix("hoplock"),
             answers: Family::default(),
             exim: Family::default(),
+            sendmail: Family::default(),
             dns: Family::default(),
             sessions: Family::default(),
             sessions_dropped: Family::default(),
@@ -223,6 +230,11 @@ impl Metrics {
         let (exim, dns) = (self.exim.clone(), self.dns.clone());
         let help = "Requests on Exim's readsocket by verb and answer";
         self.registry.register("exim_requests", help, exim);
+        let (help, sendmail) = (
+            "Sessions that Sendmail asked about by answer",
+            self.sendmail.clone(),
+        );
+        self.registry.register("sendmail_sessions", help, sendmail);
         let help = "Queries on [listen] dns by what was replied";
         self.registry.register("dns_queries", help, dns);
     }
@@ -245,6 +257,12 @@ impl Metrics {
     pub fn asked_by_exim(&self, verb: &'static str, answer: &'static str) {
         let labels = EximLabels { verb, answer };
         self.exim.get_or_create(&labels).inc();
+    }
+
+    /// Counts one session that Sendmail asked about, by the word of its answer.
+    pub fn asked_by_sendmail(&self, answer: &'static str) {
+        let labels = SendmailLabels { answer };
+        self.sendmail.get_or_create(&labels).inc();
     }
 
     /// Counts one query for a TXT record, by what was replied.

@@ -17,18 +17,28 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::connections::Seat;
+use super::verifier;
 use crate::answer::Answerer;
 use crate::metrics::Metrics;
 
+/// What answers the requests of all connections.
+pub struct Desk {
+    /// Policies.
+    pub answerer: Arc<Answerer>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The one map that is not policy: Sendmail's session check.
+    pub verifier: verifier::Desk,
+}
+
 /// Serves one connection until it ends, is idle for too long, or the daemon drains.
-pub async fn converse<S>(stream: S, answerer: Arc<Answerer>, metrics: Arc<Metrics>, seat: Seat)
+pub async fn converse<S>(stream: S, desk: Arc<Desk>, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut conversation = Conversation {
         stream,
-        answerer,
-        metrics,
+        desk,
         input: Vec::new(),
         output: Vec::new(),
     };
@@ -86,8 +96,7 @@ async fn whole_request<S: AsyncRead + Unpin>(stream: &mut S) -> bool {
 
 struct Conversation<S> {
     stream: S,
-    answerer: Arc<Answerer>,
-    metrics: Arc<Metrics>,
+    desk: Arc<Desk>,
     input: Vec<u8>,
     output: Vec<u8>,
 }
@@ -108,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let rest = self.input.get(used..).unwrap_or_default();
             match netstring::decode(rest, QUERY_LIMIT) {
                 Ok(Some(frame)) => {
-                    let reply = answer(&self.answerer, &self.metrics, frame.payload).await;
+                    let reply = answer(&self.desk, frame.payload).await;
                     used += frame.consumed;
                     reply.encode(REPLY_LIMIT, &mut self.output);
                     if self.output.len() > FLUSH_AT {
@@ -143,24 +152,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 }
 
 /// Answers one request, whatever it says.
-async fn answer(answerer: &Answerer, metrics: &Metrics, payload: &[u8]) -> Reply {
+async fn answer(desk: &Desk, payload: &[u8]) -> Reply {
+    let answerer = &desk.answerer;
     let request = match socketmap::decode_request(payload) {
         Ok(request) => request,
         Err(why) => return temp(Reason::BadRequest, &why.to_string()),
     };
+    if request.map == SESSION_CHECK {
+        return desk.verifier.answer(request.key).await.reply();
+    }
     // Exim has a socket of its own: its words mean nothing here.
     let profile = answerer
         .profile(request.map)
         .filter(|profile| profile.family != Family::Exim);
     let Some(profile) = profile else {
         let words = format!(
-            "there is no map {}; use postfix, postfix310 or sendmail",
+            "there is no map {}; use postfix, postfix310, sendmail or verifier",
             escaped(request.map)
         );
         return temp(Reason::UnknownMap, &words);
     };
     let answered = answerer.answer(request.key, &profile).await;
-    metrics.answered(&answered.verdict);
+    desk.metrics.answered(&answered.verdict);
     match &answered.rendered {
         Rendered::Ok(text) => Reply::ok(text.clone())
             .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),
@@ -174,6 +187,8 @@ fn temp(reason: Reason, words: &str) -> Reply {
     Reply::temp(format!("{reason}: {words}"))
 }
 
+/// The map of Sendmail's session check (4.3 of the protocol page). No profile may have this name.
+const SESSION_CHECK: &str = "verifier";
 /// Postfix closes after 10 s of silence; a client that holds a connection for longer may.
 const IDLE: Duration = Duration::from_secs(300);
 /// Long enough for a client to send its first request, short enough to end a flood of them.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::admin::{Admin, Guard, router};
 use super::background;
 use super::connections::Connections;
-use super::conversation::{converse, turn_away};
+use super::conversation::{Desk, converse, turn_away};
 use super::dns_answers;
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
@@ -22,8 +22,8 @@ use super::readsocket;
 use super::rulebook::Rulebook;
 use super::sessions;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
+use super::verifier;
 use crate::adapters::dns::self_test;
-use crate::answer::Answerer;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
@@ -84,13 +84,18 @@ pub async fn run(
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
     });
+    let mut handed_over = HandedOver::from_environment();
+    let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
+    let desk = Arc::new(Desk {
+        answerer: Arc::clone(&answerer),
+        metrics: Arc::clone(&metrics),
+        verifier: verifier::open(&admin, &intake),
+    });
     let hall = Hall {
-        answerer: &answerer,
+        desk: &desk,
         closing: &closing,
         tasks: &tasks,
-        metrics: &metrics,
     };
-    let mut handed_over = HandedOver::from_environment();
     for listener in socketmaps(&config, &mut handed_over).await? {
         hall.open(listener, &connections);
     }
@@ -105,7 +110,6 @@ pub async fn run(
         hall.admin(listener, &admin, Role::Control);
     }
     tracing::info!(endpoint = %control, "control socket");
-    let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
     let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
     exim.await?;
     dns_answers::open(&config, &admin, &closing, &tasks).await?;
@@ -188,26 +192,24 @@ async fn socketmaps(
 
 /// Where connections are received.
 struct Hall<'a> {
-    answerer: &'a Arc<Answerer>,
+    desk: &'a Arc<Desk>,
     closing: &'a CancellationToken,
     tasks: &'a TaskTracker,
-    metrics: &'a Arc<Metrics>,
 }
 
 impl Hall<'_> {
     fn open(&self, listener: Listener, connections: &Connections) {
-        let (answerer, metrics) = (Arc::clone(self.answerer), Arc::clone(self.metrics));
+        let desk = Arc::clone(self.desk);
         let (closing, connections) = (self.closing.clone(), connections.clone());
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move {
             while let Some(stream) = listener.accept(&closing).await {
                 match connections.seat() {
                     Some(seat) => {
-                        let (answerer, metrics) = (Arc::clone(&answerer), Arc::clone(&metrics));
-                        tasks.spawn(converse(stream, answerer, metrics, seat));
+                        tasks.spawn(converse(stream, Arc::clone(&desk), seat));
                     }
                     None => {
-                        metrics.turned_away.inc();
+                        desk.metrics.turned_away.inc();
                         tasks.spawn(turn_away(stream));
                     }
                 }

@@ -5,6 +5,7 @@
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
 //! * [`dns_answers`]: policies as TXT records.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
+//! * [`verifier`]: Sendmail's session check.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
@@ -24,3 +25,4 @@ pub mod readsocket;
 pub mod rulebook;
 pub mod sessions;
 pub mod sockets;
+pub mod verifier;

@@ -206,6 +206,8 @@ words! {
         PostfixLog => "postfix-log",
         /// Certificates and events of Exim.
         Exim => "exim",
+        /// The session check of Sendmail.
+        Sendmail => "sendmail",
         /// A probe of ours.
         Probe => "probe",
     }

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | socketmap_table(5) of Postfix, and the socket map of Sendmail | [`netstring`] | [`socketmap`] |
 //! | session reports and their answers, in JSON | [`lines`] | [`session`] |
+//! | the key of Sendmail's session check | [`socketmap`] | [`verifier`] |
 //! | libtlsrpt's datagrams | the socket | [`tlsrpt`] |
 //! | Exim's `${readsocket{…}}` | [`lines`] | [`readsocket`] |
 //! | replies of SMTP servers to a client | [`smtp_reply`] | [`smtp_reply`] |
@@ -130,3 +131,4 @@ pub mod session;
 pub mod smtp_reply;
 pub mod socketmap;
 pub mod tlsrpt;
+pub mod verifier;

@@ -36,6 +36,12 @@ fn readsocket() {
     replay("readsocket", fuzzing::readsocket);
 }
 
+/// SV-10: the seeds and all that the fuzzer found.
+#[test]
+fn verifier_key() {
+    replay("verifier_key", fuzzing::verifier_key);
+}
+
 /// SV-11: the seeds and all that the fuzzer found.
 #[test]
 fn session() {

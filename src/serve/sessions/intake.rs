@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use hoplock_policy::reason::Reason;
-use hoplock_policy::verify::{SessionOutcome, SessionVerdict};
+use hoplock_policy::verify::{Presented, SessionOutcome, SessionVerdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::judge::{Case, Judgement, SessionJudge};
@@ -64,6 +64,36 @@ impl Intake {
         let judged = self.judge.judge_handshake(case, profile, patience);
         let judgement = whole(judged).await;
         self.keep(case, judgement, source, Timing::BeforeMail)
+    }
+
+    /// Judges a session that waits for the verdict and of which its mail server tells no certificate
+    /// (SV-10), and keeps what came of it. Where that leaves the verdict open, `completed` may bring what
+    /// the host has shown, or says why it does not; it is not begun otherwise.
+    pub async fn take_session_check(
+        &self,
+        case: &Case,
+        source: SessionSource,
+        profile: &str,
+        patience: Patience,
+        completed: impl Future<Output = Result<Presented, String>>,
+    ) -> SessionVerdict {
+        let judged = self.judge.judge_handshake(case, profile, patience);
+        let mut judgement = whole(judged).await;
+        let mut case = case.clone();
+        let verdict = &judgement.verdict;
+        let is_open = verdict.outcome == SessionOutcome::Indeterminate
+            && verdict.reason == Reason::ReportIncomplete;
+        if is_open && matches!(case.session.presented, Presented::Digests(_)) {
+            match completed.await {
+                Ok(presented) => {
+                    case.session.presented = presented;
+                    let judged = self.judge.judge_handshake(&case, profile, patience);
+                    judgement = whole(judged).await;
+                }
+                Err(why) => judgement.verdict.detail = why,
+            }
+        }
+        self.keep(&case, judgement, source, Timing::BeforeMail)
     }
 
     /// Judges a session of which something good was kept already, and keeps what came of it only where

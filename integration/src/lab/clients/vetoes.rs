@@ -1,5 +1,6 @@
 //! Why Exim refused: in its own words, and in hoplock's journal.
 
+use super::rounds::recipient;
 use super::{Asks, Client};
 use crate::lab::stage::Lab;
 
@@ -8,12 +9,15 @@ use crate::lab::stage::Lab;
 pub(super) fn all(lab: &mut Lab<'_>, clients: &[&dyn Client]) {
     for (domain, reason) in REFUSED {
         for client in clients {
-            let log = client.log(Asks::At(client.port()));
-            let is_told = log.lines().any(|line| {
-                line.contains("denied by event-action: depth=0: hoplock: refuse ")
-                    && line.contains(&format!("refuse {reason}: "))
-                    && line.contains(&format!("mx.{domain}"))
-            });
+            let asks = Asks::At(client.port());
+            let log = client.log(asks);
+            // Exim's line names the message, and no host.
+            let (_, outcome) = client.outcome(asks, &recipient(*client, "right", domain));
+            let message = outcome.split(' ').nth(2).unwrap_or_default();
+            let words = format!(
+                "{message} SSL verify denied by event-action: depth=0: hoplock: refuse {reason}: "
+            );
+            let is_told = !message.is_empty() && log.contains(&words);
             lab.report.check(is_told, || {
                 let own = log.lines().filter(|line| line.contains(domain));
                 let own: Vec<&str> = own.collect();

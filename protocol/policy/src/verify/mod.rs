@@ -139,7 +139,8 @@ pub use self::certificate::Certificate;
 pub use self::dane::{Authenticated, Refused, VerifyOptions};
 pub use self::facts::CertificateFacts;
 pub use self::judge::{
-    MtaWord, Original, verify, verify_by_word, verify_handshake, verify_resumed,
+    MtaWord, Original, verify, verify_by_word, verify_handshake, verify_handshake_by_word,
+    verify_resumed,
 };
 pub use self::names::ReferenceNames;
 pub use self::owed::{DaneEvidence, Demand, Owed, StrangeHost};

@@ -185,7 +185,8 @@ pub enum Presented {
     Unknown,
 }
 
-/// Digests of a leaf certificate, both by one algorithm (RFC 6698, 2.1.3).
+/// Digests of a leaf certificate, both by one algorithm (RFC 6698, 2.1.3). One that is not known is empty,
+/// and compares with nothing: Sendmail tells only that of the whole certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafDigests {
     /// Of the whole certificate.

@@ -10,6 +10,7 @@ mod session;
 mod smtp_reply;
 mod socketmap;
 mod tlsrpt;
+mod verifier_key;
 
 pub use self::netstring::netstring;
 pub use self::postfix_log::postfix_log;
@@ -18,3 +19,4 @@ pub use self::session::session;
 pub use self::smtp_reply::smtp_reply;
 pub use self::socketmap::socketmap;
 pub use self::tlsrpt::tlsrpt;
+pub use self::verifier_key::verifier_key;

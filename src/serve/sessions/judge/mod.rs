@@ -13,7 +13,7 @@ use hoplock_policy::reason::Reason;
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{
     MtaWord, Original, Owed, Presented, Session, SessionOutcome, SessionVerdict, VerifyOptions,
-    Warning, verify_by_word, verify_handshake, verify_resumed,
+    Warning, verify_by_word, verify_handshake_by_word, verify_resumed,
 };
 use rustls_pki_types::TrustAnchor;
 
@@ -235,7 +235,9 @@ impl SessionJudge {
         } = heard;
         let (session, time) = (&case.session, case.time);
         match (stage, &case.word) {
-            (Stage::Handshake(_), _) => verify_handshake(session, owed, time, &options.verify),
+            (Stage::Handshake(_), word) => {
+                verify_handshake_by_word(session, owed, time, &options.verify, word)
+            }
             (Stage::Over, MtaWord::Nothing) => {
                 let original = original.as_deref();
                 verify_resumed(session, owed, time, &options.verify, original)

@@ -6,7 +6,7 @@ mod word;
 
 use self::policies::Found;
 pub use self::resumed::{Original, verify_resumed};
-pub use self::word::{MtaWord, verify_by_word};
+pub use self::word::{MtaWord, verify_by_word, verify_handshake_by_word};
 use super::cipher::Cipher;
 use super::dane::{Refused, VerifyOptions};
 use super::owed::{DaneEvidence, Demand, Owed};

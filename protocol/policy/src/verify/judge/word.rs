@@ -2,9 +2,9 @@
 
 use super::super::dane::VerifyOptions;
 use super::super::owed::{Demand, Owed};
-use super::super::session::Session;
+use super::super::session::{Session, Starttls};
 use super::super::verdict::{PolicyKind, SessionOutcome, SessionVerdict, Warning};
-use super::{failed, plain, verify};
+use super::{failed, plain, verify, verify_handshake};
 use crate::law::duty::Duty;
 use crate::moment::Timestamp;
 use crate::reason::Reason;
@@ -54,6 +54,46 @@ pub fn verify_by_word(
         MtaWord::Authenticated(kind) => authenticated(owed, *kind),
         MtaWord::Encrypted => encrypted(owed),
     };
+    verdict.warnings.push(Warning::MtaWord);
+    verdict
+}
+
+/// Judges a session that waits for the verdict as [`verify_handshake`] does, and where what was shown is
+/// not known well enough for that, by the mail server's word, as far as it is about the very policy that
+/// is owed (SV-10): nothing that it says of one kind of proof stands in for another, and what the operator
+/// demands it does not know.
+///
+/// Its word of DANE counts for DANE, its word of web PKI for what MTA-STS owes, and that it trusts nobody
+/// who vouches for the certificate is a failure where that is owed.
+#[must_use]
+pub fn verify_handshake_by_word(
+    session: &Session,
+    owed: &Owed<'_>,
+    now: Timestamp,
+    options: &VerifyOptions,
+    word: &MtaWord,
+) -> SessionVerdict {
+    let own = verify_handshake(session, owed, now, options);
+    let is_complete =
+        session.starttls == Some(Starttls::Used) && session.missing_in_handshake().is_none();
+    if own.reason != Reason::ReportIncomplete || !is_complete {
+        return own;
+    }
+    let outcome = match (owed.duty, &owed.demand, word) {
+        (Duty::Dane, Demand::Nothing, MtaWord::Authenticated(Some(PolicyKind::Dane))) => {
+            SessionOutcome::AuthenticatedDane
+        }
+        (Duty::WebPki, Demand::Nothing, MtaWord::Authenticated(Some(PolicyKind::Sts))) => {
+            SessionOutcome::AuthenticatedSts
+        }
+        (Duty::WebPki, _, MtaWord::Refused { .. }) => SessionOutcome::Failed,
+        _ => return own,
+    };
+    let mut verdict = match word {
+        MtaWord::Refused { reason, detail } => failed(*reason, detail.clone()),
+        _ => plain(outcome, Reason::MtaVerified, "by the mail server's word"),
+    };
+    verdict.results = own.results;
     verdict.warnings.push(Warning::MtaWord);
     verdict
 }
