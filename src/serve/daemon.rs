@@ -113,12 +113,7 @@ pub async fn run(
     let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
     exim.await?;
     dns_answers::open(&config, &admin, &closing, &tasks).await?;
-    for name in handed_over.left() {
-        tracing::warn!(
-            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
-             whoever connects there waits"
-        );
-    }
+    tell_left(&handed_over);
     let mut watching = JoinSet::new();
     watching.spawn(self_test::watch(dns, tell_validation));
     watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
@@ -162,6 +157,15 @@ pub async fn run(
     }
     watching.shutdown().await;
     Ok(())
+}
+
+fn tell_left(handed_over: &HandedOver) {
+    for name in handed_over.left() {
+        tracing::warn!(
+            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
+             whoever connects there waits"
+        );
+    }
 }
 
 /// The sockets for mail servers. One whose folder is not there is left out, loudly, as long as another

@@ -65,6 +65,10 @@ trait Client: Sync {
     fn does_dane_without(&self, _request: &str) -> bool {
         false
     }
+    /// Words that are no answer to this request make mail wait.
+    fn waits_on_garbage(&self, _request: &str) -> bool {
+        true
+    }
     /// What must become of a message, where it may be shown with this mail server.
     fn fate(&self, delivery: &Delivery) -> Option<Fate>;
 }
@@ -78,6 +82,8 @@ enum Fate {
         tls: bool,
     },
     Waits,
+    /// Reaches nobody; whether it then waits is beyond what can be configured.
+    ReachesNobody,
 }
 
 /// Exim in both versions.

@@ -79,7 +79,7 @@ pub(super) fn all(lab: &mut Lab<'_>, deliveries: &[Delivery], clients: &[&dyn Cl
             let word = match message.fate {
                 Fate::Arrives { tls: true, .. } => "arrive over TLS",
                 Fate::Arrives { tls: false, .. } => "arrive in clear text",
-                Fate::Waits => "wait",
+                Fate::Waits | Fate::ReachesNobody => "wait",
             };
             *fates.entry(word).or_insert(0) += 1;
         }
@@ -168,9 +168,10 @@ pub(super) fn judge(lab: &mut Lab<'_>, message: &Message<'_>) {
                 taken.len() == 1 && taken[0].tls == tls && taken[0].host.starts_with(host);
             lab.report.check(arrived, words);
         }
-        Fate::Waits => {
+        Fate::Waits | Fate::ReachesNobody => {
             // FT-05: delay, and neither a bounce nor a delivery.
-            lab.report.check(outcome == Outcome::Waits, words);
+            let is_kept = outcome == Outcome::Waits || message.fate == Fate::ReachesNobody;
+            lab.report.check(is_kept, words);
             let mark = format!("\n{}", client.leaves_before());
             let leaked = seen.iter().any(|session| {
                 session.delivered_to.contains(&message.to)

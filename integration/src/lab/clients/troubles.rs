@@ -63,7 +63,13 @@ fn from_then_on<'a>(
         for trouble in [Trouble::Hang, Trouble::Garbage, Trouble::Close] {
             let (port, _) = stand_in(client.port(), request, trouble);
             let word = format!("{trouble:?}-{}", last_word(request)).to_lowercase();
-            messages.extend(waiting(*client, port, &word, request, domains));
+            let mut new = waiting(*client, port, &word, request, domains);
+            if trouble == Trouble::Garbage && !client.waits_on_garbage(request) {
+                for message in &mut new {
+                    message.fate = Fate::ReachesNobody;
+                }
+            }
+            messages.append(&mut new);
         }
     }
     messages

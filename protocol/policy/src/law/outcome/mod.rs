@@ -1,7 +1,7 @@
 //! Outcome: what an MTA does to one host under one answer.
 //!
 //! One function per family of MTAs, taken from its source and confirmed with the real program:
-//! [`postfix`], [`exim`], [`sendmail`].
+//! `postfix`, `exim`, `sendmail`.
 
 mod exim;
 mod postfix;
