@@ -4,6 +4,7 @@
 //! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
+//! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
@@ -19,6 +20,7 @@ mod exim;
 mod orders;
 mod process;
 mod reports;
+mod sendmail;
 mod sessions;
 mod sockets;
 mod state_file;
