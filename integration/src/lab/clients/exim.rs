@@ -94,7 +94,7 @@ impl Client for Exim {
         let log = self.log(asks);
         let of_recipient =
             |line: &&str| line.contains(&format!(" {to} ")) || line.contains(&format!(" {to}:"));
-        let marked = log.lines().filter(of_recipient).filter_map(|line| {
+        let mut marked = log.lines().filter(of_recipient).filter_map(|line| {
             let mark = line.split(' ').nth(3)?;
             let outcome = match mark {
                 "=>" | "->" => Outcome::Sent,
@@ -105,7 +105,7 @@ impl Client for Exim {
             Some((outcome, line.to_owned()))
         });
         marked
-            .last()
+            .next_back()
             .unwrap_or_else(|| (Outcome::Unknown, String::new()))
     }
 

@@ -153,7 +153,7 @@ impl Client for Sendmail {
         let of_recipient = |line: &&str| {
             line.contains(&format!("to={to},")) || line.contains(&format!("to=<{to}>,"))
         };
-        let marked = log.lines().filter(of_recipient).filter_map(|line| {
+        let mut marked = log.lines().filter(of_recipient).filter_map(|line| {
             let (_, stat) = line.split_once("stat=")?;
             let outcome = if stat.starts_with("Sent") {
                 Outcome::Sent
@@ -166,7 +166,7 @@ impl Client for Sendmail {
         });
         // Queued first; 8.17 then reads on and on where it is answered garbage, and is ended.
         marked
-            .last()
+            .next_back()
             .unwrap_or_else(|| (Outcome::Unknown, String::new()))
     }
 
