@@ -74,7 +74,7 @@ impl Debian {
     /// A program in it; it is ended where it takes very long.
     pub(super) fn program(&self, name: &str) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["60", "chroot"]).arg(&self.root).arg(name);
+        command.args(["40", "chroot"]).arg(&self.root).arg(name);
         command
     }
 

@@ -236,12 +236,15 @@ fn listen(debian: &Debian, log: &Arc<Mutex<String>>) {
     });
 }
 
+/// It must try at once, however busy the machine of the lab is.
 const HEAD: &str = "\
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
 DOMAIN(`debian-mta')dnl
 undefine(`confHOST_STATUS_DIRECTORY')dnl
 define(`confLOG_LEVEL', `14')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 define(`confTO_CONNECT', `5s')dnl
 define(`confTO_ICONNECT', `5s')dnl
 FEATURE(`access_db')dnl
