@@ -70,7 +70,6 @@ pub async fn run(
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
     let connections = Connections::new(config.limits.connections, &closing);
-    let metrics = Arc::new(Metrics::new());
     for line in engine.says(&config) {
         tracing::info!("{line}");
     }
@@ -80,17 +79,13 @@ pub async fn run(
     let admin = Arc::new(Admin {
         engine,
         rulebook,
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::new(Metrics::new()),
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
     });
     let mut handed_over = HandedOver::from_environment();
     let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
-    let desk = Arc::new(Desk {
-        answerer: Arc::clone(&answerer),
-        metrics: Arc::clone(&metrics),
-        verifier: verifier::open(&admin, &intake),
-    });
+    let desk = desk(&admin, &intake);
     let hall = Hall {
         desk: &desk,
         closing: &closing,
@@ -162,6 +157,15 @@ pub async fn run(
     }
     watching.shutdown().await;
     Ok(())
+}
+
+/// What answers socketmap requests.
+fn desk(admin: &Admin, intake: &Arc<sessions::Intake>) -> Arc<Desk> {
+    Arc::new(Desk {
+        answerer: Arc::clone(&admin.engine.answerer),
+        metrics: Arc::clone(&admin.metrics),
+        verifier: verifier::open(admin, intake),
+    })
 }
 
 /// The sockets for mail servers. One whose folder is not there is left out, loudly, as long as another

@@ -40,7 +40,7 @@ impl Host {
             .unwrap();
         let config = Arc::new(config);
         let connections = Arc::new(AtomicUsize::new(0));
-        let mut octet = || fastrand::u8(1..=254);
+        let octet = || fastrand::u8(1..=254);
         let address = Ipv4Addr::new(127, octet(), octet(), octet());
         let listener = TcpListener::bind((address, 25)).ok()?;
         let counted = Arc::clone(&connections);

@@ -56,8 +56,8 @@ impl Desk {
         let answer = self.in_time(key).await;
         self.metrics.asked_by_sendmail(answer.word());
         if let Answer::Refuse(why) | Answer::Unavailable(why) = &answer {
-            let key = escaped(key.get(..SHOWN).unwrap_or(key)).to_string();
-            tracing::info!(answer = answer.word(), why, key, "a session of Sendmail's");
+            let key = escaped(key.get(..SHOWN).unwrap_or(key));
+            tracing::info!(answer = answer.word(), why, %key, "a session of Sendmail's");
         }
         answer
     }

@@ -75,10 +75,13 @@ fn record(usage: u8, selector: u8, matching: u8, der: &[u8]) -> Vec<u8> {
     record.unwrap().rdata()
 }
 
+/// After how long, and what.
+type Shown = (Duration, Vec<Vec<u8>>);
+
 /// A prober whose hosts show what a test says, after a while.
 #[derive(Default)]
 struct ScriptedProber {
-    hosts: Mutex<HashMap<SocketAddr, (Duration, Vec<Vec<u8>>)>>,
+    hosts: Mutex<HashMap<SocketAddr, Shown>>,
     asked: Mutex<Vec<ProbeTarget>>,
     at_once: Mutex<(usize, usize)>,
 }
