@@ -509,6 +509,31 @@ async fn a_word_says_nothing_of_names() {
     assert_eq!(scene.prober.asked(), 1);
 }
 
+/// SV-10: a host with TLSA records is not put to the rules of `FEATURE(`sts')`, so that nobody has compared
+/// its name: Sendmail's `OK` is not enough for MTA-STS there.
+#[tokio::test(start_paused = true)]
+async fn a_word_counts_where_names_were_compared() {
+    let chain = Chain::new("mx.e.test");
+    let scene = Scene::new(&[record(1, 1, 1, &chain.leaf)]);
+    let txt = RecordData::Txt(vec![b"v=STSv1; id=1".to_vec()]);
+    scene.world.add(name("_mta-sts.e.test"), SECURE, TTL, txt);
+    let policy = "version: STSv1\nmode: enforce\nmx: mx.e.test\nmax_age: 86400\n";
+    let response = PolicyResponse {
+        status: 200,
+        media_type: Some("text/plain".to_owned()),
+        body: policy.as_bytes().to_vec(),
+    };
+    let responds = ScriptedPolicy::Responds(response, Duration::ZERO);
+    scene.world.policy(name("e.test"), responds);
+    scene.prober.shows(Duration::ZERO, &chain.all());
+    let refused = scene.shown("ok", &chain.leaf).await;
+    assert!(
+        refused.starts_with("OK certificate-not-trusted: "),
+        "{refused}"
+    );
+    assert_eq!(scene.prober.asked(), 1);
+}
+
 /// SV-10: fingerprints of a rule, of the certificate or of its key.
 #[tokio::test(start_paused = true)]
 async fn pins_of_a_rule() {
