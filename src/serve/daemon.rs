@@ -70,7 +70,6 @@ pub async fn run(
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
     let connections = Connections::new(config.limits.connections, &closing);
-    let metrics = Arc::new(Metrics::new());
     for line in engine.says(&config) {
         tracing::info!("{line}");
     }
@@ -80,17 +79,13 @@ pub async fn run(
     let admin = Arc::new(Admin {
         engine,
         rulebook,
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::new(Metrics::new()),
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
     });
     let mut handed_over = HandedOver::from_environment();
     let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
-    let desk = Arc::new(Desk {
-        answerer: Arc::clone(&answerer),
-        metrics: Arc::clone(&metrics),
-        verifier: verifier::open(&admin, &intake),
-    });
+    let desk = desk(&admin, &intake);
     let hall = Hall {
         desk: &desk,
         closing: &closing,
@@ -113,7 +108,12 @@ pub async fn run(
     let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
     exim.await?;
     dns_answers::open(&config, &admin, &closing, &tasks).await?;
-    tell_left(&handed_over);
+    for name in handed_over.left() {
+        tracing::warn!(
+            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
+             whoever connects there waits"
+        );
+    }
     let mut watching = JoinSet::new();
     watching.spawn(self_test::watch(dns, tell_validation));
     watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
@@ -159,13 +159,13 @@ pub async fn run(
     Ok(())
 }
 
-fn tell_left(handed_over: &HandedOver) {
-    for name in handed_over.left() {
-        tracing::warn!(
-            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
-             whoever connects there waits"
-        );
-    }
+/// What answers socketmap requests.
+fn desk(admin: &Admin, intake: &Arc<sessions::Intake>) -> Arc<Desk> {
+    Arc::new(Desk {
+        answerer: Arc::clone(&admin.engine.answerer),
+        metrics: Arc::clone(&admin.metrics),
+        verifier: verifier::open(admin, intake),
+    })
 }
 
 /// The sockets for mail servers. One whose folder is not there is left out, loudly, as long as another
