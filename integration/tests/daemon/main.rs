@@ -1,6 +1,7 @@
 //! The real binary over real sockets: framing, deadline, reload, drain, bounds, exit statuses.
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
+//! * [`callers`]: mail servers that ask over HTTP.
 //! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
@@ -16,7 +17,9 @@
     reason = "tests"
 )]
 
+mod callers;
 mod exim;
+mod name_server;
 mod orders;
 mod process;
 mod reports;
