@@ -2,14 +2,19 @@
 //!
 //! * [`clock`]: the only place that asks for the time.
 //! * [`dns`]: a stub that reads the AD bit of a validating resolver.
+//! * [`exim`], [`sendmail`]: what those say of their settings.
 //! * [`https`]: fetches MTA-STS policies.
 //! * [`mail_log`]: follows the log of the mail server.
 //! * [`postfix`]: what Postfix says of its own settings, and whether its DNSSEC works.
+//! * [`program`]: programs of mail servers.
 //! * [`smtp`]: speaks to mail hosts to see their TLS.
 
 pub mod clock;
 pub mod dns;
+pub mod exim;
 pub mod https;
 pub mod mail_log;
 pub mod postfix;
+pub mod program;
+pub mod sendmail;
 pub mod smtp;

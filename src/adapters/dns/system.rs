@@ -28,6 +28,17 @@ pub fn servers_of(file: &Path) -> Result<Vec<SocketAddr>, String> {
     servers_in(&text)
 }
 
+/// The text of resolv.conf, where it can be read.
+#[must_use]
+pub fn resolv_conf() -> Option<String> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "adapters read the system's files"
+    )]
+    let text = std::fs::read("/etc/resolv.conf").ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// The servers that such a text names, in order.
 pub(super) fn servers_in(text: &[u8]) -> Result<Vec<SocketAddr>, String> {
     let (config, _) = parse_resolv_conf(text).map_err(|error| error.to_string())?;

@@ -1,85 +1,17 @@
 //! Postfix's own programs: `postconf` and `postmap`.
 
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, Output};
-
-/// Why one of Postfix's programs says nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum PostconfError {
-    /// There is none.
-    #[error("there is no {0} on this machine")]
-    NotInstalled(&'static str),
-    /// It cannot be run.
-    #[error("{program} cannot be run: {error}")]
-    CannotRun {
-        /// Which.
-        program: &'static str,
-        /// Why not.
-        error: io::Error,
-    },
-    /// It failed.
-    #[error("{program} failed: {words}")]
-    Failed {
-        /// Which.
-        program: &'static str,
-        /// What it said.
-        words: String,
-    },
-}
-
-/// A user that a program runs as, without any further group: as smtp(8) runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The name, for people.
-    pub name: String,
-    user: u32,
-    group: u32,
-}
-
-impl Account {
-    /// The account of that name, where this process may take another's place, which root may.
-    #[must_use]
-    pub fn to_become(name: &str) -> Option<Self> {
-        if !is_root() || name.is_empty() {
-            return None;
-        }
-        // By getent(1), since users need not stand in /etc/passwd.
-        let output = Command::new("getent")
-            .args(["passwd", name])
-            .output()
-            .ok()?;
-        Self::read(&String::from_utf8_lossy(&output.stdout))
-    }
-
-    /// Reads a line of passwd(5).
-    pub(super) fn read(line: &str) -> Option<Self> {
-        let mut fields = line.trim_end().split(':');
-        Some(Self {
-            name: fields.next()?.to_owned(),
-            user: fields.nth(1)?.parse().ok()?,
-            group: fields.next()?.parse().ok()?,
-        })
-    }
-}
-
-/// Whether this process runs as root.
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
+use super::super::program::{Account, ProgramError, run};
 
 /// Asks `postmap` for one key of one table, as another user where one is given.
 ///
 /// # Errors
-/// [`PostconfError`] with what `postmap` complained of; a key that is not found is no error.
+/// [`ProgramError`] with what `postmap` complained of; a key that is not found is no error.
 pub fn postmap(
     table: &str,
     key: &str,
     account: Option<&Account>,
-) -> Result<Option<String>, PostconfError> {
-    let output = run("postmap", &["-q", key, table], account)?;
+) -> Result<Option<String>, ProgramError> {
+    let output = run("postmap", &["-q", key, table], "", account)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {
         return Ok(Some(text(&output.stdout)));
@@ -93,7 +25,7 @@ pub fn postmap(
     if account.is_some() && main_cf_is_closed(&complaints) {
         return postmap(table, key, None);
     }
-    Err(PostconfError::Failed {
+    Err(ProgramError::Failed {
         program: "postmap",
         words: complaints_about(table, &complaints),
     })
@@ -125,38 +57,15 @@ pub(super) fn complaints_about(table: &str, complaints: &str) -> String {
 }
 
 /// What `postconf` prints.
-pub(super) fn postconf(arguments: &[&str]) -> Result<String, PostconfError> {
-    let output = run("postconf", arguments, None)?;
+pub(super) fn postconf(arguments: &[&str]) -> Result<String, ProgramError> {
+    let output = run("postconf", arguments, "", None)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(PostconfError::Failed {
+    Err(ProgramError::Failed {
         program: "postconf",
         words: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
-}
-
-/// From the path of programs, else from where Debian has it: services often have a short path.
-fn run(
-    program: &'static str,
-    arguments: &[&str],
-    account: Option<&Account>,
-) -> Result<Output, PostconfError> {
-    let installed = Path::new("/usr/sbin").join(program);
-    for candidate in [Path::new(program), &installed] {
-        let mut command = Command::new(candidate);
-        command.args(arguments);
-        if let Some(account) = account {
-            // Further groups go with that.
-            command.gid(account.group).uid(account.user);
-        }
-        match command.output() {
-            Ok(output) => return Ok(output),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(PostconfError::CannotRun { program, error }),
-        }
-    }
-    Err(PostconfError::NotInstalled(program))
 }
 
 /// As the system words it, in the C locale that Postfix keeps to.
@@ -165,16 +74,6 @@ const FORBIDDEN: &str = "Permission denied";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_passwd() {
-        let account = Account::read("postfix:x:102:105::/var/spool/postfix:/usr/sbin/nologin\n");
-        let account = account.unwrap();
-        assert_eq!((account.name.as_str(), account.user), ("postfix", 102));
-        assert_eq!(account.group, 105);
-        assert_eq!(Account::read(""), None);
-        assert_eq!(Account::read("postfix:x:many:105"), None);
-    }
 
     #[test]
     fn the_words_of_a_failure_are_short() {

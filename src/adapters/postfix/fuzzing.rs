@@ -1,7 +1,8 @@
 //! What must hold for anything that Postfix's programs print; called by the fuzz target and by the
 //! replay of its corpus.
 
-use super::commands::{Account, complaints_about, main_cf_is_closed};
+use super::super::program::Account;
+use super::commands::{complaints_about, main_cf_is_closed};
 use super::{Settings, words};
 
 /// The target `postconf`: what `postconf -x`, `-M` and `-Px` print, 0x1e between them.

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::commands::postconf;
-pub use self::commands::{Account, PostconfError, postmap};
+pub use self::commands::postmap;
 pub use self::lists::words;
 pub use self::own_dane::{OwnDaneProbe, PostfixResolver};
+use super::program::ProgramError;
 
 /// What `postconf` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +45,8 @@ impl Settings {
     /// Asks `postconf`; `MAIL_CONFIG` of the environment names another folder, as for all of Postfix.
     ///
     /// # Errors
-    /// [`PostconfError`] where there is no Postfix, or its configuration is broken.
-    pub fn read() -> Result<Self, PostconfError> {
+    /// [`ProgramError`] where there is no Postfix, or its configuration is broken.
+    pub fn read() -> Result<Self, ProgramError> {
         let mut arguments = vec!["-x"];
         arguments.extend(PARAMETERS);
         let main = postconf(&arguments)?;

@@ -6,7 +6,8 @@ use hoplock_policy::profile::{Family, Profile};
 
 use super::Findings;
 use super::table::{Ours, Table, is_wildcard};
-use crate::adapters::postfix::{Account, PostconfError, Settings, postmap, words};
+use crate::adapters::postfix::{Settings, postmap, words};
+use crate::adapters::program::{Account, ProgramError};
 use crate::config::{Config, Endpoint};
 
 /// Whether our map is there, first, spelled well, and answers.
@@ -178,7 +179,7 @@ fn ask(findings: &mut Findings, table: &Table, settings: &Settings) {
             format!("{asked} says {reply:?} of localhost, which is no destination"),
             "is that hoplock? see [listen] socketmap",
         ),
-        Err(PostconfError::Failed { words, .. })
+        Err(ProgramError::Failed { words, .. })
             if account.is_none() && words.contains("Permission denied") =>
         {
             findings.advice(
@@ -187,7 +188,7 @@ fn ask(findings: &mut Findings, table: &Table, settings: &Settings) {
                 "run doctor as root: it then asks as Postfix's own user",
             );
         }
-        Err(PostconfError::Failed { words, .. }) => findings.problem(
+        Err(ProgramError::Failed { words, .. }) => findings.problem(
             CHECK,
             format!("{asked} does not answer{by}: {words}"),
             format!(

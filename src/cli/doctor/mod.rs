@@ -1,16 +1,20 @@
 //! `hoplock doctor`: looks at everything that a deferral may come from, each finding with its cure.
 //! Read only: nothing is changed anywhere.
 //!
-//! * [`ours`]: configuration, daemon, resolver, roots, sockets, state, clock.
+//! * [`ours`]: configuration, daemon, resolver, roots, state, clock; [`sockets`]: whether they answer.
 //! * [`postfix`]: Postfix's settings; [`map`] and [`table`]: how it asks us; [`ways`]: what goes around
 //!   us; [`files`]: what it can read.
+//! * [`exim`], [`sendmail`]: the same of those.
 //! * [`alarms`]: what the running daemon sees otherwise.
 
 mod alarms;
+mod exim;
 mod files;
 mod map;
 mod ours;
 mod postfix;
+mod sendmail;
+mod sockets;
 mod table;
 mod ways;
 
@@ -22,7 +26,10 @@ use serde::Serialize;
 use super::engine::load;
 use super::{ConfigFile, complain, exit, print, query};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::postfix::{PostconfError, Settings};
+use crate::adapters::dns::system;
+use crate::adapters::postfix::Settings;
+use crate::adapters::program::ProgramError;
+use crate::config::Config;
 use crate::world::Clock as _;
 
 #[derive(Args)]
@@ -150,36 +157,99 @@ async fn examine(file: &ConfigFile) -> Findings {
     let running = ours::daemon(&mut findings, file, &config).await;
     ours::resolver(&mut findings, &config).await;
     ours::roots(&mut findings, &config);
-    ours::sockets(&mut findings, &config).await;
+    sockets::sockets(&mut findings, &config).await;
     ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
-    let now = SystemClock::new().now().wall;
-    match tokio::task::spawn_blocking(Settings::read).await {
-        Ok(Ok(settings)) => {
-            postfix::dnssec(&mut findings, &settings, &config).await;
-            postfix::levels(&mut findings, &settings, &config);
-            files::certificates(&mut findings, &settings);
-            map::policy_maps(&mut findings, &settings, &config);
-            ways::around(&mut findings, &settings, &config, now);
-        }
-        Ok(Err(PostconfError::NotInstalled(_))) => findings.advice(
-            "postfix",
-            "there is no Postfix on this machine; its settings were not looked at",
-            "run `hoplock doctor` where Postfix runs; for a Postfix elsewhere say own_dane = \"yes\" \
-             in its profile once it validates",
-        ),
-        Ok(Err(error)) => findings.problem(
-            "postfix",
-            format!("Postfix's settings cannot be read: {error}"),
-            "`postconf` must work for this user; `postfix check` says what is wrong",
-        ),
-        Err(error) => findings.problem("postfix", error.to_string(), "please report this"),
-    }
+    mail_servers(&mut findings, &config).await;
     // Last, since what was found above need not be told twice.
     if let Some(status) = running {
         alarms::of(&mut findings, &status, &config);
     }
     findings
+}
+
+/// Each that is installed; usually there is one.
+async fn mail_servers(findings: &mut Findings, config: &Config) {
+    let now = SystemClock::new().now().wall;
+    let missing = match tokio::task::spawn_blocking(Settings::read).await {
+        Ok(Ok(settings)) => {
+            postfix::dnssec(findings, &settings, config).await;
+            postfix::levels(findings, &settings, config);
+            files::certificates(findings, &settings);
+            map::policy_maps(findings, &settings, config);
+            ways::around(findings, &settings, config, now);
+            false
+        }
+        Ok(Err(ProgramError::NotInstalled(_))) => true,
+        Ok(Err(error)) => {
+            findings.problem(
+                "postfix",
+                format!("Postfix's settings cannot be read: {error}"),
+                "`postconf` must work for this user; `postfix check` says what is wrong",
+            );
+            false
+        }
+        Err(error) => {
+            findings.problem("postfix", error.to_string(), "please report this");
+            false
+        }
+    };
+    let others = [
+        of_exim(findings, config, missing).await,
+        of_sendmail(findings, config, missing).await,
+    ];
+    if missing && !others.contains(&true) {
+        findings.advice(
+            "postfix",
+            "there is no Postfix, Exim or Sendmail on this machine; no settings were looked at",
+            "run `hoplock doctor` where the mail server runs; for a Postfix elsewhere say own_dane = \
+             \"yes\" in its profile once it validates",
+        );
+    }
+}
+
+/// False where there is no Exim. Beside a Postfix one that does not ask is left alone: it was left
+/// behind.
+async fn of_exim(findings: &mut Findings, config: &Config, is_alone: bool) -> bool {
+    use crate::adapters::exim::Settings;
+    let settings = match tokio::task::spawn_blocking(Settings::read).await {
+        Ok(Ok(settings)) => settings,
+        Ok(Err(ProgramError::NotInstalled(_))) => return false,
+        Ok(Err(error)) => {
+            if is_alone {
+                findings.problem(
+                    "exim",
+                    format!("Exim's settings cannot be read: {error}"),
+                    "`exim -bP config` must work for this user; `exim -bV` says what is wrong",
+                );
+            }
+            return true;
+        }
+        Err(_) => return false,
+    };
+    if !is_alone && config.listen.readsocket.is_empty() {
+        return true;
+    }
+    let resolv_conf = system::resolv_conf();
+    if exim::settings(findings, &settings, config, resolv_conf.as_deref()) {
+        exim::answer(findings, &settings);
+    }
+    true
+}
+
+/// False where there is no Sendmail.
+async fn of_sendmail(findings: &mut Findings, config: &Config, is_alone: bool) -> bool {
+    use crate::adapters::sendmail::Settings;
+    let Ok(Some((settings, abilities))) = tokio::task::spawn_blocking(Settings::read).await else {
+        return false;
+    };
+    if !is_alone && settings.map_named(sendmail::STS).is_none() {
+        return true;
+    }
+    if sendmail::settings(findings, &settings, &abilities, config) {
+        sendmail::answers(findings, &settings, config).await;
+    }
+    true
 }
 
 fn page(findings: &Findings) -> String {

@@ -1,15 +1,11 @@
-//! hoplock's own side: configuration, daemon, resolver, roots, sockets, datagrams, state, clock.
+//! hoplock's own side: configuration, daemon, resolver, roots, datagrams, state, clock.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use hoplock_policy::findings::Validation;
-use hoplock_wire::netstring;
-use hoplock_wire::socketmap::{QUERY_LIMIT, REPLY_LIMIT, Received, Request, decode_reply};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
 
 use super::super::control::{Daemon, Unreachable, get};
 use super::super::engine::{Loaded, state_folder};
@@ -18,7 +14,7 @@ use super::{ConfigFile, Findings};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsStub, self_test};
 use crate::adapters::https::HttpsFetcher;
-use crate::config::{Config, Endpoint, Severity};
+use crate::config::{Config, Severity};
 use crate::serve::engine::{dns_options, fetch_options, servers};
 use crate::store::sqlite;
 use crate::world::{Clock as _, EARLIEST};
@@ -163,37 +159,6 @@ pub(super) fn roots(findings: &mut Findings, config: &Config) {
     }
 }
 
-/// Whether each socket for mail servers answers.
-pub(super) async fn sockets(findings: &mut Findings, config: &Config) {
-    if config.listen.socketmap.is_empty() {
-        findings.problem(
-            "sockets",
-            "no socket for mail servers is configured",
-            "[listen] socketmap = [\"inet:127.0.0.1:8425\"]",
-        );
-    }
-    for endpoint in &config.listen.socketmap {
-        match asked(endpoint).await {
-            Ok(()) => findings.fine("sockets", format!("{endpoint} answers")),
-            Err(Unanswered::Forbidden) => findings.advice(
-                "sockets",
-                format!("{endpoint} is not open to this user"),
-                AS_ROOT,
-            ),
-            Err(Unanswered::NoFolder) => findings.advice(
-                "sockets",
-                format!("{endpoint} is left out: its folder is not there"),
-                "take it out of [listen] socketmap; or make the folder, and systemctl restart hoplock",
-            ),
-            Err(Unanswered::Other(why)) => findings.problem(
-                "sockets",
-                format!("{endpoint} does not answer: {why}"),
-                "is the daemon running with this configuration? systemctl restart hoplock",
-            ),
-        }
-    }
-}
-
 /// Whether the kernel holds back as many datagrams as mail servers send at once: libtlsrpt does not
 /// wait, so what finds no room is a session that nobody counts.
 pub(super) fn datagrams(findings: &mut Findings, config: &Config) {
@@ -232,76 +197,6 @@ fn queue(findings: &mut Findings, length: Option<u64>) {
 #[allow(clippy::disallowed_methods, reason = "doctor looks at the kernel")]
 fn read_number(path: &str) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-/// Why a socket does not answer.
-#[derive(Debug, PartialEq, Eq)]
-enum Unanswered {
-    /// It is for others.
-    Forbidden,
-    /// The daemon leaves a socket out whose folder is not there.
-    NoFolder,
-    Other(String),
-}
-
-#[allow(clippy::disallowed_methods, reason = "asks as a mail server would")]
-async fn asked(endpoint: &Endpoint) -> Result<(), Unanswered> {
-    let other = |error: std::io::Error| Unanswered::Other(error.to_string());
-    let asking = async {
-        match endpoint {
-            Endpoint::Inet(address) => {
-                let stream = tokio::net::TcpStream::connect(address.as_str()).await;
-                exchange(stream.map_err(other)?).await
-            }
-            Endpoint::Unix(path) => match tokio::net::UnixStream::connect(path).await {
-                Ok(stream) => exchange(stream).await,
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    return Err(Unanswered::Forbidden);
-                }
-                Err(_) if path.parent().is_some_and(is_missing) => {
-                    return Err(Unanswered::NoFolder);
-                }
-                Err(error) => return Err(other(error)),
-            },
-            // systemd holds it; the mail server's own map is asked below.
-            Endpoint::Systemd(_) => Ok(()),
-        }
-        .map_err(Unanswered::Other)
-    };
-    let asked = timeout(PATIENCE, asking).await;
-    asked.unwrap_or_else(|_| Err(Unanswered::Other("no answer in time".to_owned())))
-}
-
-/// Surely not there: what cannot be looked at may be.
-fn is_missing(path: &Path) -> bool {
-    matches!(path.try_exists(), Ok(false))
-}
-
-/// A key that is no destination: answered without a lookup.
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), String> {
-    let words = |error: std::io::Error| error.to_string();
-    let request = Request {
-        map: "postfix",
-        key: "localhost",
-    };
-    let mut bytes = Vec::new();
-    request
-        .encode(QUERY_LIMIT, &mut bytes)
-        .map_err(|error| error.to_string())?;
-    stream.write_all(&bytes).await.map_err(words)?;
-    let mut received = Vec::new();
-    loop {
-        let frame = netstring::decode(&received, REPLY_LIMIT).map_err(|error| error.to_string())?;
-        if let Some(frame) = frame {
-            return match decode_reply(frame.payload) {
-                Ok(Received::NotFound) => Ok(()),
-                other => Err(format!("it says {other:?} of localhost")),
-            };
-        }
-        if stream.read_buf(&mut received).await.map_err(words)? == 0 {
-            return Err("it closed the connection".to_owned());
-        }
-    }
 }
 
 /// The state file, and the clock against what it has seen.
@@ -364,13 +259,11 @@ fn can_read(path: &Path) -> Result<(), ErrorKind> {
 }
 
 /// The cure of what only this user cannot see.
-const AS_ROOT: &str = "run doctor as root";
+pub(super) const AS_ROOT: &str = "run doctor as root";
 /// How many datagrams wait for a reader, for each socket.
 const DATAGRAMS: &str = "/proc/sys/net/unix/max_dgram_qlen";
 /// What systemd sets at boot; bare kernels have 10.
 const ENOUGH_DATAGRAMS: u64 = 512;
-/// A daemon that is well answers at once.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

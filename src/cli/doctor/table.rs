@@ -80,9 +80,14 @@ impl Table {
         let Some(asked) = self.outside(root) else {
             return Ours::No;
         };
-        let each = listening.iter().map(|own| listens(own, &asked));
-        each.max().unwrap_or(Ours::No)
+        ours_of(&asked, listening)
     }
+}
+
+/// Whether hoplock listens at the socket that is `asked`.
+pub(super) fn ours_of(asked: &Endpoint, listening: &[Endpoint]) -> Ours {
+    let each = listening.iter().map(|own| listens(own, asked));
+    each.max().unwrap_or(Ours::No)
 }
 
 /// Whether the socket `own` is the one that is `asked`.
