@@ -152,6 +152,7 @@ pub const PROFILE_KEYS: &[Key<Profile>] = &[
     key("profile", "deadline", "\"20s\"", "when a query is answered TEMP while its lookup goes on", "PF-04", |p| duration(p.deadline)),
     key("profile", "follow_mx_aliases", "true", "the MTA follows MX exchanges that are aliases", "MX-10", |p| p.follow_mx_aliases.to_string()),
     key("profile", "protocols", "false", "add protocols=>=TLSv1.2 to mandatory levels", "PF-16", |p| p.require_tls12.to_string()),
+    key("profile", "wrapper", "false", "the MTA begins with TLS on every connection (smtp_tls_wrappermode): no answer is below encrypt", "SB-05", |p| p.wrapper.to_string()),
 ];
 
 /// Keys of a `[rules."PATTERN"]` section.

@@ -298,6 +298,7 @@ mod tests {
         ("deadline", &[r#""20s""#, r#""1s""#]),
         ("follow_mx_aliases", &["true", "false"]),
         ("protocols", &["false", "true"]),
+        ("wrapper", &["false", "true"]),
     ];
 
     const SENDMAIL: &[(&str, &[&str])] = &[("verifier", &["false", "true"])];

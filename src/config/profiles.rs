@@ -108,6 +108,7 @@ fn profile(
         require_tls12: reader
             .boolean(section, "protocols")
             .unwrap_or(start.require_tls12),
+        wrapper: reader.boolean(section, "wrapper").unwrap_or(start.wrapper),
         ..start
     };
     check(reader, section, &choice, at);

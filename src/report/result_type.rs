@@ -46,6 +46,7 @@ pub fn result_type(reason: Reason) -> ResultType {
         | Reason::ParentKey
         | Reason::NoHosts
         | Reason::NoPolicy
+        | Reason::ImplicitTls
         | Reason::DaneAllHosts
         | Reason::DaneSomeHosts
         | Reason::HalfDane

@@ -96,7 +96,7 @@ impl NextHop {
     /// True for the submission ports, where MTA-STS does not apply (RFC 8461, 1; SB-01).
     #[must_use]
     pub fn is_submission(&self) -> bool {
-        matches!(self.port(), Some(SUBMISSION | SUBMISSIONS))
+        self.port().is_some_and(is_submission_port)
     }
 
     fn in_brackets(host: &str, port: &str) -> Self {
@@ -218,6 +218,12 @@ fn read_port(text: &str) -> Option<u16> {
         }
         _ => None,
     }
+}
+
+/// True for 587 and 465 (RFC 6409, 3.1; RFC 8314, 3.3).
+#[must_use]
+pub fn is_submission_port(port: u16) -> bool {
+    matches!(port, SUBMISSION | SUBMISSIONS)
 }
 
 /// Any text, safe for logs and replies: what is not plain ASCII is escaped, and it ends in time.

@@ -34,6 +34,8 @@ pub struct Profile {
     pub follow_mx_aliases: bool,
     /// Ask for TLS 1.2 at mandatory levels; never at opportunistic ones (PF-16).
     pub require_tls12: bool,
+    /// The MTA begins with TLS on every connection (RFC 8314, 3.3; SB-05).
+    pub wrapper: bool,
 }
 
 /// Families of MTAs, one outcome function each.
@@ -225,6 +227,7 @@ impl Profile {
             deadline,
             follow_mx_aliases: true,
             require_tls12: false,
+            wrapper: false,
         })
     }
 }

@@ -36,6 +36,8 @@ reasons! {
     DaneSomeHosts => "dane-some-hosts",
     /// TLSA records exist and none is usable: TLS without authentication (RFC 7672, 2.2).
     TlsaUnusable => "tlsa-unusable",
+    /// Nothing more is demanded than the TLS with which connections begin (RFC 8314, 3.3).
+    ImplicitTls => "implicit-tls",
     /// DANE behind an insecure MX set (RFC 7672, 2.2.1).
     HalfDane => "half-dane",
     /// An MTA-STS policy is enforced (RFC 8461, 5).

@@ -83,6 +83,7 @@ fn each(mut check: impl FnMut(&Situation, Floor)) -> usize {
                             enforce,
                             mandatory,
                             half_dane,
+                            implicit_tls: false,
                         };
                         for floor in FLOORS {
                             check(&situation, floor);

@@ -71,6 +71,7 @@ fn each_situation(mut check: impl FnMut(&Situation)) {
                         enforce,
                         mandatory,
                         half_dane: true,
+                        implicit_tls: false,
                     });
                 }
             }

@@ -202,9 +202,10 @@ fn by_findings(
         enforce: sts.is_some(),
         mandatory,
         half_dane: options.half_dane && dane,
+        implicit_tls: profile.wrapper,
     };
     let verdict = if situation.hosts.is_empty() {
-        without_hosts(findings, sts, mandatory)
+        without_hosts(findings, sts, mandatory, situation.implicit_tls)
     } else {
         with_hosts(findings, &judged, &situation, profile)
     };
@@ -218,15 +219,24 @@ fn by_findings(
 
 /// DT-01 and DT-01s: no host. Postfix asks only after its own MX lookup succeeded, so where the two
 /// disagree somebody may be lying, and a remembered policy still binds (MX-06).
-fn without_hosts(findings: &Findings, sts: Option<&RememberedPolicy>, mandatory: bool) -> Verdict {
+fn without_hosts(
+    findings: &Findings,
+    sts: Option<&RememberedPolicy>,
+    mandatory: bool,
+    implicit_tls: bool,
+) -> Verdict {
     if mandatory {
         let words = "the destination has no host, and the rule demands DANE";
         return Verdict::temp(Row::Dt23, Reason::DaneRequired, words);
     }
     let Some(remembered) = sts else {
         let words = "the destination has no host that could be reached";
-        let mut verdict =
-            Verdict::plain(Answer::NotFound, Row::Dt01, Reason::NoHosts, words.into());
+        let answer = if implicit_tls {
+            Answer::Encrypt
+        } else {
+            Answer::NotFound
+        };
+        let mut verdict = Verdict::plain(answer, Row::Dt01, Reason::NoHosts, words.into());
         verdict.hosts = unreachable_hosts(findings);
         return verdict;
     };

@@ -60,6 +60,20 @@ pub fn duty(host: &HostSituation, situation: &Situation, half_dane_used: bool) -
     let Some(class) = host.state.class() else {
         return Duty::Free;
     };
+    match published(host, class, situation, half_dane_used) {
+        // RFC 8314, 3.3: on such a port nothing is sent before TLS (SB-05).
+        Duty::Free if situation.implicit_tls => Duty::Encrypt,
+        duty => duty,
+    }
+}
+
+/// What the destination has published, and the operator demands, comes to.
+fn published(
+    host: &HostSituation,
+    class: StateClass,
+    situation: &Situation,
+    half_dane_used: bool,
+) -> Duty {
     if situation.mandatory {
         // RFC 7672, 6: a destination that must have DANE and has none waits.
         return match (situation.mx, class) {

@@ -126,7 +126,9 @@ pub(super) fn with_hosts(
         .all(|host| host.state == HostState::AddressFailed);
     let mut verdict = match choice.answer {
         // MX-13: no host is known to be reachable, so nobody is helped by "no policy".
-        Some(Candidate::NotFound) if all_unknown && choice.nothing_owed => {
+        Some(Candidate::NotFound | Candidate::Encrypt)
+            if all_unknown && (choice.nothing_owed || situation.implicit_tls) =>
+        {
             let words = failed_hosts(findings, &hosts);
             Verdict::temp(Row::Dt15, Reason::AddressLookupFailed, words)
         }

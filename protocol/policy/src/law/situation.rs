@@ -18,6 +18,8 @@ pub struct Situation {
     pub mandatory: bool,
     /// DANE behind an insecure MX set may be used (RFC 7672, 2.2.1 allows it).
     pub half_dane: bool,
+    /// TLS begins with the connection: there is no clear text to fall back to (RFC 8314, 3.3).
+    pub implicit_tls: bool,
 }
 
 /// Security of the choice of hosts.

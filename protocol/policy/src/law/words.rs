@@ -52,6 +52,11 @@ pub(super) fn chosen(
             Reason::DaneSomeHosts,
             "hosts with TLSA records must match them, others are reached as before",
         ),
+        Candidate::Encrypt if situation.implicit_tls && !some_unusable(hosts) => (
+            Answer::Encrypt,
+            Reason::ImplicitTls,
+            "TLS begins with the connection, so nothing is ever sent without it",
+        ),
         // The floor alone asks for TLS, and some host is refused.
         Candidate::Encrypt if !some_unusable(hosts) => {
             (Answer::Encrypt, Reason::DaneSomeHosts, EACH_ITS_DUTY)

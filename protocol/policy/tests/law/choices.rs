@@ -115,3 +115,31 @@ fn an_example_without_hosts_does_not_exist() {
     let failed = example(None, "").findings().mx;
     assert!(matches!(failed, MxFinding::Failed(_)));
 }
+
+/// SB-05: where TLS begins with the connection no answer is below `encrypt`, and what asks for more stands.
+#[test]
+fn tls_from_the_first_byte_is_never_less() {
+    for (mx, hosts, without, with) in [
+        (SECURE, "10:none", "NOTFOUND", "encrypt"),
+        (INSECURE, "10:none", "NOTFOUND", "encrypt"),
+        (SECURE, "10:gone", "NOTFOUND", "encrypt"),
+        (SECURE, "10:ee", "dane-only", "dane-only"),
+        (SECURE, "10:unusable", "encrypt", "encrypt"),
+        // Under `dane` the second host could be reached in clear text.
+        (SECURE, "10:ee, 20:none", "dane", "dane-only"),
+        (INSECURE, "10:ee, 20:none", "dane", "encrypt"),
+        (SECURE, "10:failed", "TEMP", "TEMP"),
+        (INSECURE, "10:address-failed", "TEMP", "TEMP"),
+    ] {
+        let mut case = Case::new(mx, hosts);
+        assert_eq!(case.said().0, without, "{mx:?} {hosts}");
+        case.profile.wrapper = true;
+        assert_eq!(case.said().0, with, "{mx:?} {hosts}");
+    }
+    let mut case = Case::new(SECURE, "10:none");
+    case.profile.wrapper = true;
+    assert_eq!(case.said(), ("encrypt", "DT-05", "implicit-tls"));
+    assert_eq!(case.verdict().hosts[0].duty, Duty::Encrypt);
+    // The mail server's own level may ask for more (PD-16).
+    assert_eq!(case.floor(Floor::Secure).said().0, "NOTFOUND");
+}

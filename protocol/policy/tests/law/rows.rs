@@ -32,6 +32,7 @@ fn situation(mx: MxSecurity, enforce: bool, hosts: &str) -> Situation {
         enforce,
         mandatory: false,
         half_dane: true,
+        implicit_tls: false,
     }
 }
 

@@ -4,6 +4,7 @@
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{Answer, Verdict};
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::{Rendered, render};
@@ -108,6 +109,40 @@ fn old_versions_are_told_elsewhere() {
             let verdict = with(&scene, cipher).verdict();
             assert_eq!((verdict.outcome, verdict.warnings), (Encrypted, vec![]));
         }
+    }
+}
+
+/// SB-05: on submission ports an old version is a failure, whatever is owed; an absence is judged as
+/// elsewhere.
+#[test]
+fn old_versions_are_no_submission() {
+    for key in ["host.test:587", "[mx.host.test]:submissions", "host.test"] {
+        for scene in [Scene::free(), Scene::encrypt()] {
+            let to = |port| {
+                let next_hop = NextHop::parse(key);
+                scene.clone().but(|session| {
+                    session.next_hop = Some(next_hop);
+                    session.port = Some(port);
+                })
+            };
+            let is_submission = key != "host.test";
+            for (version, is_enough) in VERSIONS {
+                let failed = (Failed, Reason::TlsVersionTooOld);
+                for (port, fails) in [(25, is_submission), (587, true), (465, true)] {
+                    let said = over(&to(port), version).said();
+                    assert_eq!(
+                        said == failed,
+                        fails && !is_enough,
+                        "{key} {port} {version:?}"
+                    );
+                }
+            }
+        }
+        let scene = Scene::free().but(|session| {
+            session.next_hop = Some(NextHop::parse(key));
+            session.starttls = Some(Starttls::NotOffered);
+        });
+        assert_eq!(scene.verdict().outcome, Cleartext, "{key}");
     }
 }
 

@@ -15,6 +15,7 @@ use super::verdict::{PolicyKind, PolicyResult, SessionOutcome, SessionVerdict, W
 use crate::dns::SecurityStatus;
 use crate::law::duty::Duty;
 use crate::moment::Timestamp;
+use crate::next_hop::{NextHop, is_submission_port};
 use crate::reason::Reason;
 use crate::sts::StsMode;
 
@@ -103,6 +104,10 @@ impl Judging<'_> {
         if let Some(missing) = self.missing_basics() {
             return incomplete(missing);
         }
+        if self.is_old_submission() {
+            let words = "submission asks for TLS 1.2 or later";
+            return failed(Reason::TlsVersionTooOld, words);
+        }
         match (duty, &self.owed.demand) {
             (_, Demand::Pins(pins)) => {
                 self.said(SessionOutcome::AuthenticatedPinned, self.pins(pins))
@@ -117,6 +122,17 @@ impl Judging<'_> {
             }
             (Duty::Encrypt | Duty::Free | Duty::Refuse, _) => self.unauthenticated(),
         }
+    }
+
+    /// RFC 8997, 3: on submission ports what is older than TLS 1.2 is no TLS at all, whatever is owed
+    /// (SB-05).
+    fn is_old_submission(&self) -> bool {
+        let session = self.session;
+        let next_hop = session.next_hop.as_ref();
+        let is_submission = next_hop.is_some_and(NextHop::is_submission)
+            || session.port.is_some_and(is_submission_port);
+        let version = session.tls_version;
+        is_submission && version.is_some_and(|version| version < TlsVersion::FLOOR)
     }
 
     /// SV-03, RQ-06: where TLS is owed, no reason excuses its absence.
