@@ -160,16 +160,16 @@ async fn examine(file: &ConfigFile) -> Findings {
     sockets::sockets(&mut findings, &config).await;
     ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
-    mail_servers(&mut findings, &config).await;
+    let is_postfix = mail_servers(&mut findings, &config).await;
     // Last, since what was found above need not be told twice.
     if let Some(status) = running {
-        alarms::of(&mut findings, &status, &config);
+        alarms::of(&mut findings, &status, &config, is_postfix);
     }
     findings
 }
 
-/// Each that is installed; usually there is one.
-async fn mail_servers(findings: &mut Findings, config: &Config) {
+/// Each that is installed; usually there is one. False where that is another than Postfix.
+async fn mail_servers(findings: &mut Findings, config: &Config) -> bool {
     let now = SystemClock::new().now().wall;
     let missing = match tokio::task::spawn_blocking(Settings::read).await {
         Ok(Ok(settings)) => {
@@ -198,7 +198,8 @@ async fn mail_servers(findings: &mut Findings, config: &Config) {
         of_exim(findings, config, missing).await,
         of_sendmail(findings, config, missing).await,
     ];
-    if missing && !others.contains(&true) {
+    let is_other = missing && others.contains(&true);
+    if missing && !is_other {
         findings.advice(
             "postfix",
             "there is no Postfix, Exim or Sendmail on this machine; no settings were looked at",
@@ -206,6 +207,7 @@ async fn mail_servers(findings: &mut Findings, config: &Config) {
              \"yes\" in its profile once it validates",
         );
     }
+    !is_other
 }
 
 /// False where there is no Exim. Beside a Postfix one that does not ask is left alone: it was left
