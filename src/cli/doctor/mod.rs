@@ -28,7 +28,7 @@ use super::{ConfigFile, complain, exit, print, query};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::system;
 use crate::adapters::postfix::Settings;
-use crate::adapters::program::ProgramError;
+use crate::adapters::program::{ProgramError, is_root};
 use crate::config::Config;
 use crate::world::Clock as _;
 
@@ -218,18 +218,23 @@ async fn of_exim(findings: &mut Findings, config: &Config, is_alone: bool) -> bo
         Ok(Ok(settings)) => settings,
         Ok(Err(ProgramError::NotInstalled(_))) => return false,
         Ok(Err(error)) => {
-            if is_alone {
-                findings.problem(
-                    "exim",
-                    format!("Exim's settings cannot be read: {error}"),
-                    "`exim -bP config` must work for this user; `exim -bV` says what is wrong",
-                );
+            let what = format!("Exim's settings cannot be read: {error}");
+            if is_alone && is_root() {
+                let cure = "`exim -bP config` must work; `exim -bV` says what is wrong";
+                findings.problem("exim", what, cure);
+            } else if is_alone {
+                findings.advice("exim", what, ours::AS_ROOT);
             }
             return true;
         }
         Err(_) => return false,
     };
     if !is_alone && config.listen.readsocket.is_empty() {
+        return true;
+    }
+    if settings.is_hidden() && !is_root() {
+        let what = "Exim shows its settings to its administrators only";
+        findings.advice("exim", what, ours::AS_ROOT);
         return true;
     }
     let resolv_conf = system::resolv_conf();
@@ -242,8 +247,14 @@ async fn of_exim(findings: &mut Findings, config: &Config, is_alone: bool) -> bo
 /// False where there is no Sendmail.
 async fn of_sendmail(findings: &mut Findings, config: &Config, is_alone: bool) -> bool {
     use crate::adapters::sendmail::Settings;
-    let Ok(Some((settings, abilities))) = tokio::task::spawn_blocking(Settings::read).await else {
-        return false;
+    let (settings, abilities) = match tokio::task::spawn_blocking(Settings::read).await {
+        Ok(Ok(Some(both))) => both,
+        Ok(Ok(None)) | Err(_) => return false,
+        Ok(Err(error)) => {
+            let what = format!("sendmail.cf cannot be read: {error}");
+            findings.advice("sendmail", what, ours::AS_ROOT);
+            return true;
+        }
     };
     if !is_alone && settings.map_named(sendmail::STS).is_none() {
         return true;

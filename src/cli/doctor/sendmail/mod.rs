@@ -1,6 +1,6 @@
 //! Sendmail: how it asks us, and where its configuration would let mail go unprotected.
 //!
-//! * [`answers`]: what is seen only by asking.
+//! * `answers`: what is seen only by asking.
 
 mod answers;
 #[cfg(test)]
