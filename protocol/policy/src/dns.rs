@@ -59,6 +59,8 @@ pub enum RecordType {
     Mx,
     /// Start of authority; asked by the resolver self-test only.
     Soa,
+    /// Where a service is found (RFC 2782).
+    Srv,
     /// TLS association (RFC 6698).
     Tlsa,
     /// Text; MTA-STS and TLSRPT records.
@@ -73,6 +75,7 @@ impl fmt::Display for RecordType {
             Self::Cname => "CNAME",
             Self::Mx => "MX",
             Self::Soa => "SOA",
+            Self::Srv => "SRV",
             Self::Tlsa => "TLSA",
             Self::Txt => "TXT",
         })
@@ -114,6 +117,15 @@ pub enum RecordData {
     },
     /// Start of authority: only its presence counts.
     Soa,
+    /// Where a service is found (RFC 2782). Weights divide load and decide nothing here.
+    Srv {
+        /// Lower is tried first.
+        priority: u16,
+        /// The port of the service.
+        port: u16,
+        /// Where it points; the root says that there is no such service.
+        target: Exchange,
+    },
     /// Raw RDATA of a TLSA record; [`crate::tlsa`] reads it.
     Tlsa(Vec<u8>),
     /// The character strings of one TXT record.
@@ -385,6 +397,7 @@ fn is_type(data: &RecordData, wanted: RecordType) -> bool {
             | (RecordData::Cname(_), RecordType::Cname)
             | (RecordData::Mx { .. }, RecordType::Mx)
             | (RecordData::Soa, RecordType::Soa)
+            | (RecordData::Srv { .. }, RecordType::Srv)
             | (RecordData::Tlsa(_), RecordType::Tlsa)
             | (RecordData::Txt(_), RecordType::Txt)
     )
