@@ -3,6 +3,8 @@
 //! * `expansion`: where an expansion string asks by `${readsocket…}`.
 
 mod expansion;
+#[doc(hidden)]
+pub mod fuzzing;
 
 use std::collections::BTreeMap;
 

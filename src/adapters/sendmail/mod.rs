@@ -1,6 +1,9 @@
 //! A Sendmail on this machine: its sendmail.cf, and what the program says of itself. Read only: nothing
 //! is ever changed.
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
