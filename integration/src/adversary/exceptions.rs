@@ -46,7 +46,8 @@ pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> 
         || nothing_owed(case, happened, judged)
         || outlived(case, happened, judged)
         || forged_set(case, happened, judged)
-        || is_open && (is_off(case) || is_misdated(case, happened, judged))
+        || is_misdated(case, happened, judged)
+        || is_open && is_off(case)
         || is_open && (without_address(case, happened) || by_word(case, judged))
 }
 
@@ -73,12 +74,19 @@ fn is_set_back(case: &Case<'_>) -> bool {
     })
 }
 
-/// ST-28, SV-04: a wall clock that was stepped after a session gives it a time at which it was not.
+/// ST-28, SV-04: a wall clock that was stepped after a session gives it a time at which it was not, and so
+/// another policy. Who is authenticated by the next hop's own names has them.
 fn is_misdated(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    case.plan.events.iter().any(|(at, event)| {
-        let is_step = matches!(event, Event::Wall(by) | Event::Restart(_, by) if *by != 0);
-        is_step && happened.at <= *at && *at <= judged.judged
-    })
+    let is_kept = match judged.outcome {
+        SessionOutcome::AuthenticatedPinned => happened.has_name_of(&case.asked.key),
+        outcome => !outcome.is_authenticated(),
+    };
+    let mut events = case.plan.events.iter();
+    is_kept
+        && events.any(|(at, event)| {
+            let is_step = matches!(event, Event::Wall(by) | Event::Restart(_, by) if *by != 0);
+            is_step && happened.at <= *at && *at <= judged.judged
+        })
 }
 
 /// DT-01s: where no MX host can be found, the patterns of the enforced policy say who may take mail; an
