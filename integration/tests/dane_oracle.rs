@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use hoplock_integration::oracle::case::{Case, Octets};
-use hoplock_integration::oracle::differences;
+use hoplock_integration::oracle::differences::{self, Side};
 use hoplock_integration::oracle::program::{Judgement, Programs, Verdict};
 use hoplock_integration::oracle::run::run;
 use hoplock_integration::oracle::tally::Tally;
@@ -30,10 +30,13 @@ fn both_say_the_same() {
     }
     assert!(differences::ALL.len() <= 10, "too many reasons to differ");
     for difference in differences::ALL {
-        let count = tally.explained.get(difference.reason).unwrap_or(&0);
+        let [ours, theirs] = [Side::We, Side::OpenSsl].map(|side| {
+            let count = tally.explained.get(&(difference.reason, side));
+            count.copied().unwrap_or_default()
+        });
         println!(
-            "{count:7} {}: {}",
-            difference.requirement, difference.reason
+            "{ours:7} accepted by us, {theirs:5} by OpenSSL  {} ({}): {}",
+            difference.requirement, difference.clause, difference.reason
         );
     }
     for dump in tally.unexplained.iter().take(setting("ORACLE_DUMPS", 5)) {

@@ -18,7 +18,10 @@ impl Bench {
             _ => return,
         };
         match self.reason(&trial.plan, who) {
-            Some(difference) => *self.tally.explained.entry(difference.reason).or_default() += 1,
+            Some(difference) => {
+                let explained = &mut self.tally.explained;
+                *explained.entry((difference.reason, who)).or_default() += 1;
+            }
             None => self.tally.unexplained.push(dump::text(trial, what)),
         }
     }
@@ -42,7 +45,7 @@ impl Bench {
     fn reason(&mut self, plan: &Plan, who_accepts: Side) -> Option<&'static Difference> {
         let applying = applying(plan, who_accepts);
         for difference in &applying {
-            if (difference.cures)(plan)
+            if (difference.cures)(plan, who_accepts)
                 .iter()
                 .any(|cured| self.accept(cured))
             {
@@ -51,7 +54,12 @@ impl Bench {
         }
         let mut together = vec![plan.clone()];
         for difference in &applying {
-            together = together.iter().flat_map(difference.cures).collect();
+            let cures = |plan: &Plan| (difference.cures)(plan, who_accepts);
+            together = together
+                .iter()
+                .flat_map(cures)
+                .take(MOST_TOGETHER)
+                .collect();
         }
         let first = applying.first().copied();
         first.filter(|_| applying.len() > 1 && together.iter().any(|cured| self.accept(cured)))
@@ -64,3 +72,6 @@ impl Bench {
         theirs.is_some() && theirs == Ours::judge(&case).accepted()
     }
 }
+
+/// Cures of several reasons are tried in so many combinations.
+const MOST_TOGETHER: usize = 100;

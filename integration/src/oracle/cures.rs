@@ -1,10 +1,11 @@
 //! What a case would be without the fact that is said to make the difference. A reason to differ is
 //! believed only where both verifiers accept then: whatever else was wrong would still be wrong.
 
+use super::base::identifier;
 use super::certificate::{Certificate, Damage, Version};
 use super::differences::{
-    LONGEST_PATH, identifiers_differ, is_odd_leaf, is_outside_of_profile, is_signed_unusually,
-    is_signed_weakly, is_unreadable,
+    LONGEST_PATH, Side, has_key_of_anchor, identifiers_differ, is_odd_leaf, is_outside_of_profile,
+    is_signed_unusually, is_signed_weakly, is_unreadable,
 };
 use super::extension::{AlternativeName, Content, Extension, Known, Purpose};
 use super::keys::{Algorithm, Key};
@@ -19,7 +20,7 @@ fn each(plan: &Plan, mut change: impl FnMut(&mut Certificate)) -> Vec<Plan> {
 }
 
 /// A leaf that everybody reads, and so the one whose record is published.
-pub(super) fn readable_leaf(plan: &Plan) -> Vec<Plan> {
+pub(super) fn readable_leaf(plan: &Plan, _: Side) -> Vec<Plan> {
     each(plan, |one| {
         make_readable(one);
         if is_odd_leaf(one) {
@@ -28,9 +29,13 @@ pub(super) fn readable_leaf(plan: &Plan) -> Vec<Plan> {
     })
 }
 
-/// Certificates that everybody reads.
-pub(super) fn readable_others(plan: &Plan) -> Vec<Plan> {
-    each(plan, make_readable)
+/// Certificates that everybody reads, or none of those.
+pub(super) fn readable_others(plan: &Plan, _: Side) -> Vec<Plan> {
+    let mut dropped = plan.clone();
+    dropped
+        .shown
+        .retain(|place| *place == plan.shown[0] || !is_unreadable(&plan.certificates[*place]));
+    [each(plan, make_readable), vec![dropped]].concat()
 }
 
 fn make_readable(certificate: &mut Certificate) {
@@ -40,21 +45,37 @@ fn make_readable(certificate: &mut Certificate) {
     }
 }
 
-/// No key identifiers, and whatever part of the issuers leaves no choice.
-pub(super) fn no_choice(plan: &Plan) -> Vec<Plan> {
+/// Key identifiers that are right, and whatever part of the issuers leaves no choice.
+pub(super) fn no_choice(plan: &Plan, who_accepts: Side) -> Vec<Plan> {
     let mut plain = plan.clone();
+    let anchor = plan.story.path.get(plan.story.depth);
+    let anchor = anchor.map(|place| plan.certificates[*place].clone());
     for one in &mut plain.certificates {
+        let is_issuer = |other: &Certificate| {
+            other.subject == one.issuer && other.key == one.signed_by && other.key != one.key
+        };
         // OpenSSL does not take it for self-issued.
-        if one.is_self_issued() && identifiers_differ(one, one) {
+        if one.is_self_issued()
+            && identifiers_differ(one, one)
+            && (Some(&*one) == anchor.as_ref() || !plan.certificates.iter().any(is_issuer))
+        {
             one.issuer = Subject::common("Somebody else");
         }
         one.take(Known::AuthorityKeyIdentifier);
         one.take(Known::SubjectKeyIdentifier);
+        let (own, by) = (identifier(one.key), identifier(one.signed_by));
+        one.put(Extension::plain(Content::SubjectKeyIdentifier(own)));
+        one.put(Extension::plain(Content::AuthorityKeyIdentifier(by)));
     }
     let mut issuers: Vec<usize> = plain.shown[1..].to_vec();
     issuers.sort_unstable();
     issuers.dedup();
-    issuers.retain(|place| plain.near().any(|one| *one == plain.certificates[*place]));
+    issuers.retain(|place| {
+        let is_near = |one: &Certificate| *one == plain.certificates[*place];
+        *place != plain.shown[0] && plain.near().any(is_near)
+    });
+    // Those beside the path are most likely in the way.
+    issuers.sort_by_key(|place| plan.story.path.contains(place));
     issuers.truncate(MOST_ISSUERS);
     let all = 1_usize << issuers.len();
     let with = |chosen: usize| {
@@ -65,26 +86,59 @@ pub(super) fn no_choice(plan: &Plan) -> Vec<Plan> {
             .filter(|(bit, _)| chosen >> bit & 1 == 1)
             .map(|(_, place)| *place)
             .collect();
-        some.shown.truncate(1);
-        some.shown.extend(left);
+        some.shown
+            .retain(|place| !issuers.contains(place) || left.contains(place));
         some
     };
+    // Whoever is shown with the key of a bare anchor binds as he says (CM-18): where we accept, one of
+    // them has to stay.
+    let has_key = |plan: &Plan| {
+        plan.shown_certificates()
+            .any(|one| has_key_of_anchor(plan, one))
+    };
+    let must_stay = who_accepts == Side::We && has_key(&plain);
     // All of them first: mostly the key identifiers alone were in the way.
-    (0..all).rev().map(with).collect()
+    let some = (0..all).rev().map(with);
+    let some = some.filter(|some| !must_stay || has_key(some));
+    // OpenSSL takes the certificates of other records for shown, and so no bare key.
+    some.chain([without_full_records(&plain)]).collect()
 }
 
-/// The record of an issuer that is not as far.
-pub(super) fn nearer_anchor(plan: &Plan) -> Vec<Plan> {
+fn without_full_records(plan: &Plan) -> Plan {
     let mut cured = plan.clone();
-    let nearer = cured.story.path[LONGEST_PATH];
-    let record = cured.record_mut();
-    record.usage = 2;
-    record.data.of = Of::Certificate(nearer);
+    for record in &mut cured.records {
+        if (record.usage, record.selector, record.matching) == (2, 0, 0) {
+            record.data.of = Of::Noise(0);
+        }
+    }
+    cured
+}
+
+/// Path lengths without limits, and the record of an issuer that is not too far.
+pub(super) fn shorter_path(plan: &Plan, _: Side) -> Vec<Plan> {
+    let mut cured = plan.clone();
+    for one in &mut cured.certificates {
+        if let Some(Content::BasicConstraints {
+            authority: true, ..
+        }) = one.extension(Known::BasicConstraints)
+        {
+            one.put(Extension::critical(Content::BasicConstraints {
+                authority: true,
+                path_length: None,
+            }));
+        }
+    }
+    if plan.story.depth > LONGEST_PATH {
+        let nearer = cured.story.path[LONGEST_PATH];
+        let record = cured.record_mut();
+        record.usage = 2;
+        record.data.of = Of::Certificate(nearer);
+    }
     vec![cured]
 }
 
 /// Keys of P-256 in the place of those that our library does not verify with, and digests of today.
-pub(super) fn usual_signatures(plan: &Plan) -> Vec<Plan> {
+pub(super) fn usual_signatures(plan: &Plan, who_accepts: Side) -> Vec<Plan> {
     let mut known: Vec<(Key, Key)> = Vec::new();
     let mut usual = |key: Key| {
         if !is_signed_unusually(key.algorithm) {
@@ -112,8 +166,11 @@ pub(super) fn usual_signatures(plan: &Plan) -> Vec<Plan> {
         known.push((key, usual));
         usual
     };
+    let signs = |key: Key| plan.certificates.iter().any(|one| one.signed_by == key);
     let cured = each(plan, |one| {
-        one.key = usual(one.key);
+        if signs(one.key) {
+            one.key = usual(one.key);
+        }
         let by = usual(one.signed_by);
         if by != one.signed_by || is_signed_weakly(one) {
             one.signed_by = by;
@@ -121,13 +178,13 @@ pub(super) fn usual_signatures(plan: &Plan) -> Vec<Plan> {
         }
     });
     // OpenSSL may have known the right issuer by the kind of its key.
-    let without_choice = no_choice(&cured[0]);
+    let without_choice = no_choice(&cured[0], who_accepts);
     [cured, without_choice].concat()
 }
 
 /// Issuers named in the octets of their subjects, or, where that is the certificate's own, of somebody
 /// else.
-pub(super) fn same_octets(plan: &Plan) -> Vec<Plan> {
+pub(super) fn same_octets(plan: &Plan, _: Side) -> Vec<Plan> {
     let subjects: Vec<_> = plan.at_hand().map(|one| one.subject.clone()).collect();
     let same = each(plan, |one| {
         let subject = subjects
@@ -142,11 +199,21 @@ pub(super) fn same_octets(plan: &Plan) -> Vec<Plan> {
             one.issuer = Subject::common("Somebody else");
         }
     });
-    [same, other].concat()
+    // To us they are strangers: a bare key is looked for although its owner is shown.
+    let issuers: Vec<_> = plan.at_hand().map(|one| one.issuer.clone()).collect();
+    let mut hidden = plan.clone();
+    hidden.shown.retain(|place| {
+        let subject = &plan.certificates[*place].subject;
+        *place == plan.shown[0]
+            || !issuers
+                .iter()
+                .any(|one| one.is_same_but_for_octets(subject))
+    });
+    [same, other, vec![hidden]].concat()
 }
 
 /// Leaf and issuers as RFC 5280 wants them.
-pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
+pub(super) fn in_profile(plan: &Plan, _: Side) -> Vec<Plan> {
     let mut cured = plan.clone();
     let leaf = plan.shown[0];
     let places: Vec<usize> = (0..plan.certificates.len())
@@ -159,7 +226,13 @@ pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
         if one.damage == Some(Damage::LongLength) {
             one.damage = None;
         }
-        one.mend_extensions();
+        if one.has_flawed_extensions() {
+            // Then OpenSSL does not look at purposes.
+            one.mend_extensions();
+            one.take(Known::KeyUsage);
+            one.take(Known::ExtendedKeyUsage);
+            one.take(Known::NetscapeType);
+        }
         if place == leaf {
             for attribute in &mut one.subject.0 {
                 attribute.encoding = Encoding::Utf8;
@@ -182,30 +255,28 @@ pub(super) fn in_profile(plan: &Plan) -> Vec<Plan> {
     // OpenSSL may not have taken a certificate for the issuer's and looked for the bare key instead.
     let mut hidden = plan.clone();
     let key = hidden.record().data.of.clone();
-    hidden.shown.retain(|place| key != Of::Certificate(*place));
-    if hidden.shown.is_empty() {
-        vec![cured]
-    } else {
-        vec![cured, hidden]
-    }
+    hidden
+        .shown
+        .retain(|place| *place == leaf || key != Of::Certificate(*place));
+    vec![cured, hidden]
 }
 
 /// No constraints that are hard to weigh.
-pub(super) fn no_constraints(plan: &Plan) -> Vec<Plan> {
+pub(super) fn no_constraints(plan: &Plan, _: Side) -> Vec<Plan> {
     each(plan, |one| {
         one.take(Known::NameConstraints);
     })
 }
 
 /// A second earlier.
-pub(super) fn a_second_earlier(plan: &Plan) -> Vec<Plan> {
+pub(super) fn a_second_earlier(plan: &Plan, _: Side) -> Vec<Plan> {
     let mut cured = plan.clone();
     cured.now -= 1;
     vec![cured]
 }
 
 /// Names without a dot at the end.
-pub(super) fn no_dots(plan: &Plan) -> Vec<Plan> {
+pub(super) fn no_dots(plan: &Plan, _: Side) -> Vec<Plan> {
     let strip = |text: &mut Vec<u8>| {
         if text.ends_with(b".") {
             text.pop();
@@ -230,4 +301,4 @@ pub(super) fn no_dots(plan: &Plan) -> Vec<Plan> {
 }
 
 /// Of so many issuers every choice is tried.
-const MOST_ISSUERS: usize = 8;
+const MOST_ISSUERS: usize = 6;

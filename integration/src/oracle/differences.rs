@@ -5,7 +5,7 @@ use super::certificate::{Certificate, Damage, Version};
 use super::cures;
 use super::extension::{AlternativeName, Content, Known, Purpose};
 use super::keys::{Algorithm, Digest};
-use super::plan::Plan;
+use super::plan::{Of, Plan};
 use super::subject::{Attribute, Encoding};
 
 /// A reason to differ.
@@ -13,6 +13,8 @@ use super::subject::{Attribute, Encoding};
 pub struct Difference {
     /// The requirement that says so.
     pub requirement: &'static str,
+    /// What that rests on.
+    pub clause: &'static str,
     /// In a sentence.
     pub reason: &'static str,
     /// Who accepts, as far as it is always the same one.
@@ -20,11 +22,11 @@ pub struct Difference {
     /// Whether the facts of a case are such. The verdicts are not looked at.
     pub applies: fn(&Plan) -> bool,
     /// The case without those facts: then both must accept.
-    pub cures: fn(&Plan) -> Vec<Plan>,
+    pub cures: fn(&Plan, Side) -> Vec<Plan>,
 }
 
 /// Who accepts where the other refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     We,
     OpenSsl,
@@ -34,6 +36,7 @@ pub enum Side {
 pub const ALL: &[Difference] = &[
     Difference {
         requirement: "CM-07",
+        clause: "RFC 7671, 5.1",
         reason: "a leaf that OpenSSL cannot read, or its key, is still matched octet for octet",
         side: Some(Side::We),
         applies: |plan| plan.shown_certificates().next().is_some_and(is_odd_leaf),
@@ -41,6 +44,7 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-07",
+        clause: "RFC 8446, 4.4.2",
         reason: "other octets that OpenSSL takes for no certificate end its handshake, or its record",
         side: Some(Side::We),
         applies: |plan| plan.at_hand().skip(1).any(is_unreadable),
@@ -48,6 +52,7 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-20",
+        clause: "RFC 4158, 3.5.12",
         reason: "OpenSSL heeds key identifiers and takes the first issuer that looks right; we try all",
         // OpenSSL, where it therefore looks for a bare key, or not at the dates of an anchor.
         side: None,
@@ -56,13 +61,19 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-20",
-        reason: "a path of more issuers than rustls-webpki follows",
+        clause: "RFC 5280, 4.2.1.9",
+        reason: "a path that rustls-webpki does not follow: of more than six issuers, or with \
+                 self-issued ones where lengths are limited, since it counts them",
         side: Some(Side::OpenSsl),
-        applies: |plan| is_anchored(plan) && plan.story.depth > LONGEST_PATH,
-        cures: cures::nearer_anchor,
+        applies: |plan| {
+            let has_longer = plan.story.depth > LONGEST_PATH;
+            is_anchored(plan) && (has_longer || has_self_issued_issuer(plan))
+        },
+        cures: cures::shorter_path,
     },
     Difference {
         requirement: "CM-19",
+        clause: "RFC 9325, 4.5",
         reason: "a signature that is not taken: RSA below 2048 bits, secp256k1, Ed448, or an old digest \
                  right below a bare key, where OpenSSL does not look at it",
         side: Some(Side::OpenSsl),
@@ -77,14 +88,15 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-10",
+        clause: "RFC 5280, 7.1",
         reason: "the names of issuers are compared octet for octet",
-        // We, where an expired anchor is self-issued for OpenSSL alone (CM-17).
-        side: None,
+        side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && has_names_in_other_octets(plan),
         cures: cures::same_octets,
     },
     Difference {
         requirement: "CM-18",
+        clause: "RFC 5280, 4.1.2.1 and 4.2",
         reason: "a path with a certificate outside of RFC 5280's profile, which OpenSSL lets pass",
         side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && has_outsiders(plan),
@@ -92,6 +104,7 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-18",
+        clause: "RFC 5280, 4.2.1.10",
         reason: "name constraints that rustls-webpki does not weigh: not of hosts, or on a wildcard",
         side: Some(Side::OpenSsl),
         applies: |plan| is_anchored(plan) && plan.near().any(|one| is_constrained_oddly(plan, one)),
@@ -99,13 +112,15 @@ pub const ALL: &[Difference] = &[
     },
     Difference {
         requirement: "CM-16",
-        reason: "the last second of a certificate belongs to its validity (RFC 5280, 4.1.2.5)",
+        clause: "RFC 5280, 4.1.2.5",
+        reason: "the last second of a certificate belongs to its validity",
         side: Some(Side::We),
         applies: |plan| is_anchored(plan) && plan.near().any(|one| one.not_after == plan.now),
         cures: cures::a_second_earlier,
     },
     Difference {
         requirement: "CM-30",
+        clause: "RFC 9525, 6.3",
         reason: "a trailing dot is no part of a name",
         side: Some(Side::We),
         applies: |plan| is_anchored(plan) && plan.shown_certificates().next().is_some_and(has_dot),
@@ -232,6 +247,25 @@ fn names(leaf: &Certificate) -> impl Iterator<Item = &[u8]> {
     listed.chain(leaf.subject.common_names().map(|name| &name.text[..]))
 }
 
+/// Not at the top, where it would be self-signed.
+fn has_self_issued_issuer(plan: &Plan) -> bool {
+    let mut issuers = plan.near();
+    let is_own =
+        |one: &Certificate| one.is_self_issued() || one.issuer.is_same_but_for_octets(&one.subject);
+    issuers.any(|one| is_own(one) && one.key != one.signed_by)
+}
+
+/// A record holds its key in full.
+pub(super) fn has_key_of_anchor(plan: &Plan, certificate: &Certificate) -> bool {
+    plan.records.iter().any(|record| match record.data.of {
+        Of::Certificate(place) => {
+            (record.usage, record.selector, record.matching) == (2, 1, 0)
+                && plan.certificates[place].key == certificate.key
+        }
+        Of::Noise(_) => false,
+    })
+}
+
 fn has_bare_key(plan: &Plan) -> bool {
     plan.records
         .iter()
@@ -254,8 +288,13 @@ fn has_rivals(plan: &Plan) -> bool {
             .iter()
             .filter(|other| other.subject == one.issuer && other != &one)
             .collect();
-        // A bare key is not among them.
-        let is_choice = has_bare_key(plan) && !issuers.is_empty()
+        // Strangers of that name hide a bare key.
+        let is_stranger = |issuer: &&&Certificate| !has_key_of_anchor(plan, issuer);
+        // So does one that OpenSSL has from another record (CM-09).
+        let is_supplied =
+            |issuer: &&&Certificate| !plan.shown_certificates().any(|one| one == **issuer);
+        let hides_key = |issuer: &&&Certificate| is_stranger(issuer) || is_supplied(issuer);
+        let is_choice = has_bare_key(plan) && issuers.iter().any(hides_key)
             || issuers.iter().any(|issuer| **issuer != *issuers[0]);
         let is_warned = issuers.iter().any(|issuer| identifiers_differ(one, issuer))
             || one.is_self_issued() && identifiers_differ(one, one);

@@ -1,5 +1,10 @@
 //! A pool of keys, made once for a run, and how each signs (RFC 3279, RFC 4055, RFC 5758, RFC 8410).
 
+use std::collections::HashMap;
+
+use rcgen::{KeyPair, SignatureAlgorithm, SigningKey as _};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+
 use super::der;
 use super::program::Signer;
 
@@ -129,6 +134,20 @@ impl Digest {
         }
     }
 
+    /// What rcgen calls it, if it signs so.
+    pub fn in_rcgen(self, by: Algorithm) -> Option<&'static SignatureAlgorithm> {
+        Some(match (by, self) {
+            (Algorithm::P256, Self::Sha256) => &rcgen::PKCS_ECDSA_P256_SHA256,
+            (Algorithm::P384, Self::Sha384) => &rcgen::PKCS_ECDSA_P384_SHA384,
+            (Algorithm::P521, Self::Sha512) => &rcgen::PKCS_ECDSA_P521_SHA512,
+            (Algorithm::Rsa2048, Self::Sha256) => &rcgen::PKCS_RSA_SHA256,
+            (Algorithm::Rsa2048, Self::Sha384) => &rcgen::PKCS_RSA_SHA384,
+            (Algorithm::Rsa2048, Self::Sha512) => &rcgen::PKCS_RSA_SHA512,
+            (Algorithm::Ed25519, _) => &rcgen::PKCS_ED25519,
+            _ => return None,
+        })
+    }
+
     /// The signer's word for it.
     fn word(self, by: Algorithm) -> &'static str {
         match self {
@@ -191,10 +210,11 @@ impl KeyPool {
     }
 }
 
-/// A signer that has the keys of a pool.
+/// Signs with the keys of a pool: by rcgen, or, where that does not, by the signer.
 #[derive(Debug)]
 pub struct Signatory {
     pub pool: KeyPool,
+    quick: HashMap<(Key, Digest), KeyPair>,
     signer: Signer,
 }
 
@@ -203,11 +223,22 @@ impl Signatory {
         for (_, private, _) in &pool.0 {
             signer.load(private);
         }
-        Self { pool, signer }
+        Self {
+            pool,
+            quick: HashMap::new(),
+            signer,
+        }
     }
 
     /// A signature.
     pub fn sign(&mut self, key: Key, digest: Digest, message: &[u8]) -> Vec<u8> {
+        if let Some(algorithm) = digest.in_rcgen(key.algorithm) {
+            let private = PrivatePkcs8KeyDer::from(self.pool.private(key));
+            let pair = self.quick.entry((key, digest)).or_insert_with(|| {
+                KeyPair::from_pkcs8_der_and_sign_algo(&private, algorithm).unwrap()
+            });
+            return pair.sign(message).unwrap();
+        }
         let place = self.pool.0.iter().position(|(known, ..)| *known == key);
         self.signer
             .sign(place.unwrap(), digest.word(key.algorithm), message)

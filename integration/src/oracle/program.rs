@@ -1,7 +1,6 @@
 //! The two C programs beside this crate: OpenSSL's verdict, and keys and signatures. Both are built
 //! when they are first asked for, against the system's libssl, and speak in lines.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -216,7 +215,6 @@ impl Talk {
             .unwrap()
             .write_all(format!("{line}\n").as_bytes());
         if asked.is_err() || self.output.read_line(&mut answer).unwrap_or(0) == 0 {
-            let _ = fs::write(std::env::temp_dir().join("oracle-question"), line);
             panic!(
                 "the program ended ({:?}) over: {line:.200}",
                 self.child.wait()

@@ -71,7 +71,7 @@ fn size(group: u64) -> u64 {
 }
 
 fn has_wild(group: u64) -> bool {
-    group.is_multiple_of(5)
+    group.is_multiple_of(3)
 }
 
 /// Where one worker works.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::base::Cell;
+use super::differences::Side;
 use super::dump;
 use super::program::Verdict;
 use super::run::Trial;
@@ -21,8 +22,8 @@ pub struct Tally {
     /// Records that we would use and OpenSSL would not. That asks more of a host, never less: where
     /// Postfix is left with no record it goes on without authentication.
     pub usable_for_us: u64,
-    /// Differences by their reason.
-    pub explained: BTreeMap<&'static str, u64>,
+    /// Differences by their reason, and by who accepts.
+    pub explained: BTreeMap<(&'static str, Side), u64>,
     /// By mutation: how often it was made, and how often it ended in a refusal.
     pub mutations: BTreeMap<&'static str, (u64, u64)>,
     /// Differences without a reason, and whatever else should not be; in words.

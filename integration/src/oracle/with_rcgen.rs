@@ -12,7 +12,7 @@ use rcgen::{
 
 use super::certificate::{Certificate, Maker, Version, key_bits};
 use super::extension::{AlternativeName, Content, Extension, Purpose};
-use super::keys::{Algorithm, Digest, Key, Signatory};
+use super::keys::{Digest, Key, Signatory};
 use super::subject::{Encoding, Kind, Subject};
 
 /// The octets, where this certificate is meant for rcgen and rcgen can write it.
@@ -212,16 +212,7 @@ struct Half {
 impl Half {
     fn new(key: Key, digest: Option<Digest>, signatory: &Signatory) -> Option<Self> {
         let digest = digest.unwrap_or_else(|| key.algorithm.usual_digest());
-        let algorithm = match (key.algorithm, digest) {
-            (Algorithm::P256, Digest::Sha256) => &rcgen::PKCS_ECDSA_P256_SHA256,
-            (Algorithm::P384, Digest::Sha384) => &rcgen::PKCS_ECDSA_P384_SHA384,
-            (Algorithm::P521, Digest::Sha512) => &rcgen::PKCS_ECDSA_P521_SHA512,
-            (Algorithm::Rsa2048, Digest::Sha256) => &rcgen::PKCS_RSA_SHA256,
-            (Algorithm::Rsa2048, Digest::Sha384) => &rcgen::PKCS_RSA_SHA384,
-            (Algorithm::Rsa2048, Digest::Sha512) => &rcgen::PKCS_RSA_SHA512,
-            (Algorithm::Ed25519, Digest::Sha256) => &rcgen::PKCS_ED25519,
-            _ => return None,
-        };
+        let algorithm = digest.in_rcgen(key.algorithm)?;
         // Without the header and the number of unused bits.
         let bits = key_bits(signatory.pool.public(key));
         let header = if bits[1] < 0x80 {

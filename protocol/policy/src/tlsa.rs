@@ -323,6 +323,23 @@ mod tests {
         assert_eq!((beside.usable.len(), beside.unusable.len()), (1, 1));
     }
 
+    /// TU-06, TU-07: a certificate whose signature has bits unused is still one.
+    #[test]
+    fn unused_bits() {
+        let mut certificate = data(0, 0);
+        let length = certificate.len();
+        let is_last = |at: &usize| at + 2 + usize::from(certificate[at + 1]) == length;
+        let mut places = 0..length - 1;
+        let at = places
+            .find(|at| certificate[*at] == 3 && is_last(at))
+            .unwrap();
+        for (unused, good) in [(0, true), (2, true), (7, true), (8, false)] {
+            certificate[at + 2] = unused;
+            let set = set(&[(3, 0, 0, &certificate)], &TlsaOptions::default());
+            assert_eq!(set.is_usable(), good, "{unused}");
+        }
+    }
+
     /// TU-02, TU-03: PKIX usages stay unusable until mapped; digests of usage 0 need a second switch.
     #[test]
     fn mapping() {

@@ -15,7 +15,11 @@ use crate::oracle::subject::{Attribute, Encoding, Kind, Subject};
 pub(super) fn add(rng: &mut Rng, plan: &mut Plan, count: usize) {
     let self_signed_top = chance(rng, 65);
     for depth in 1..=count {
-        let authority = authority(rng, plan, depth);
+        let authority = if depth > 1 && chance(rng, 8) {
+            with_older_key(rng, plan, depth)
+        } else {
+            authority(rng, plan, depth)
+        };
         // What is below was made before its issuer was known.
         issue(rng, plan, depth - 1, &authority);
         plan.certificates.push(authority);
@@ -30,6 +34,32 @@ pub(super) fn add(rng: &mut Rng, plan: &mut Plan, count: usize) {
     }
 }
 
+/// An authority that has a new key below: the certificate of that is self-issued, and counts for no
+/// path length (RFC 5280, 4.2.1.9).
+fn with_older_key(rng: &mut Rng, plan: &mut Plan, depth: usize) -> Certificate {
+    let mut older = authority(rng, plan, depth);
+    let newer = &mut plan.certificates[depth - 1];
+    older.subject = newer.subject.clone();
+    if let Some(Content::BasicConstraints { path_length, .. }) =
+        older.extension(Known::BasicConstraints)
+    {
+        let path_length = path_length.map(|length| length - 1);
+        older.put(Extension::critical(Content::BasicConstraints {
+            authority: true,
+            path_length,
+        }));
+    }
+    // OpenSSL tells the two apart by nothing else.
+    for one in [&mut older, newer] {
+        let own = identifier(one.key);
+        one.put(Extension::plain(Content::SubjectKeyIdentifier(own)));
+    }
+    let below = &mut plan.certificates[depth - 2];
+    let by = identifier(below.signed_by);
+    below.put(Extension::plain(Content::AuthorityKeyIdentifier(by)));
+    older
+}
+
 /// Makes `by` the issuer of the certificate at a place.
 fn issue(rng: &mut Rng, plan: &mut Plan, place: usize, by: &Certificate) {
     let digest = if by.key.algorithm.is_rsa() && chance(rng, 30) {
@@ -37,7 +67,8 @@ fn issue(rng: &mut Rng, plan: &mut Plan, place: usize, by: &Certificate) {
     } else {
         by.key.algorithm.usual_digest()
     };
-    let names_key = chance(rng, 60);
+    let is_own_name = plan.certificates[place].subject == by.subject;
+    let names_key = is_own_name || chance(rng, 60);
     let one = &mut plan.certificates[place];
     one.issuer = by.subject.clone();
     one.signed_by = by.key;
@@ -50,7 +81,7 @@ fn issue(rng: &mut Rng, plan: &mut Plan, place: usize, by: &Certificate) {
 }
 
 /// The key identifier that all certificates give a key.
-pub(super) fn identifier(key: Key) -> Vec<u8> {
+pub(in crate::oracle) fn identifier(key: Key) -> Vec<u8> {
     let mut identifier = vec![0x5a; 20];
     identifier[0] = key.algorithm as u8;
     identifier[1] = key.number;
@@ -60,13 +91,15 @@ pub(super) fn identifier(key: Key) -> Vec<u8> {
 fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
     let algorithm = algorithm(rng);
     let key = key(rng, algorithm, &plan.certificates);
-    let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {}", word(rng)));
+    // No two share a name by chance.
+    let name = format!("{} {depth}", word(rng));
+    let mut subject = Subject::authority("Authorities of the Oracle", &format!("CA {name}"));
     match rng.u8(..20) {
         0..4 => subject
             .0
             .iter_mut()
             .for_each(|one| one.encoding = Encoding::Printable),
-        4 => subject = odd_name(rng),
+        4 => subject = odd_name(rng, &name),
         _ => {}
     }
     let mut authority = Certificate {
@@ -125,7 +158,7 @@ fn authority(rng: &mut Rng, plan: &Plan, depth: usize) -> Certificate {
 }
 
 /// As some authorities are called, whatever the rules for strings say (X.680, 41.4).
-fn odd_name(rng: &mut Rng) -> Subject {
+fn odd_name(rng: &mut Rng, name: &str) -> Subject {
     let texts: [&[u8]; 5] = [
         b"Autorit\xe9 de certification",
         "Autorit\u{e9} de certification".as_bytes(),
@@ -147,7 +180,7 @@ fn odd_name(rng: &mut Rng) -> Subject {
         // What calls itself UTF-8 and is not, OpenSSL does not read.
         Err(_) => one_of(rng, &[Encoding::Printable, Encoding::Ia5, Encoding::Bmp]),
     };
-    let mut subject = Subject::authority("Oddities", &word(rng));
+    let mut subject = Subject::authority("Oddities", name);
     subject.0.push(Attribute {
         kind: Kind::Organization,
         encoding,

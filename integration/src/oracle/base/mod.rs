@@ -7,6 +7,8 @@ pub mod neighbours;
 
 use fastrand::Rng;
 
+pub(super) use self::authorities::identifier;
+
 use super::draw::{between, chance, one_of, word};
 use super::plan::{Form, Plan, Record, Story};
 
@@ -118,7 +120,9 @@ pub fn base(rng: &mut Rng, cell: Cell) -> Plan {
     match form {
         Form::EndEntity if chance(rng, 40) => leaf::make_odd(rng, &mut plan),
         Form::EndEntity => {}
-        _ if cell.depth == 1 && chance(rng, 15) => leaf::make_simple(rng, &mut plan),
+        _ if cell.depth == 1 && chance(rng, 15) && !needs_key_identifier(&plan) => {
+            leaf::make_simple(rng, &mut plan);
+        }
         _ => {}
     }
     if chance(rng, 50) {
@@ -137,6 +141,12 @@ fn form(rng: &mut Rng, cell: Cell) -> Form {
         (_, 1, 0) if chance(rng, 50) => Form::BareKey,
         _ => Form::Shown,
     }
+}
+
+/// By nothing else OpenSSL would know which of two authorities of one name has issued the leaf.
+fn needs_key_identifier(plan: &Plan) -> bool {
+    let issuer = plan.certificates.get(1);
+    issuer.is_some_and(|issuer| issuer.is_self_issued() && !issuer.is_self_signed())
 }
 
 /// Shows what the form wants, and sometimes what is above it.

@@ -27,11 +27,13 @@ impl Certificate {
     }
 
     /// True where these octets are one element that holds the parts of a certificate, whatever is
-    /// in them (RFC 5280, 4.1).
+    /// in them (RFC 5280, 4.1). OpenSSL takes a signature of any number of bits, and what it takes must
+    /// not be less to us: a host would owe less (TU-07).
     #[must_use]
     pub fn is_framed(der: &[u8]) -> bool {
+        let is_bits = |(_, _, bits): (_, _, &[u8])| bits.first().is_some_and(|unused| *unused < 8);
         inside(SEQUENCE, der).is_ok_and(|(rest, _)| rest.is_empty())
-            && Signed::read(der).is_some()
+            && parts(der).is_some_and(is_bits)
             && public_key(der).is_ok()
     }
 
@@ -107,17 +109,22 @@ pub(super) struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     pub(super) fn read(der: &'a [u8]) -> Option<Self> {
-        let (_, fields) = inside(SEQUENCE, der).ok()?;
-        let (rest, content) = whole(SEQUENCE, fields).ok()?;
-        let (rest, algorithm) = inside(SEQUENCE, rest).ok()?;
-        let (rest, signature) = inside(BIT_STRING, rest).ok()?;
-        let signature = signature.strip_prefix(&[NO_UNUSED_BITS])?;
-        rest.is_empty().then_some(Self {
+        let (content, algorithm, bits) = parts(der)?;
+        Some(Self {
             content,
             algorithm,
-            signature,
+            signature: bits.strip_prefix(&[NO_UNUSED_BITS])?,
         })
     }
+}
+
+/// What was signed, the algorithm, and the bits of the signature with the number of those unused.
+fn parts(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (_, fields) = inside(SEQUENCE, der).ok()?;
+    let (rest, content) = whole(SEQUENCE, fields).ok()?;
+    let (rest, algorithm) = inside(SEQUENCE, rest).ok()?;
+    let (rest, bits) = inside(BIT_STRING, rest).ok()?;
+    rest.is_empty().then_some((content, algorithm, bits))
 }
 
 /// The parts of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).

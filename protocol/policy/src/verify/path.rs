@@ -172,7 +172,16 @@ impl<'a, 'b> Search<'a, 'b> {
                 None,
                 None,
             )
-            .map(drop)
+            .and_then(|verified| {
+                // webpki makes a path of its own from what it is given, and may leave out issuers that
+                // share a name with others (RFC 5280, 3.2). Depth, lengths and constraints are judged by
+                // this path (CM-18): it must be the one. The shorter one has its turn too.
+                if verified.intermediate_certificates().count() == path.len() {
+                    Ok(())
+                } else {
+                    Err(Error::UnknownIssuer)
+                }
+            })
         });
         match verified {
             Ok(()) => (self.accept)(path, anchor),

@@ -2,7 +2,7 @@
 
 use x509_parser::prelude::{
     ASN1Time, ExtendedKeyUsage, FromDer as _, GeneralName, KeyUsage, NameConstraints,
-    ParsedExtension, X509Certificate, X509Version,
+    ParsedExtension, X509Certificate, X509Name, X509Version,
 };
 
 use x509_parser::oid_registry::{
@@ -48,6 +48,12 @@ impl<'a> Read<'a> {
 
     pub(super) fn is_self_issued(&self) -> bool {
         self.subject() == self.issuer()
+    }
+
+    /// Whether its issuer has the name of that one, whatever case, blanks and kind of string make of the
+    /// octets (RFC 5280, 7.1). Good for finding whom a limit binds; paths follow the octets alone.
+    pub(super) fn names(&self, issuer: &Self) -> bool {
+        folded(self.parsed.issuer()) == folded(issuer.parsed.subject())
     }
 
     /// RFC 5280, 4.1.2.5: both ends belong to the period.
@@ -161,6 +167,21 @@ impl<'a> Read<'a> {
         let mut extensions = self.parsed.extensions().iter();
         extensions.find_map(|extension| pick(extension.parsed_extension()))
     }
+}
+
+/// The parts of a name, each in its words. Strings of two or four octets for each character differ from
+/// others by zeros.
+fn folded(name: &X509Name<'_>) -> Vec<(String, Vec<Vec<u8>>)> {
+    let words = |text: &[u8]| {
+        let text: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0).collect();
+        text.split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .map(<[u8]>::to_ascii_lowercase)
+            .collect()
+    };
+    name.iter_attributes()
+        .map(|part| (part.attr_type().to_id_string(), words(part.as_slice())))
+        .collect()
 }
 
 /// The extensions by which OpenSSL, too, takes an issuer for nobody where they cannot be read.

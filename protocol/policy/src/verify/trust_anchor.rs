@@ -53,7 +53,7 @@ pub(super) fn authenticate(
         // CM-17: OpenSSL looks at the dates of a self-issued anchor, and not at those of one that
         // somebody else has issued.
         match (is_out_of_date(anchor), &anchor.certificate) {
-            (Some(reason), Some(own)) if own.is_self_issued() || options.ta_check_dates => {
+            (Some(reason), Some(own)) if own.names(own) || options.ta_check_dates => {
                 return Err(reason);
             }
             _ => {}
@@ -134,16 +134,8 @@ fn anchors<'a>(
                 0 if record.data == leaf.der || !found.is_empty() => {}
                 // RFC 7671, 5.2.1: the record supplies the anchor itself (CM-14).
                 0 => found.extend(from_certificate(&record.data)),
-                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15); what is shown
-                // with that key under the same name binds with all its limits.
-                _ => {
-                    let mut bare = bare(&record.data, leaf, others);
-                    bare.retain(|bare| {
-                        let same = |own: &Anchor<'_>| own.trust.subject == bare.trust.subject;
-                        !found.iter().any(same)
-                    });
-                    found.extend(bare);
-                }
+                // RFC 7671, 5.2.3: a bare key may have signed any of those shown (CM-15).
+                _ => found.extend(bare(&record.data, leaf, others)),
             }
         }
         anchors.extend(found.into_iter().map(|anchor| (anchor, *record)));
@@ -162,13 +154,17 @@ fn from_certificate(der: &[u8]) -> Option<Anchor<'_>> {
     })
 }
 
-/// A bare key: an anchor under each name by which somebody among those shown was issued.
+/// A bare key: an anchor under each name by which somebody among those shown was issued. Whoever is
+/// shown with that key under such a name, in any spelling, binds with all his limits, even if they
+/// leave him no anchor at all (CM-18); strangers of that name hide nothing, nor do certificates that
+/// other records supply (CM-09).
 fn bare<'a>(key: &[u8], leaf: &Read<'a>, others: &[Read<'a>]) -> Vec<Anchor<'a>> {
     let mut anchors: Vec<Anchor<'a>> = Vec::new();
     for read in std::iter::once(leaf).chain(others) {
         let subject = read.issuer();
         let is_known = |anchor: &Anchor<'_>| anchor.trust.subject.as_ref() == subject;
-        if !anchors.iter().any(is_known) {
+        let is_owner = |own: &Read<'_>| own.parsed.public_key().raw == key && read.names(own);
+        if !anchors.iter().any(is_known) && !others.iter().any(is_owner) {
             anchors.push(Anchor {
                 trust: TrustAnchor {
                     subject: subject.to_vec().into(),

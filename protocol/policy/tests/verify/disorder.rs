@@ -4,6 +4,7 @@
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::Certificate;
 
+use crate::der::{INTEGER, element};
 use crate::forge::{Party, world};
 use crate::{Case, HOST};
 
@@ -122,6 +123,28 @@ fn crossed_issuers() {
     for order in orders(&others) {
         let case = behind(&world.leaf, &order).record(2, 0, 1, world.root.der());
         assert_eq!(case.outcome(), Err(Reason::CertificateExpired));
+    }
+}
+
+/// CM-18, CM-20: an authority with a new key has signed that itself; a third certificate of its name
+/// that vouches for nobody is no part of the path, although it is tried first.
+#[test]
+fn an_authority_with_a_new_key() {
+    let older = Party::new("authority");
+    let newer = older.namesake();
+    let leaf = Party::new("host").leaf(&[HOST]).signed_by(&newer);
+    let (link, root) = (newer.authority().signed_by(&older), older.root());
+    // Shorter, and so before the others in their order.
+    let mut stray = older.namesake().authority();
+    stray.serial = element(INTEGER, &[1]);
+    let stray = stray.signed_by(&older.namesake());
+    for order in orders(&[&stray, &link, &root]) {
+        for matching in 0..=2 {
+            let case = behind(&leaf, &order).record(2, 0, matching, root.der());
+            assert_eq!(case.outcome(), Ok(2));
+            let case = behind(&leaf, &order).record(2, 1, matching, &older.spki());
+            assert_eq!(case.outcome(), Ok(2));
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Certificate, Warning};
 
-use crate::forge::{DAY, Party, with_false_signature, world};
+use crate::der::{INTEGER, SET, UTF8_STRING, element, object_id, sequence};
+use crate::forge::{
+    COMMON_NAME, CRL_SIGN, DAY, KEY_USAGE, Party, distinguished, with_false_signature, world,
+};
 use crate::{Case, HOST};
 
 /// CM-12, CM-16: each issuer may be the anchor, by certificate and by key, with each matching type;
@@ -208,6 +211,61 @@ fn a_bare_key_of_somebody_shown() {
     }
 }
 
+/// CM-15, CM-18: whoever is shown with a bare key binds even where he makes no anchor of his own; a
+/// stranger of the same name hides nothing.
+#[test]
+fn a_bare_key_of_somebody_unfit() {
+    let world = world();
+    let mut unfit = world.issuer.authority();
+    unfit.version = element(0xa0, &element(INTEGER, &[1]));
+    let unfit = unfit.without(KEY_USAGE).key_usage(CRL_SIGN);
+    let unfit = unfit.signed_by(&world.authority);
+    let stranger = world.issuer.namesake().root();
+    for (others, expected) in [
+        (vec![&unfit], Err(Reason::IssuerNotAuthority)),
+        (vec![&unfit, &stranger], Err(Reason::IssuerNotAuthority)),
+        (vec![&stranger], Ok(1)),
+    ] {
+        let case = Case::shown(&[&[&world.leaf], &others[..]].concat());
+        let case = case.record(2, 1, 0, &world.issuer.spki());
+        assert_eq!(case.outcome(), expected);
+    }
+}
+
+/// CM-15, CM-18: he binds also where the leaf names him in another spelling, which leads nowhere.
+#[test]
+fn a_bare_key_of_somebody_in_another_spelling() {
+    let world = world();
+    let mut leaf = world.host.leaf(&[HOST]);
+    leaf.issuer = Some(distinguished(&["ISSUER"]));
+    let leaf = leaf.signed_by(&world.issuer);
+    let limited = world.issuer.authority().only_names(&[], &["e.test"]);
+    let limited = limited.signed_by(&world.authority);
+    for (chain, expected) in [
+        (vec![&leaf], Ok(1)),
+        (vec![&leaf, &limited], Err(Reason::AnchorNotIssuer)),
+    ] {
+        let case = Case::shown(&chain).record(2, 1, 0, &world.issuer.spki());
+        assert_eq!(case.outcome(), expected);
+    }
+}
+
+/// CM-09, CM-15: whatever certificate another record supplies takes nothing from a bare key.
+#[test]
+fn a_bare_key_of_somebody_supplied() {
+    let world = world();
+    let sound = world.authority.root();
+    let unfit = world.authority.authority().without(KEY_USAGE);
+    let unfit = unfit.key_usage(CRL_SIGN).signed_by(&world.authority);
+    let stranger = world.authority.namesake().root();
+    for supplied in [&sound, &unfit, &stranger] {
+        let chain = [&world.leaf, &world.intermediate];
+        let case = Case::shown(&chain).record(2, 1, 0, &world.authority.spki());
+        let case = case.record(2, 0, 0, supplied.der());
+        assert_eq!(case.outcome(), Ok(2));
+    }
+}
+
 /// CM-16: what stands below the anchor must be valid at the time that is given, to the second.
 #[test]
 fn dates_below_the_anchor() {
@@ -263,6 +321,30 @@ fn dates_of_the_anchor() {
         }
         let supplied = Case::shown(&[&world.leaf]).record(2, 0, 0, self_issued.der());
         assert_eq!(supplied.outcome(), Err(reason));
+    }
+}
+
+/// CM-17: an anchor is self-issued in whatever spelling it names its issuer.
+#[test]
+fn an_anchor_that_names_itself_otherwise() {
+    let world = world();
+    let otherwise = |kind: u8, text: &[u8]| {
+        let value = [object_id(COMMON_NAME), element(kind, text)];
+        let part = element(SET, &sequence(&value));
+        let mut draft = world.issuer.authority().expired();
+        draft.issuer = Some(sequence(&[part]));
+        draft.signed_by(&world.issuer)
+    };
+    let wide: Vec<u8> = b"issuer".iter().flat_map(|octet| [0, *octet]).collect();
+    for (anchor, expected) in [
+        (otherwise(UTF8_STRING, b"Issuer"), None),
+        (otherwise(0x13, b" issuer "), None),
+        (otherwise(0x1e, &wide), None),
+        (otherwise(UTF8_STRING, b"iss uer"), Some(1)),
+    ] {
+        let case = Case::shown(&[&world.leaf, &anchor]).record(2, 0, 1, anchor.der());
+        let expected = expected.ok_or(Reason::CertificateExpired);
+        assert_eq!(case.outcome(), expected);
     }
 }
 
