@@ -24,7 +24,8 @@ pub fn openssl_output(bytes: &[u8]) {
     assert!(!reading.finished || complained.contains("read finished"));
     assert!(reading.matched.is_none() || printed.contains("DANE TLSA "));
     assert!(reading.verification.is_none() || printed.contains("Verification"));
-    assert!(reading.chain.len() <= printed.matches("-----BEGIN CERTIFICATE-----").count());
+    // The reader of PEM takes a first line that is not quite right.
+    assert!(reading.chain.len() <= printed.matches("-----BEGIN CERTIFICATE").count());
     let failure = reading.failure().map(|(_, words)| words);
     let words = [
         failure.as_ref(),
