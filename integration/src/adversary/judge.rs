@@ -298,6 +298,7 @@ impl<'a> Case<'a> {
                 && attack.until > since
                 && attack.from <= answered
         });
+        let attacked = attacked || exceptions::waits_for_test(self);
         let versions = self.plan.sites.get(self.number);
         let failed = versions.is_some_and(|versions| versions.iter().any(|(_, site)| site.fails()));
         let begin = if failed { dns } else { since(self.oldest) };
