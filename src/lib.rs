@@ -33,8 +33,10 @@ pub mod world;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::adapters::dns::fuzzing::{dns_message, resolv_conf};
+    pub use crate::adapters::exim::fuzzing::exim_config;
     pub use crate::adapters::https::fuzzing::policy_response;
     pub use crate::adapters::postfix::fuzzing::postconf;
+    pub use crate::adapters::sendmail::fuzzing::sendmail_cf;
     pub use crate::adapters::smtp::openssl::fuzzing::openssl_output;
     pub use crate::config::fuzzing::config;
     pub use crate::serve::dns_answers::fuzzing::dns_query;

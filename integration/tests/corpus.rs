@@ -30,6 +30,12 @@ fn dns_query() {
     replay("dns_query", fuzzing::dns_query);
 }
 
+/// EX-02, EX-03: the seeds and all that the fuzzer found.
+#[test]
+fn exim_config() {
+    replay("exim_config", fuzzing::exim_config);
+}
+
 /// The seeds and all that the fuzzer found.
 #[test]
 fn host_field() {
@@ -58,6 +64,12 @@ fn postconf() {
 #[test]
 fn resolv_conf() {
     replay("resolv_conf", fuzzing::resolv_conf);
+}
+
+/// EX-02: the seeds and all that the fuzzer found.
+#[test]
+fn sendmail_cf() {
+    replay("sendmail_cf", fuzzing::sendmail_cf);
 }
 
 /// ST-27, ST-28: the seeds and all that the fuzzer found.

@@ -521,3 +521,39 @@ fn damaged_messages_are_survived() {
         }
     }
 }
+
+/// SB-02, SB-03: SRV data is read whole; what makes no sense names a host that can never be reached, and
+/// is no absence.
+#[test]
+fn srv_data() {
+    let name = |text: &str| DomainName::parse(text).unwrap();
+    let question = Question::new(name("_submission._tcp.e.test"), RecordType::Srv);
+    let read_as = |data: &[u8]| {
+        let mut query = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        query.extend(b"\x0b_submission\x04_tcp\x01e\x04test\0\0\x21\0\x01");
+        let bytes = reply(&query, AD, 0, &[(33, 60, data)], &[]);
+        let reply = read(&bytes, 7, &question).unwrap();
+        let Answer::Records { data, .. } = interpret(&question, &reply, true) else {
+            panic!("{reply:?}");
+        };
+        let RecordData::Srv {
+            priority,
+            port,
+            target,
+        } = data[0].clone()
+        else {
+            panic!("{data:?}");
+        };
+        (priority, port, target)
+    };
+    let host = Exchange::Host(name("mx.test"));
+    let whole = b"\0\x0a\0\x01\x02\x4b\x02mx\x04test\0";
+    assert_eq!(read_as(whole), (10, 587, host));
+    assert_eq!(read_as(b"\0\0\0\0\0\0\0"), (0, 0, Exchange::Null));
+    for length in 0..whole.len() {
+        let (.., target) = read_as(&whole[..length]);
+        assert!(matches!(target, Exchange::Malformed(_)), "cut at {length}");
+    }
+    let (.., target) = read_as(&[whole, &b"x"[..]].concat());
+    assert!(matches!(target, Exchange::Malformed(_)));
+}

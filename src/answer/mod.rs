@@ -177,7 +177,8 @@ impl Answerer {
         let now = self.world.clock.now();
         let generation = self.generation_now();
         let settings = self.settings.load_full();
-        if let Some(verdict) = decide_without_lookup(&next_hop, &settings.rules, profile, now) {
+        let (rules, law) = (&settings.rules, &settings.law);
+        if let Some(verdict) = decide_without_lookup(&next_hop, rules, profile, law, now) {
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
         let answer_key = AnswerKey {

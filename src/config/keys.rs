@@ -108,6 +108,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("sts", "refuse_private_addresses", "false", "do not fetch from private or loopback addresses", "ST-29", |c| c.sts.refuse_private_addresses.to_string()),
     key("dane", "enabled", "true", "ask for TLSA records", "OP-01", |c| c.dane.enabled.to_string()),
     key("dane", "half_dane", "true", "use TLSA records behind an insecure MX set", "PD-07", |c| c.dane.half_dane.to_string()),
+    key("dane", "srv_submission", "false", "answer for _submission._tcp.DOMAIN and _submissions._tcp.DOMAIN, whose hosts are found by SRV records", "SB-02", |c| c.dane.srv_submission.to_string()),
     key("dane", "force_insecure_host_tlsa", "false", "ask for TLSA records of hosts in unsigned space", "TB-01", |c| c.dane.force_insecure_host_tlsa.to_string()),
     key("dane", "map_pkix_usages", "false", "read usage 0 as 2 and usage 1 as 3", "TU-02", |c| c.dane.tlsa.map_pkix_usages.to_string()),
     key("dane", "complete_ca_set", "false", "digests of usage 0 count too, when mapped", "TU-03", |c| c.dane.tlsa.complete_ca_set.to_string()),

@@ -255,6 +255,7 @@ mod tests {
         ("sts", "refuse_private_addresses", &["false", "true"]),
         ("dane", "enabled", &["true", "false"]),
         ("dane", "half_dane", &["true", "false"]),
+        ("dane", "srv_submission", &["false", "true"]),
         ("dane", "force_insecure_host_tlsa", &["false", "true"]),
         ("dane", "map_pkix_usages", &["false", "true"]),
         ("dane", "complete_ca_set", &["false", "true"]),

@@ -143,6 +143,7 @@ pub(super) fn dane(reader: &mut Reader<'_>, section: &Section<'_>) -> DaneConfig
         },
         enabled: switch("enabled", true),
         half_dane: switch("half_dane", true),
+        srv_submission: switch("srv_submission", false),
         force_insecure_host_tlsa: switch("force_insecure_host_tlsa", false),
         tlsa: TlsaOptions {
             map_pkix_usages: switch("map_pkix_usages", false),

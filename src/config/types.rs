@@ -120,6 +120,8 @@ pub struct StsConfig {
 pub struct DaneConfig {
     /// Ask at all.
     pub enabled: bool,
+    /// Find submission services by SRV records.
+    pub srv_submission: bool,
     /// Behind an insecure MX set too.
     pub half_dane: bool,
     /// Of hosts in unsigned space too.

@@ -6,16 +6,23 @@ use hoplock_policy::dns::{
 use hoplock_policy::findings::{AddressFinding, DaneFinding, HostFinding};
 use hoplock_policy::name::{DomainName, MxHost, TlsaBaseDomain};
 
-use super::{Asking, DiscoverOptions};
+use super::{Asking, Candidate, DiscoverOptions, Port};
 
 /// Examines one host.
 pub(super) async fn examine(
     asking: Asking<'_>,
     options: DiscoverOptions,
-    preference: u16,
-    host: MxHost,
-    port: u16,
+    candidate: Candidate,
 ) -> (HostFinding, Vec<Reply>) {
+    let Candidate {
+        preference,
+        host,
+        port,
+    } = candidate;
+    let Port::One(port) = port else {
+        let detail = format!("the SRV records name {host} with several ports");
+        return (not_examined(preference, host, detail), Vec::new());
+    };
     if host.0.is_address() {
         return (textual_address(preference, host), Vec::new());
     }
@@ -60,9 +67,8 @@ pub(super) async fn examine(
     )
 }
 
-/// A host beyond the bound: unknown, so failed (MX-20).
-pub(super) fn not_examined(preference: u16, host: MxHost, bound: usize) -> HostFinding {
-    let detail = format!("only the best {bound} MX hosts are examined");
+/// A host that was not looked at: unknown, so failed (MX-20).
+pub(super) fn not_examined(preference: u16, host: MxHost, detail: String) -> HostFinding {
     let failure = LookupFailure {
         kind: FailureKind::NotExamined,
         detail,

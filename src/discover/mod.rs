@@ -8,6 +8,7 @@ mod dane;
 mod mx;
 mod policies;
 mod record;
+mod srv;
 mod sts;
 
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt};
-use hoplock_policy::dns::{Answer, FailureKind, Question, RecordType, Reply};
+use hoplock_policy::dns::{Answer, FailureKind, Question, RecordType, Reply, SecurityStatus};
 use hoplock_policy::findings::{Findings, HostFinding, MxFinding, Selection, StsFinding};
 use hoplock_policy::name::{DomainName, MxHost, PolicyDomain};
-use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::next_hop::{NextHop, SubmissionService};
 
 pub use self::policies::Policies;
 use crate::world::{Patience, World};
@@ -113,9 +114,10 @@ impl Discoverer {
             }
             NextHop::Host { host, port } => {
                 // RFC 7672, 2.2: a host that the operator wrote down needs no MX lookup.
-                self.hosts(asking, Selection::Named, vec![(0, host.clone())], *port)
-                    .await
+                let host = Candidate::at(0, host.clone(), *port);
+                self.hosts(asking, Selection::Named, vec![host]).await
             }
+            NextHop::Service { domain, service } => self.by_srv(asking, domain, *service).await,
             // The law answers such keys without a lookup; asked all the same, there is no host.
             NextHop::Parent(_) | NextHop::NotADomain(_) => Gathered::without_hosts(),
         };
@@ -172,7 +174,9 @@ impl Discoverer {
         let (found, reply) = mx::find(asking, domain).await;
         let mut gathered = match found {
             mx::Found::Hosts { selection, hosts } => {
-                self.hosts(asking, selection, hosts, port).await
+                let at_port = |(preference, host)| Candidate::at(preference, host, port);
+                let hosts = hosts.into_iter().map(at_port).collect();
+                self.hosts(asking, selection, hosts).await
             }
             mx::Found::Nothing(finding) => Gathered {
                 mx: finding,
@@ -186,16 +190,45 @@ impl Discoverer {
         gathered
     }
 
+    /// SB-02: as by MX, each host with the port of its own record.
+    async fn by_srv(
+        &self,
+        asking: Asking<'_>,
+        domain: &PolicyDomain,
+        service: SubmissionService,
+    ) -> Gathered {
+        let Some(owner) = service.owner(domain) else {
+            return Gathered::without_hosts();
+        };
+        let reply = asking.ask(&owner, RecordType::Srv).await;
+        let mut gathered = match srv::read(&reply.answer) {
+            srv::Found::Hosts { status, hosts } => {
+                self.hosts(asking, Selection::Srv(status), hosts).await
+            }
+            srv::Found::Nothing(finding) => Gathered {
+                mx: finding,
+                ..Gathered::without_hosts()
+            },
+        };
+        gathered
+            .warnings
+            .extend(srv::warnings(&owner, &reply.answer));
+        gathered.lookups.push(reply);
+        gathered
+    }
+
     async fn hosts(
         &self,
         asking: Asking<'_>,
         selection: Selection,
-        mut hosts: Vec<(u16, MxHost)>,
-        port: u16,
+        mut hosts: Vec<Candidate>,
     ) -> Gathered {
         hosts.sort();
         hosts.dedup();
-        let options = **self.options.load();
+        let mut options = **self.options.load();
+        // RFC 7673, 3.1: behind insecure SRV records no TLSA records are asked for (SB-03).
+        options.dane &=
+            !matches!(selection, Selection::Srv(status) if status != SecurityStatus::Secure);
         let beyond = hosts.split_off(hosts.len().min(options.mx_hosts));
         let mut gathered = Gathered {
             mx: MxFinding::Hosts(selection),
@@ -210,19 +243,46 @@ impl Discoverer {
             gathered.warnings.push(warning);
         }
         let mut examined = stream::iter(hosts)
-            .map(|(preference, host)| dane::examine(asking, options, preference, host, port))
+            .map(|candidate| dane::examine(asking, options, candidate))
             .buffered(HOSTS_AT_ONCE);
         while let Some((host, replies)) = examined.next().await {
             gathered.hosts.push(host);
             gathered.lookups.extend(replies);
         }
         // MX-20: a host that was not examined is failed, never "has no TLSA".
-        gathered.hosts.extend(
-            beyond
-                .into_iter()
-                .map(|(preference, host)| dane::not_examined(preference, host, options.mx_hosts)),
-        );
+        gathered.hosts.extend(beyond.into_iter().map(|candidate| {
+            let bound = options.mx_hosts;
+            let detail = format!("only the best {bound} MX hosts are examined");
+            dane::not_examined(candidate.preference, candidate.host, detail)
+        }));
         gathered
+    }
+}
+
+/// A host to examine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    preference: u16,
+    host: MxHost,
+    port: Port,
+}
+
+/// Where a host is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Port {
+    One(u16),
+    /// Hosts go by their names: of one that is found at several ports, nobody could say which of them
+    /// a session had.
+    Several,
+}
+
+impl Candidate {
+    fn at(preference: u16, host: MxHost, port: u16) -> Self {
+        Self {
+            preference,
+            host,
+            port: Port::One(port),
+        }
     }
 }
 
@@ -281,7 +341,7 @@ impl Gathered {
 /// The order in which people read lookups: as the path of the query goes.
 fn order(record_type: RecordType) -> u8 {
     match record_type {
-        RecordType::Mx => 0,
+        RecordType::Mx | RecordType::Srv => 0,
         RecordType::Txt => 1,
         RecordType::A | RecordType::Aaaa | RecordType::Cname => 2,
         RecordType::Tlsa => 3,

@@ -44,6 +44,7 @@ pub fn result_type(reason: Reason) -> ResultType {
         Reason::StsNoMxMatches | Reason::StsHostNotListed => ResultType::ValidationFailure,
         Reason::NotADomain
         | Reason::ParentKey
+        | Reason::SrvOff
         | Reason::NoHosts
         | Reason::NoPolicy
         | Reason::ImplicitTls

@@ -174,6 +174,7 @@ pub fn settings(config: &Config) -> Settings {
     let law = LawOptions {
         dane: config.dane.enabled,
         sts: config.sts.enabled,
+        srv_submission: config.dane.srv_submission,
         half_dane: config.dane.half_dane,
         testing_as_enforce: config.sts.testing_as_enforce,
         first_contact: config.sts.on_first_contact_failure,

@@ -174,6 +174,7 @@ impl Stage {
         let (section, key) = match name {
             "dane" => ("dane", "enabled"),
             "half_dane"
+            | "srv_submission"
             | "map_pkix_usages"
             | "complete_ca_set"
             | "trust_anchor_digests"

@@ -46,13 +46,12 @@ pub(super) fn record(record_type: RecordType, data: &[&str]) -> Result<RecordDat
         (RecordType::Cname, [target]) => RecordData::Cname(domain(target)?),
         (RecordType::Mx, [preference, exchange]) => RecordData::Mx {
             preference: preference.parse().map_err(|_| "a bad preference")?,
-            exchange: match *exchange {
-                "." => Exchange::Null,
-                text => match DomainName::parse(text) {
-                    Ok(name) => Exchange::Host(name),
-                    Err(_) => Exchange::Malformed(text.to_owned()),
-                },
-            },
+            exchange: exchange_of(exchange),
+        },
+        (RecordType::Srv, [priority, _weight, port, target]) => RecordData::Srv {
+            priority: priority.parse().map_err(|_| "a bad priority")?,
+            port: port.parse().map_err(|_| "a bad port")?,
+            target: exchange_of(target),
         },
         (RecordType::Txt, strings) => {
             let joined = strings.join(" ");
@@ -62,6 +61,14 @@ pub(super) fn record(record_type: RecordType, data: &[&str]) -> Result<RecordDat
         (RecordType::Tlsa, words) => RecordData::Tlsa(tlsa(words)?),
         _ => return Err(format!("bad data {data:?}")),
     })
+}
+
+fn exchange_of(text: &str) -> Exchange {
+    match (text, DomainName::parse(text)) {
+        (".", _) => Exchange::Null,
+        (_, Ok(name)) => Exchange::Host(name),
+        (_, Err(_)) => Exchange::Malformed(text.to_owned()),
+    }
 }
 
 /// `ee`, `ee2`, `ta`, `pkix`, `short`, or `U S M HEX`.
@@ -117,6 +124,7 @@ pub(super) fn type_of(word: &str) -> Result<RecordType, String> {
         "CNAME" => RecordType::Cname,
         "MX" => RecordType::Mx,
         "TLSA" => RecordType::Tlsa,
+        "SRV" => RecordType::Srv,
         "TXT" => RecordType::Txt,
         _ => return Err(format!("unknown type {word:?}")),
     })

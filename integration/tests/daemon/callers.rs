@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::name_server::{self, A, MX, TLSA, TTL, mx};
+use super::name_server::{self, A, MX, SRV, TLSA, TTL, mx, srv};
 use super::process::Daemon;
 
 /// What the page's destinations publish.
@@ -26,6 +26,24 @@ fn published() -> Vec<name_server::Published> {
         ("example.org", MX, mx(10, "mx1.example.org")),
         ("mx1.example.org", A, vec![192, 0, 2, 4]),
         ("_25._tcp.mx1.example.org", TLSA, Vec::new()),
+        (
+            "_submission._tcp.example.com",
+            SRV,
+            srv(2587, "mx1.example.com"),
+        ),
+        ("_2587._tcp.mx1.example.com", TLSA, digest(0xef)),
+        (
+            "_submissions._tcp.example.com",
+            SRV,
+            srv(465, "mx1.example.com"),
+        ),
+        (
+            "_submission._tcp.plain.test",
+            SRV,
+            srv(25, "mx1.example.com"),
+        ),
+        ("_submission._tcp.example.net", SRV, srv(0, "")),
+        ("_submission._tcp.example.org", SRV, Vec::new()),
     ]
 }
 
@@ -64,8 +82,47 @@ fn what_is_no_answer_is_no_answer() {
     }
 }
 
+/// SB-02, SB-03, SB-05: services that SRV records lead to, over the wire; without the option such a key
+/// is refused with the cure.
+#[test]
+fn services_found_by_srv() {
+    let profile = "[profile.postfix]\nown_dane = \"yes\"\n";
+    let off = Callers::start(profile);
+    let query = |daemon: &Callers, key: &str| {
+        daemon.get(&format!("GET /api/v1/query?next_hop={key}&profile=postfix"))
+    };
+    let refused = query(&off, "_submission._tcp.example.com");
+    assert_eq!(refused["reason"], "srv-off");
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("srv_submission = true")
+    );
+    let check = off.daemon.tool(&["check", "_submission._tcp.example.com"]);
+    assert_eq!(check.status.code(), Some(2), "{check:?}");
+    let on = Callers::start(&format!("[dane]\nsrv_submission = true\n{profile}"));
+    for (key, reply, status) in [
+        ("_submission._tcp.example.com", "OK dane-only", "secure"),
+        ("_submissions._tcp.example.com", "OK encrypt", "secure"),
+        ("_submission._tcp.plain.test", "NOTFOUND ", "insecure"),
+        ("_submission._tcp.example.net", "NOTFOUND ", "secure"),
+    ] {
+        let answer = query(&on, key);
+        assert_eq!(answer["reply"], reply, "{answer}");
+        assert_eq!(answer["mx"]["status"], status, "{answer}");
+    }
+    let failed = query(&on, "_submission._tcp.example.org");
+    assert_eq!(failed["reason"], "mx-lookup-failed", "{failed}");
+    let explained = on.daemon.tool(&["explain", "_submission._tcp.example.com"]);
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    for words in ["SRV records: secure", "_2587._tcp.mx1.example.com"] {
+        assert!(explained.contains(words), "{explained}");
+    }
+}
+
 struct Callers {
-    _daemon: Daemon,
+    daemon: Daemon,
     http: SocketAddr,
 }
 
@@ -85,10 +142,7 @@ impl Callers {
             std::fs::write(&config, text).unwrap();
         });
         daemon.until(|_| TcpStream::connect(http).is_ok());
-        Self {
-            _daemon: daemon,
-            http,
-        }
+        Self { daemon, http }
     }
 
     fn ask(&self, request: &str) -> String {

@@ -72,10 +72,17 @@ pub(crate) fn mx(preference: u8, host: &str) -> Vec<u8> {
     [vec![0, preference], wire(host)].concat()
 }
 
+/// SRV data (RFC 2782), of the best priority.
+pub(crate) fn srv(port: u16, target: &str) -> Vec<u8> {
+    let [high, low] = port.to_be_bytes();
+    [vec![0, 0, 0, 1, high, low], wire(target)].concat()
+}
+
 const HEADER: usize = 12;
 pub(crate) const A: u16 = 1;
 const SOA: u16 = 6;
 pub(crate) const MX: u16 = 15;
+pub(crate) const SRV: u16 = 33;
 pub(crate) const TLSA: u16 = 52;
 pub(crate) const TTL: u32 = 3600;
 /// Two root names and five numbers, of which only the last counts (RFC 2308, 5).

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dns::{LookupFailure, RecordType, Reply, SecurityStatus};
+use crate::dns::{Answer, Exchange, LookupFailure, RecordData, RecordType, Reply, SecurityStatus};
 use crate::moment::Moment;
 use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
@@ -52,6 +52,28 @@ impl Findings {
         };
         let reply = self.lookups.iter().find(is_mx)?;
         reply.answer.aliases().last()
+    }
+
+    /// The port that a host is reached at: that of its SRV record, where it was found by one, else
+    /// that of the next hop.
+    #[must_use]
+    pub fn port_of(&self, host: &MxHost) -> Option<u16> {
+        let by_srv = || {
+            let replies = self.lookups.iter();
+            let data = replies.filter_map(|reply| match &reply.answer {
+                Answer::Records { data, .. } => Some(data),
+                _ => None,
+            });
+            data.flatten().find_map(|record| match record {
+                RecordData::Srv {
+                    port,
+                    target: Exchange::Host(target),
+                    ..
+                } if *target == host.0 => Some(*port),
+                _ => None,
+            })
+        };
+        self.next_hop.port().or_else(by_srv)
     }
 
     /// The host that is reached under this name: its own, or what that is an alias of. Some mail servers
@@ -115,6 +137,8 @@ pub enum Selection {
     Mx(SecurityStatus),
     /// The absence of MX records: the domain is its own host (RFC 5321, 5.1).
     Implicit(SecurityStatus),
+    /// An SRV RRset (RFC 2782): insecure, it takes DANE away from all its hosts (RFC 7673, 3.1).
+    Srv(SecurityStatus),
     /// The operator wrote the host in brackets: trusted, nothing was looked up.
     Named,
 }
@@ -123,7 +147,7 @@ impl Selection {
     /// Secure where nobody on the path could have changed the choice of hosts.
     pub fn status(self) -> SecurityStatus {
         match self {
-            Self::Mx(status) | Self::Implicit(status) => status,
+            Self::Mx(status) | Self::Implicit(status) | Self::Srv(status) => status,
             Self::Named => SecurityStatus::Secure,
         }
     }
@@ -138,6 +162,8 @@ pub enum NoHosts {
     NullMx,
     /// MX records exist and none names a host: no fall back to the domain (RFC 5321, 5.1).
     NoUsableExchange,
+    /// The domain offers no such service (RFC 2782, Target).
+    NoService,
 }
 
 /// Evidence about one host.

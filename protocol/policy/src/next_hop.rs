@@ -1,7 +1,8 @@
 //! What an MTA asks about: the key of a policy lookup, read once, compared for ever.
 //!
 //! Postfix asks `domain`, `[host]`, `[host]:port`, `domain:port`, `.parent` and literals
-//! (smtp_tls_policy_maps). Reading never fails: what is no destination is a value too, and is
+//! (smtp_tls_policy_maps); `_submission._tcp.domain` is a service that is found by SRV, where the
+//! operator lets it. Reading never fails: what is no destination is a value too, and is
 //! answered without a lookup.
 
 use std::fmt;
@@ -30,10 +31,26 @@ pub enum NextHop {
         /// The port that will be used.
         port: u16,
     },
+    /// Where a domain's users hand in mail: resolved by SRV (RFC 6186, 3.1; RFC 8314, 5.1).
+    Service {
+        /// The domain whose service it is.
+        domain: PolicyDomain,
+        /// Which service.
+        service: SubmissionService,
+    },
     /// `.parent`: Postfix walks up by itself; answered by a rule for that suffix or not at all.
     Parent(DomainName),
     /// Nothing that the public DNS is asked about: not found, without a lookup.
     NotADomain(NotADomain),
+}
+
+/// Services that SRV records lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubmissionService {
+    /// TLS by STARTTLS (RFC 6186, 3.1).
+    Submission,
+    /// TLS from the first byte (RFC 8314, 5.1).
+    Submissions,
 }
 
 /// Why a key is no destination. The caller answers "not found" and asks nothing.
@@ -77,26 +94,38 @@ impl NextHop {
     #[must_use]
     pub fn name(&self) -> Option<&DomainName> {
         match self {
-            Self::Domain { domain, .. } => Some(&domain.0),
+            Self::Domain { domain, .. } | Self::Service { domain, .. } => Some(&domain.0),
             Self::Host { host, .. } => Some(&host.0),
             Self::Parent(name) => Some(name),
             Self::NotADomain(_) => None,
         }
     }
 
-    /// The port that will be used.
+    /// The port that will be used; none where SRV records tell it.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Domain { port, .. } | Self::Host { port, .. } => Some(*port),
-            Self::Parent(_) | Self::NotADomain(_) => None,
+            Self::Service { .. } | Self::Parent(_) | Self::NotADomain(_) => None,
         }
     }
 
-    /// True for the submission ports, where MTA-STS does not apply (RFC 8461, 1; SB-01).
+    /// True for submission, where MTA-STS does not apply (RFC 8461, 1; SB-01).
     #[must_use]
     pub fn is_submission(&self) -> bool {
-        self.port().is_some_and(is_submission_port)
+        matches!(self, Self::Service { .. }) || self.port().is_some_and(is_submission_port)
+    }
+
+    /// True where TLS begins with the connection, by the name of the service (RFC 8314, 3.3).
+    #[must_use]
+    pub fn begins_with_tls(&self) -> bool {
+        matches!(
+            self,
+            Self::Service {
+                service: SubmissionService::Submissions,
+                ..
+            }
+        )
     }
 
     fn in_brackets(host: &str, port: &str) -> Self {
@@ -137,9 +166,24 @@ impl NextHop {
             return Self::NotADomain(NotADomain::Port);
         };
         match read_name(name) {
-            Ok(name) => Self::Domain {
+            Ok(name) => match SubmissionService::of(&name) {
+                Some((service, domain)) if !key.contains(':') => Self::service(service, domain),
+                // The port stands in the SRV records.
+                Some(_) => Self::NotADomain(NotADomain::Port),
+                None => Self::Domain {
+                    domain: PolicyDomain(name),
+                    port,
+                },
+            },
+            Err(what) => Self::NotADomain(what),
+        }
+    }
+
+    fn service(service: SubmissionService, domain: &str) -> Self {
+        match read_name(domain) {
+            Ok(name) => Self::Service {
                 domain: PolicyDomain(name),
-                port,
+                service,
             },
             Err(what) => Self::NotADomain(what),
         }
@@ -153,6 +197,7 @@ impl fmt::Display for NextHop {
             Self::Domain { domain, port } => write!(f, "{domain}:{port}"),
             Self::Host { host, port: SMTP } => write!(f, "[{host}]"),
             Self::Host { host, port } => write!(f, "[{host}]:{port}"),
+            Self::Service { domain, service } => write!(f, "{}{domain}", service.prefix()),
             Self::Parent(name) => write!(f, ".{name}"),
             Self::NotADomain(NotADomain::Address(address)) => write!(f, "[{address}]"),
             Self::NotADomain(NotADomain::SingleLabel(name)) => write!(f, "{name}"),
@@ -160,6 +205,31 @@ impl fmt::Display for NextHop {
             Self::NotADomain(NotADomain::Port) => f.write_str("a name with a bad port"),
             Self::NotADomain(NotADomain::Malformed(_)) => f.write_str("a malformed name"),
         }
+    }
+}
+
+impl SubmissionService {
+    /// RFC 2782: the service and its protocol, in front of the domain.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Submission => "_submission._tcp.",
+            Self::Submissions => "_submissions._tcp.",
+        }
+    }
+
+    /// The name that SRV records stand at.
+    #[must_use]
+    pub fn owner(self, domain: &PolicyDomain) -> Option<DomainName> {
+        DomainName::parse(&format!("{}{domain}", self.prefix())).ok()
+    }
+
+    fn of(name: &DomainName) -> Option<(Self, &str)> {
+        let services = [Self::Submission, Self::Submissions];
+        services.into_iter().find_map(|service| {
+            let domain = name.as_str().strip_prefix(service.prefix())?;
+            Some((service, domain))
+        })
     }
 }
 
@@ -268,6 +338,8 @@ mod tests {
             ("[mx.e.test]:25", "[mx.e.test]"),
             ("[MX.e.test]:smtps", "[mx.e.test]:465"),
             (".e.test", ".e.test"),
+            ("_Submission._TCP.E.test.", "_submission._tcp.e.test"),
+            ("_submissions._tcp.e.test", "_submissions._tcp.e.test"),
             ("b\u{fc}cher.test", "xn--bcher-kva.test"),
             ("XN--BCHER-KVA.test", "xn--bcher-kva.test"),
         ];
@@ -394,6 +466,7 @@ mod tests {
             ("e.test:587", true),
             ("[mx.e.test]:submissions", true),
             ("e.test:2525", false),
+            ("_submission._tcp.e.test", true),
             (".e.test", false),
             ("localhost", false),
         ] {

@@ -26,6 +26,8 @@ reasons! {
     NotADomain => "not-a-domain",
     /// The key is `.parent`, and no rule is written for it.
     ParentKey => "parent-key",
+    /// The key is a service that SRV records lead to, and the operator has not switched that on.
+    SrvOff => "srv-off",
     /// The destination has no host to deliver to.
     NoHosts => "no-hosts",
     /// Nothing is demanded: the MTA's own default acts.
@@ -48,7 +50,7 @@ reasons! {
     StsFirstContact => "sts-first-contact",
     /// What is remembered of the destination's MTA-STS policy cannot be read or kept.
     StoreFailed => "store-failed",
-    /// The MX or alias lookup failed.
+    /// The MX, SRV or alias lookup failed.
     MxLookupFailed => "mx-lookup-failed",
     /// A TLSA lookup failed, and nothing else can be reached safely.
     TlsaLookupFailed => "tlsa-lookup-failed",

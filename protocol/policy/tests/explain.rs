@@ -552,7 +552,14 @@ fn foreign_text_is_escaped() {
     }
     let key = "a\u{202e}b c.test";
     let next_hop = NextHop::parse(key);
-    let verdict = decide_without_lookup(&next_hop, &Rules::default(), &world.profile, NOW).unwrap();
+    let verdict = decide_without_lookup(
+        &next_hop,
+        &Rules::default(),
+        &world.profile,
+        &LawOptions::default(),
+        NOW,
+    )
+    .unwrap();
     let told = world.told_of(key, &verdict, None);
     assert_eq!(
         (&told.query["next_hop"], &told.query["domain"]),

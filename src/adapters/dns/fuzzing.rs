@@ -106,6 +106,9 @@ fn records(message: &[u8], reply: &ServerReply, announced: usize) {
                 preference,
                 exchange,
             } => there(&preference.to_be_bytes()) || matches!(exchange, Exchange::Malformed(_)),
+            RecordData::Srv { port, target, .. } => {
+                there(&port.to_be_bytes()) || matches!(target, Exchange::Malformed(_))
+            }
             RecordData::Cname(_) | RecordData::Soa => true,
         };
         assert!(good, "{record:?} stands nowhere");

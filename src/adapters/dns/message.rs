@@ -3,6 +3,8 @@
 //! Records are taken apart one by one: a malformed one harms only itself, where a parser of whole
 //! messages would give up (TU-06).
 
+mod hosts;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -10,8 +12,7 @@ use hickory_proto::op::{Edns, Message as Query, Query as QuestionSection};
 use hickory_proto::rr::{Name, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use hoplock_policy::dns::{
-    Answer, Exchange, FailureKind, Message, Question, Record, RecordData, RecordType,
-    SecurityStatus, follow,
+    Answer, FailureKind, Message, Question, Record, RecordData, RecordType, SecurityStatus, follow,
 };
 use hoplock_policy::name::DomainName;
 
@@ -286,35 +287,13 @@ impl<'a> Raw<'a> {
             }
             WireType::MX => Some(self.mx()),
             WireType::SOA => Some(RecordData::Soa),
+            WireType::SRV => Some(self.srv()),
             WireType::TLSA => Some(RecordData::Tlsa(self.data.to_vec())),
             WireType::TXT => strings(self.data).map(RecordData::Txt),
             _ => None,
         };
         let ttl = ttl(self.ttl);
         Some(data.map(|data| Record { owner, ttl, data }))
-    }
-
-    /// The name that the data ends with: what stands behind the data is no part of it.
-    fn name(&mut self) -> Option<Name> {
-        let name = Name::read(&mut self.inside).ok()?;
-        (self.inside.index() == self.end).then_some(name)
-    }
-
-    fn mx(&mut self) -> RecordData {
-        // Too short, it is a host that can never be reached: left out, it could pass for an absence.
-        let preference = u16(&mut self.inside).filter(|_| self.data.len() >= 2);
-        let exchange = match preference.and_then(|_| self.name()) {
-            Some(name) if name.is_root() => Exchange::Null,
-            Some(name) => match domain_name(&name) {
-                Some(host) => Exchange::Host(host),
-                None => Exchange::Malformed(name.to_ascii()),
-            },
-            None => Exchange::Malformed("unreadable bytes".to_owned()),
-        };
-        RecordData::Mx {
-            preference: preference.unwrap_or(u16::MAX),
-            exchange,
-        }
     }
 
     /// RFC 2308, 5: the smaller of the SOA's own TTL and its minimum field, which comes last.
@@ -380,6 +359,7 @@ fn wire_type(record_type: RecordType) -> WireType {
         RecordType::Cname => WireType::CNAME,
         RecordType::Mx => WireType::MX,
         RecordType::Soa => WireType::SOA,
+        RecordType::Srv => WireType::SRV,
         RecordType::Tlsa => WireType::TLSA,
         RecordType::Txt => WireType::TXT,
     }

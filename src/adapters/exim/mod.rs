@@ -3,6 +3,8 @@
 //! * `expansion`: where an expansion string asks by `${readsocket…}`.
 
 mod expansion;
+#[doc(hidden)]
+pub mod fuzzing;
 
 use std::collections::BTreeMap;
 
@@ -81,6 +83,13 @@ impl Settings {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.main.get(name).map(String::as_str)
+    }
+
+    /// Whether values are kept from this user: Exim shows them to its administrators.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        let mut all = self.routers.iter().chain(&self.transports);
+        all.any(|instance| instance.options().any(|(_, value)| value == HIDDEN))
     }
 
     /// The transport of that name.
@@ -193,6 +202,9 @@ fn exim(arguments: &[&str], account: Option<&Account>) -> Result<String, Program
     })
 }
 
+/// What stands for a value that this user may not see.
+const HIDDEN: &str = "<value not displayable>";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +240,8 @@ mod tests {
         assert_eq!(transport.is_on("multi_domain"), Some(true));
         assert_eq!(transport.is_on("tls_tempfail_tryclear"), None);
         assert_eq!(transport.options().count(), 3);
+        assert!(!settings.is_hidden());
+        let shown = "begin transports\n  t:\n    driver = <value not displayable>\n";
+        assert!(Settings::of(shown).is_hidden());
     }
 }

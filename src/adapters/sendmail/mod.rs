@@ -1,7 +1,11 @@
 //! A Sendmail on this machine: its sendmail.cf, and what the program says of itself. Read only: nothing
 //! is ever changed.
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use super::program::{ProgramError, run};
 
@@ -45,16 +49,26 @@ pub struct Abilities(Vec<String>);
 impl Settings {
     /// The settings and abilities of the Sendmail of this machine; `None` where there is none: no file,
     /// or a program of another mail server under that name.
-    #[must_use]
-    pub fn read() -> Option<(Self, Abilities)> {
+    ///
+    /// # Errors
+    /// The file's, where there is a Sendmail.
+    pub fn read() -> std::io::Result<Option<(Self, Abilities)>> {
         #[allow(
             clippy::disallowed_methods,
             reason = "adapters read the mail server's files"
         )]
-        let text = std::fs::read(FILE).ok()?;
-        let output = run("sendmail", &["-d0.13", "-bt"], "", None).ok()?;
-        let abilities = Abilities::of(&String::from_utf8_lossy(&output.stdout))?;
-        Some((Self::of(&String::from_utf8_lossy(&text)), abilities))
+        let text = match std::fs::read(FILE) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other,
+        };
+        let output = run("sendmail", &["-d0.13", "-bt"], "", None).ok();
+        let abilities =
+            output.and_then(|output| Abilities::of(&String::from_utf8_lossy(&output.stdout)));
+        let Some(abilities) = abilities else {
+            return Ok(None);
+        };
+        let settings = Self::of(&String::from_utf8_lossy(&text?));
+        Ok(Some((settings, abilities)))
     }
 
     /// Of the text of a sendmail.cf.

@@ -116,12 +116,18 @@ fn prepared(arguments: &Arguments) -> Result<(Config, Option<DomainName>), Strin
         }
     };
     let config = load(&arguments.file).and_then(Loaded::usable)?;
+    let is_service = |asked: &&String| matches!(NextHop::parse(asked), NextHop::Service { .. });
+    let service = arguments.next_hops.iter().find(is_service);
+    if let Some(asked) = service.filter(|_| !config.dane.srv_submission) {
+        let words = "its hosts are found by SRV records; say [dane] srv_submission = true";
+        return Err(format!("{asked:?} is no destination to check: {words}"));
+    }
     Ok((config, helo))
 }
 
 fn readable(asked: &str) -> Result<(), String> {
     let why = match NextHop::parse(asked) {
-        NextHop::Domain { .. } | NextHop::Host { .. } => return Ok(()),
+        NextHop::Domain { .. } | NextHop::Host { .. } | NextHop::Service { .. } => return Ok(()),
         NextHop::Parent(_) => "it stands for all domains below it, and has no hosts".to_owned(),
         NextHop::NotADomain(NotADomain::Malformed(why)) => why.to_string(),
         NextHop::NotADomain(NotADomain::Address(_)) => {

@@ -91,10 +91,10 @@ fn mx(findings: &Findings) -> String {
                 status.word()
             )
         }
-        MxFinding::Hosts(Selection::Mx(SecurityStatus::Secure)) => {
-            "secure (proved by DNSSEC)".to_owned()
-        }
-        MxFinding::Hosts(Selection::Mx(status)) => {
+        MxFinding::Hosts(
+            Selection::Mx(SecurityStatus::Secure) | Selection::Srv(SecurityStatus::Secure),
+        ) => "secure (proved by DNSSEC)".to_owned(),
+        MxFinding::Hosts(Selection::Mx(status) | Selection::Srv(status)) => {
             format!("{} (not proved by DNSSEC)", status.word())
         }
         MxFinding::NoHosts { why, status } => {
@@ -102,6 +102,7 @@ fn mx(findings: &Findings) -> String {
                 NoHosts::NxDomain => "the domain does not exist",
                 NoHosts::NullMx => "the domain takes no mail (null MX)",
                 NoHosts::NoUsableExchange => "no record names a host",
+                NoHosts::NoService => "the domain offers no such service",
             };
             format!("{why} ({})", status.word())
         }

@@ -13,6 +13,7 @@ use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::situation::HostState;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::sts::StsMode;
@@ -27,7 +28,7 @@ use crate::config::Config;
 use crate::serve::engine::{self, Memory};
 use crate::serve::sessions::{JudgeOptions, judge_options};
 use crate::world::Clock as _;
-use crate::world::probe::{Engine, ProbeTarget, Prober};
+use crate::world::probe::{Beginning, Engine, ProbeTarget, Prober};
 
 /// Everything that checks.
 pub(super) struct Checker {
@@ -201,10 +202,14 @@ impl Checker {
             notes.push(format!("{more} more addresses are not looked at"));
             addresses.truncate(ADDRESSES);
         }
-        let port = answered.next_hop.port().unwrap_or(SMTP);
+        let port = findings.port_of(&host.host).unwrap_or(SMTP);
         let probes = addresses.into_iter().map(|address| {
             let address = SocketAddr::new(address, port);
-            self.prober.probe(target(address, name, &bar))
+            let target = target(address, name, &bar);
+            self.prober.probe(ProbeTarget {
+                beginning: beginning(&answered.next_hop, target.beginning),
+                ..target
+            })
         });
         let probed = join_all(probes).await;
         let now = self.now().wall;
@@ -304,6 +309,15 @@ fn target(address: SocketAddr, host: &DomainName, bar: &Bar<'_>) -> ProbeTarget 
     ProbeTarget {
         records: records.collect(),
         ..ProbeTarget::new(address, name.clone())
+    }
+}
+
+/// A service says by its name how TLS begins (RFC 8314, 5.1), whatever its port.
+fn beginning(next_hop: &NextHop, by_port: Beginning) -> Beginning {
+    match next_hop {
+        NextHop::Service { .. } if next_hop.begins_with_tls() => Beginning::Tls,
+        NextHop::Service { .. } => Beginning::Starttls,
+        _ => by_port,
     }
 }
 

@@ -9,15 +9,19 @@ use super::super::status::{list, text};
 use super::Findings;
 use crate::config::Config;
 
-/// The alarms of a status.
-pub(super) fn of(findings: &mut Findings, status: &Value, config: &Config) {
+/// The alarms of a status. `is_postfix` is false where the mail server of this machine is another.
+pub(super) fn of(findings: &mut Findings, status: &Value, config: &Config, is_postfix: bool) {
     const CHECK: &str = "alarm";
     for alarm in list(status, "/alarms") {
         let word = text(alarm, "/alarm");
         let matter = matter(&word);
         // Told already: without a self-test nothing can be known, here as there.
         let untested = word == "resolver-unknown" && config.dns.self_test.is_none();
-        if findings.any_problem(matter) || untested {
+        // Another mail server is here, and has not asked yet.
+        let is_of_another = word == "postfix-dnssec"
+            && !is_postfix
+            && text(status, "/postfix/own_dane") == "not-found";
+        if findings.any_problem(matter) || untested || is_of_another {
             continue;
         }
         let what = format!("{}: {}", text(alarm, "/what"), text(alarm, "/cause"));
@@ -79,6 +83,16 @@ mod tests {
     use super::*;
 
     fn said(alarm: &str, own_dane: &str, before: &[&'static str], config: &str) -> Vec<String> {
+        said_beside(alarm, own_dane, before, config, true)
+    }
+
+    fn said_beside(
+        alarm: &str,
+        own_dane: &str,
+        before: &[&'static str],
+        config: &str,
+        is_postfix: bool,
+    ) -> Vec<String> {
         let mut findings = Findings::default();
         for check in before {
             findings.problem(check, "seen", "mend it");
@@ -88,7 +102,7 @@ mod tests {
             "alarms": [{ "alarm": alarm, "what": "it", "cause": "because", "cure": "do" }],
         });
         let config = Config::parse(config, &[]).0.unwrap();
-        of(&mut findings, &status, &config);
+        of(&mut findings, &status, &config, is_postfix);
         let told = findings.0.into_iter().skip(before.len());
         told.inspect(|finding| assert_eq!(finding.state, State::Problem))
             .map(|finding| format!("{} {}", finding.what, finding.cure))
@@ -118,6 +132,15 @@ mod tests {
         assert!(said("resolver-unknown", "works", &[], untested).is_empty());
         let told = said("postfix-dnssec", "resolver-unknown", &[], untested);
         assert!(told[0].contains("self_test"), "{told:?}");
+    }
+
+    #[test]
+    fn another_mail_server_needs_no_dnssec_of_postfix() {
+        let told = |own_dane, alarm| said_beside(alarm, own_dane, &[], "", false).len();
+        assert_eq!(told("not-found", "postfix-dnssec"), 0);
+        // There is one where the daemon looks.
+        assert_eq!(told("lookups-off", "postfix-dnssec"), 1);
+        assert_eq!(told("not-found", "mail-waits"), 1);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::{ConfigFile, complain, exit, print, query};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::system;
 use crate::adapters::postfix::Settings;
-use crate::adapters::program::ProgramError;
+use crate::adapters::program::{ProgramError, is_root};
 use crate::config::Config;
 use crate::world::Clock as _;
 
@@ -160,16 +160,16 @@ async fn examine(file: &ConfigFile) -> Findings {
     sockets::sockets(&mut findings, &config).await;
     ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
-    mail_servers(&mut findings, &config).await;
+    let is_postfix = mail_servers(&mut findings, &config).await;
     // Last, since what was found above need not be told twice.
     if let Some(status) = running {
-        alarms::of(&mut findings, &status, &config);
+        alarms::of(&mut findings, &status, &config, is_postfix);
     }
     findings
 }
 
-/// Each that is installed; usually there is one.
-async fn mail_servers(findings: &mut Findings, config: &Config) {
+/// Each that is installed; usually there is one. False where that is another than Postfix.
+async fn mail_servers(findings: &mut Findings, config: &Config) -> bool {
     let now = SystemClock::new().now().wall;
     let missing = match tokio::task::spawn_blocking(Settings::read).await {
         Ok(Ok(settings)) => {
@@ -198,7 +198,8 @@ async fn mail_servers(findings: &mut Findings, config: &Config) {
         of_exim(findings, config, missing).await,
         of_sendmail(findings, config, missing).await,
     ];
-    if missing && !others.contains(&true) {
+    let is_other = missing && others.contains(&true);
+    if missing && !is_other {
         findings.advice(
             "postfix",
             "there is no Postfix, Exim or Sendmail on this machine; no settings were looked at",
@@ -206,6 +207,7 @@ async fn mail_servers(findings: &mut Findings, config: &Config) {
              \"yes\" in its profile once it validates",
         );
     }
+    !is_other
 }
 
 /// False where there is no Exim. Beside a Postfix one that does not ask is left alone: it was left
@@ -216,18 +218,23 @@ async fn of_exim(findings: &mut Findings, config: &Config, is_alone: bool) -> bo
         Ok(Ok(settings)) => settings,
         Ok(Err(ProgramError::NotInstalled(_))) => return false,
         Ok(Err(error)) => {
-            if is_alone {
-                findings.problem(
-                    "exim",
-                    format!("Exim's settings cannot be read: {error}"),
-                    "`exim -bP config` must work for this user; `exim -bV` says what is wrong",
-                );
+            let what = format!("Exim's settings cannot be read: {error}");
+            if is_alone && is_root() {
+                let cure = "`exim -bP config` must work; `exim -bV` says what is wrong";
+                findings.problem("exim", what, cure);
+            } else if is_alone {
+                findings.advice("exim", what, ours::AS_ROOT);
             }
             return true;
         }
         Err(_) => return false,
     };
     if !is_alone && config.listen.readsocket.is_empty() {
+        return true;
+    }
+    if settings.is_hidden() && !is_root() {
+        let what = "Exim shows its settings to its administrators only";
+        findings.advice("exim", what, ours::AS_ROOT);
         return true;
     }
     let resolv_conf = system::resolv_conf();
@@ -240,8 +247,14 @@ async fn of_exim(findings: &mut Findings, config: &Config, is_alone: bool) -> bo
 /// False where there is no Sendmail.
 async fn of_sendmail(findings: &mut Findings, config: &Config, is_alone: bool) -> bool {
     use crate::adapters::sendmail::Settings;
-    let Ok(Some((settings, abilities))) = tokio::task::spawn_blocking(Settings::read).await else {
-        return false;
+    let (settings, abilities) = match tokio::task::spawn_blocking(Settings::read).await {
+        Ok(Ok(Some(both))) => both,
+        Ok(Ok(None)) | Err(_) => return false,
+        Ok(Err(error)) => {
+            let what = format!("sendmail.cf cannot be read: {error}");
+            findings.advice("sendmail", what, ours::AS_ROOT);
+            return true;
+        }
     };
     if !is_alone && settings.map_named(sendmail::STS).is_none() {
         return true;

@@ -244,25 +244,15 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
     }
 }
 
-/// Only where a profile that is asked leaves it to be found out; before anybody asks, where all do.
+/// Only where a profile that is asked leaves it to be found out.
 fn own_dane(admin: &Admin) -> Option<Alarm> {
     let answerer = &admin.engine.answerer;
     let seen = answerer.world().mta.own_dane();
     let settings = answerer.settings();
-    let served = settings
-        .profiles
-        .values()
-        .filter(|profile| profile.family == Family::Postfix);
-    let asked: Vec<_> = served
-        .clone()
-        .filter(|profile| answerer.was_asked(&profile.name))
-        .collect();
-    let is_auto = |profile: &&Arc<Profile>| profile.own_dane == OwnDane::Auto;
-    let found_out = if asked.is_empty() {
-        served.clone().all(|profile| is_auto(&profile))
-    } else {
-        asked.iter().any(is_auto)
-    };
+    let served = settings.profiles.values();
+    let found_out = relies_on_what_is_seen(
+        served.map(|profile| (&**profile, answerer.was_asked(&profile.name))),
+    );
     (found_out && seen != OwnDaneSeen::Works).then(|| Alarm {
         alarm: "postfix-dnssec",
         what: "destinations with DANE are answered TEMP: Postfix's own DNSSEC was not seen to work"
@@ -270,6 +260,26 @@ fn own_dane(admin: &Admin) -> Option<Alarm> {
         cause: seen.words().to_owned(),
         cure: "hoplock doctor".to_owned(),
     })
+}
+
+/// Whether a profile of Postfix that is asked leaves its DANE to be found out; before anybody asks,
+/// whether all do. Where Exim or Sendmail asks and Postfix does not, there is none to be found out about.
+fn relies_on_what_is_seen<'a>(served: impl Iterator<Item = (&'a Profile, bool)>) -> bool {
+    let (mut all, mut asked, mut is_elsewhere) = (true, None, false);
+    for (profile, was_asked) in served {
+        match profile.family {
+            Family::Postfix => {
+                let is_auto = profile.own_dane == OwnDane::Auto;
+                all &= is_auto;
+                if was_asked {
+                    asked = Some(asked.unwrap_or(false) || is_auto);
+                }
+            }
+            Family::Exim | Family::Sendmail => is_elsewhere |= was_asked,
+            Family::Pins => {}
+        }
+    }
+    asked.unwrap_or(all && !is_elsewhere)
 }
 
 fn store(admin: &Admin) -> Option<Alarm> {
@@ -322,3 +332,37 @@ fn word(validation: Validation) -> &'static str {
 /// D14: a long TEMP is a slow bounce.
 const LONG_WAIT: Duration = Duration::from_secs(4 * 3600);
 const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PD-11: the alarm is for a Postfix that asks, or that may come to ask.
+    #[test]
+    fn own_dane_matters_where_postfix_asks() {
+        let of = |name: &str, own_dane| Profile {
+            own_dane,
+            ..Profile::built_in(name).unwrap()
+        };
+        let (auto, no) = (OwnDane::Auto, OwnDane::No);
+        let two = |first, second| [of("postfix", first), of("postfix310", second)];
+        let others = [of("exim", auto), of("sendmail", auto), of("pins", no)];
+        let relies = |own: &[Profile], asked: &[&str]| {
+            let all = own.iter().chain(&others);
+            relies_on_what_is_seen(all.map(|profile| (profile, asked.contains(&&*profile.name))))
+        };
+        for (first, second, asked, expected) in [
+            (auto, auto, &[][..], true),
+            (auto, no, &[], false),
+            (auto, no, &["postfix"], true),
+            (auto, no, &["postfix310"], false),
+            (auto, no, &["postfix", "postfix310", "exim"], true),
+            (auto, auto, &["pins"], true),
+            (auto, auto, &["exim"], false),
+            (auto, auto, &["sendmail"], false),
+            (auto, auto, &["exim", "postfix310"], true),
+        ] {
+            assert_eq!(relies(&two(first, second), asked), expected, "{asked:?}");
+        }
+    }
+}

@@ -29,7 +29,7 @@ pub fn dns_query(bytes: &[u8]) {
             } => {
                 assert!(matches!(
                     NextHop::parse(&destination),
-                    NextHop::Domain { .. }
+                    NextHop::Domain { .. } | NextHop::Service { .. }
                 ));
                 with_policy(way, outgoing)
             }

@@ -126,7 +126,7 @@ fn below(name: &Name, zone: &Name) -> Below {
         return Below::Apex;
     }
     match NextHop::parse(&text) {
-        NextHop::Domain { .. } => Below::Destination(text),
+        NextHop::Domain { .. } | NextHop::Service { .. } => Below::Destination(text),
         NextHop::NotADomain(NotADomain::SingleLabel(_)) => Below::Between,
         NextHop::Host { .. } | NextHop::Parent(_) | NextHop::NotADomain(_) => Below::Nobody,
     }

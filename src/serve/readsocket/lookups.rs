@@ -101,7 +101,11 @@ fn text(record: &RecordData, lookup: Lookup, fields: Option<FieldSeparator>) -> 
             }
             Some(join(&texts, fields))
         }
-        RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_) | RecordData::Soa => None,
+        RecordData::A(_)
+        | RecordData::Aaaa(_)
+        | RecordData::Cname(_)
+        | RecordData::Soa
+        | RecordData::Srv { .. } => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::orders;
 use super::reply;
 use crate::findings::{DaneFinding, Findings};
 use crate::law::{Answer, decide as decide_by_law, decide_without_lookup, without_findings};
-use crate::law::{Verdict, rows::Row};
+use crate::law::{LawOptions, Verdict, rows::Row};
 use crate::next_hop::NextHop;
 use crate::reason::Reason;
 use crate::render::{Rendered, View, explain, json, render};
@@ -74,7 +74,7 @@ pub fn decide(bytes: &[u8]) {
     without_lookups(
         &findings.next_hop,
         &ordered,
-        &profile,
+        (&profile, &options),
         &verdict,
         conditions.now,
     );
@@ -122,11 +122,11 @@ fn is_bidi(c: char) -> bool {
 fn without_lookups(
     next_hop: &NextHop,
     rules: &Rules,
-    profile: &crate::profile::Profile,
+    (profile, options): (&crate::profile::Profile, &LawOptions),
     verdict: &Verdict,
     now: crate::moment::Moment,
 ) {
-    let early = decide_without_lookup(next_hop, rules, profile, now);
+    let early = decide_without_lookup(next_hop, rules, profile, options, now);
     let is_destination = matches!(next_hop, NextHop::Domain { .. } | NextHop::Host { .. });
     assert!(
         early.is_some() || is_destination,

@@ -171,6 +171,7 @@ fn type_of(data: &RecordData) -> RecordType {
         RecordData::Cname(_) => RecordType::Cname,
         RecordData::Mx { .. } => RecordType::Mx,
         RecordData::Soa => RecordType::Soa,
+        RecordData::Srv { .. } => RecordType::Srv,
         RecordData::Tlsa(_) => RecordType::Tlsa,
         RecordData::Txt(_) => RecordType::Txt,
     }

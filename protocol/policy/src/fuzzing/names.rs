@@ -134,6 +134,11 @@ pub fn next_hop(bytes: &[u8]) {
             assert_ne!(*port, 0);
             assert!(written.starts_with('['));
         }
+        NextHop::Service { domain, service } => {
+            good_name(&domain.0, domain.0.as_str());
+            assert!(service.owner(domain).is_some());
+            assert_eq!(read.port(), None);
+        }
         NextHop::Parent(_) => assert!(text.starts_with('.')),
         NextHop::NotADomain(what) => {
             assert_eq!((read.name(), read.port()), (None, None));
@@ -154,7 +159,9 @@ pub fn next_hop(bytes: &[u8]) {
     // ID-02: each spelling is the same destination, and so is the one in caches and in the store.
     assert_eq!(NextHop::parse(&written), read, "{text:?}");
     assert_eq!(NextHop::parse(&text.to_ascii_uppercase()), read, "{text:?}");
-    assert_eq!(read.is_submission(), matches!(read.port(), Some(465 | 587)));
+    let is_service = matches!(read, NextHop::Service { .. });
+    let by_port = matches!(read.port(), Some(465 | 587));
+    assert_eq!(read.is_submission(), is_service || by_port);
 }
 
 /// NX-03, NX-05: nothing that is asked about is an address, or a name of this host.

@@ -81,6 +81,7 @@ pub(super) fn options(bytes: &mut Bytes<'_>) -> LawOptions {
         dane: shape & 1 == 0,
         sts: shape & 2 == 0,
         half_dane: shape & 4 == 0,
+        srv_submission: shape & 32 != 0,
         testing_as_enforce: shape & 8 != 0,
         first_contact: if shape & 16 == 0 {
             FirstContact::Ignore

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::rows::Row;
 use super::situation::{HostState, MxSecurity, Situation};
 use super::verdict::{Answer, JudgedHost, MatchName, StsBasis, Verdict};
+use crate::dns::RecordType;
 use crate::findings::{
     Findings, MxFinding, PolicySource, RememberedPolicy, StsFailureKind, StsFinding, Validation,
 };
@@ -89,18 +90,21 @@ pub fn decide_without_lookup(
     next_hop: &NextHop,
     rules: &Rules,
     profile: &Profile,
+    options: &LawOptions,
     now: Moment,
 ) -> Option<Verdict> {
     let (rule, reason) = match next_hop {
-        NextHop::Domain { .. } | NextHop::Host { .. } => {
+        NextHop::Domain { .. } | NextHop::Host { .. } | NextHop::Service { .. } => {
             let rule = next_hop
                 .name()
                 .and_then(|name| rules.for_name(name, now.wall));
             // A level given whatever the findings say needs no findings, and waits for none.
-            return rule.and_then(|rule| match rule.mode {
+            let ordered = rule.and_then(|rule| match rule.mode {
                 Mode::Off if rule.answer.is_none() => Some(off(rule, profile)),
                 _ => pinned(rule),
             });
+            let is_refused = matches!(next_hop, NextHop::Service { .. }) && !options.srv_submission;
+            return ordered.or_else(|| is_refused.then(srv_is_off));
         }
         NextHop::Parent(suffix) => (rules.for_suffix(suffix, now.wall), Reason::ParentKey),
         NextHop::NotADomain(what) => {
@@ -116,6 +120,13 @@ pub fn decide_without_lookup(
         rule.and_then(pinned)
             .unwrap_or_else(|| Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())),
     )
+}
+
+/// SB-02: where SRV records lead is asked only where the operator says so.
+fn srv_is_off() -> Verdict {
+    let words = "hosts of this service are found by SRV records, which are not followed; say [dane] \
+                 srv_submission = true, or ask for [host]:port";
+    Verdict::temp(Row::Law, Reason::SrvOff, words)
 }
 
 /// A verdict that rests on no findings (the lookups took too long, or broke), under the rules: where
@@ -184,7 +195,8 @@ fn by_findings(
     let selection = match &findings.mx {
         MxFinding::Failed(failure) => {
             let words = format!(
-                "MX lookup failed ({}): {}",
+                "{} lookup failed ({}): {}",
+                selecting(&findings.next_hop),
                 failure.kind.word(),
                 failure.detail
             );
@@ -202,7 +214,8 @@ fn by_findings(
         enforce: sts.is_some(),
         mandatory,
         half_dane: options.half_dane && dane,
-        implicit_tls: profile.wrapper,
+        // SB-05: by what the MTA does on every connection, or by the service that was asked for.
+        implicit_tls: profile.wrapper || findings.next_hop.begins_with_tls(),
     };
     let verdict = if situation.hosts.is_empty() {
         without_hosts(findings, sts, mandatory, situation.implicit_tls)
@@ -214,6 +227,14 @@ fn by_findings(
         first_contact(verdict, findings, options)
     } else {
         verdict
+    }
+}
+
+/// The records that lead to the hosts.
+fn selecting(next_hop: &NextHop) -> RecordType {
+    match next_hop {
+        NextHop::Service { .. } => RecordType::Srv,
+        _ => RecordType::Mx,
     }
 }
 

@@ -9,6 +9,8 @@ pub struct LawOptions {
     pub dane: bool,
     /// MTA-STS counts at all.
     pub sts: bool,
+    /// Submission services are found by SRV records (SB-02).
+    pub srv_submission: bool,
     /// DANE behind an insecure MX set may be used.
     pub half_dane: bool,
     /// Policies in testing mode are enforced.
@@ -33,6 +35,7 @@ impl Default for LawOptions {
         Self {
             dane: true,
             sts: true,
+            srv_submission: false,
             half_dane: true,
             testing_as_enforce: false,
             first_contact: FirstContact::Ignore,

@@ -42,6 +42,17 @@ impl ReferenceNames {
         Self::exactly([base.0.clone(), original.clone()])
     }
 
+    /// RFC 7673, 4, behind a secure SRV set: the base and the target host first, and the domain whose
+    /// service it is (SB-04).
+    #[must_use]
+    pub fn behind_secure_srv(
+        base: &TlsaBaseDomain,
+        target: &DomainName,
+        domain: &DomainName,
+    ) -> Self {
+        Self::exactly([base.0.clone(), target.clone(), domain.clone()])
+    }
+
     /// Behind an insecure MX set the base alone: the next hop's domain proves nothing about a host that
     /// anybody may have named (CM-27).
     #[must_use]

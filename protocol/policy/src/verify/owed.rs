@@ -327,10 +327,13 @@ fn evidence(
             let expanded = findings.expanded_domain();
             ReferenceNames::behind_secure_mx(base, domain, expanded)
         }
+        (Selection::Srv(SecurityStatus::Secure), _) => {
+            ReferenceNames::behind_secure_srv(base, &finding.host.0, domain)
+        }
         (Selection::Implicit(_) | Selection::Named, _) => {
             ReferenceNames::without_mx(base, &finding.host.0)
         }
-        (Selection::Mx(_), _) => ReferenceNames::behind_insecure_mx(base),
+        (Selection::Mx(_) | Selection::Srv(_), _) => ReferenceNames::behind_insecure_mx(base),
     };
     Some(DaneEvidence {
         base: Some(base.clone()),

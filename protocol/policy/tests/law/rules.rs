@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hoplock_policy::law::outcome::Outcome;
 use hoplock_policy::law::rows::Row;
-use hoplock_policy::law::{Answer, Verdict, decide_without_lookup, without_findings};
+use hoplock_policy::law::{Answer, LawOptions, Verdict, decide_without_lookup, without_findings};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Floor;
@@ -295,7 +295,14 @@ fn each_fallback_gives_its_level() {
 
 fn before_lookups(key: &str, rule: Rule) -> Option<Verdict> {
     let (rules, profile) = (Rules::new(vec![rule]), Case::new(SECURE, "").profile);
-    decide_without_lookup(&NextHop::parse(key), &rules, &profile, Moment::default())
+    let options = LawOptions::default();
+    decide_without_lookup(
+        &NextHop::parse(key),
+        &rules,
+        &profile,
+        &options,
+        Moment::default(),
+    )
 }
 
 /// OP-03, NX-03, PF-06: what a rule decides by itself is not looked up; all else of a destination is,

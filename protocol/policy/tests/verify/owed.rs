@@ -457,3 +457,22 @@ fn by_evidence() {
         assert_eq!(duty, expected, "{records:?} {mode:?}");
     }
 }
+
+/// SB-04: behind secure SRV records the base and the target count first, and the domain whose service it
+/// is; behind insecure ones nothing that they say.
+#[test]
+fn names_of_services() {
+    for (status, expected) in [
+        (SECURE, &["base.test", "mx.test", "e.test"][..]),
+        (INSECURE, &["base.test"]),
+    ] {
+        let dane = records("base.test", vec![rdata(2, 1, 1, b"a key")]);
+        let hosts = vec![host("mx.test", 0, dane)];
+        let mut destination = Destination::new(Selection::Srv(status), hosts);
+        destination.findings.next_hop = NextHop::parse("_submission._tcp.e.test");
+        let evidence = evidence(&destination, "mx.test");
+        assert_eq!(names(&evidence), expected, "{status:?}");
+        let duty = destination.duty("mx.test").unwrap();
+        assert_eq!(duty == Duty::Dane, status == SECURE, "{duty:?}");
+    }
+}

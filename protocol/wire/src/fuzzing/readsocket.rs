@@ -7,7 +7,12 @@ pub fn readsocket(bytes: &[u8]) {
     match decode(bytes) {
         Ok(request) => {
             assert!(bytes.len() <= LINE_LIMIT);
-            assert_eq!(Verb::of(bytes), request.verb(), "{request:?}");
+            // The beginning of a lookup that is full of blanks does not tell what it is; it fails alike.
+            let verb = match (Verb::of(bytes), request.verb()) {
+                (Verb::Unknown, Verb::Dnsdb) => Verb::Dnsdb,
+                (verb, _) => verb,
+            };
+            assert_eq!(verb, request.verb(), "{request:?}");
             assert!(!bytes.iter().any(u8::is_ascii_control));
             whole(bytes, &request);
         }

@@ -53,7 +53,9 @@ impl Answer {
 
 /// `REASON: words`, of characters that an address may have outside quotation marks, whatever comes.
 fn text(reason: &str, words: &str) -> String {
-    let (reason, words) = (plain(reason), plain(words));
+    let (mut reason, words) = (plain(reason), plain(words));
+    // The colon behind it must be left: without one a text could be the word `ok`.
+    reason.truncate(REASON_LIMIT);
     let mut text = match reason.is_empty() {
         true => format!("refused: {words}"),
         false => format!("{reason}: {words}"),
@@ -72,5 +74,7 @@ fn plain(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Reasons are words of a closed list, the longest of some thirty characters.
+const REASON_LIMIT: usize = 64;
 /// The words become a part of an SMTP reply in Sendmail's log and queue: a line is enough.
 const TEXT_LIMIT: usize = 200;

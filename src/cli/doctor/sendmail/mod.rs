@@ -1,6 +1,6 @@
 //! Sendmail: how it asks us, and where its configuration would let mail go unprotected.
 //!
-//! * [`answers`]: what is seen only by asking.
+//! * `answers`: what is seen only by asking.
 
 mod answers;
 #[cfg(test)]
@@ -85,7 +85,12 @@ fn compiled(findings: &mut Findings, abilities: &Abilities) -> bool {
 
 /// A map must be asked where hoplock listens, and must not take trouble for "not found".
 fn map(findings: &mut Findings, name: &str, map: &Map, config: &Config) {
-    let cure = format!("K{name} socket -d5 -T<TMPF> {}", place_to_ask(config));
+    let line = format!("socket -d5 -T<TMPF> {}", place_to_ask(config));
+    let cure = if name == STS {
+        format!("in sendmail.mc: FEATURE(`sts', `{line}')dnl")
+    } else {
+        format!("in sendmail.mc: K{name} {line}")
+    };
     let asked = map.endpoint().and_then(|place| Endpoint::parse(&place));
     let ours = asked.map_or(Ours::No, |asked| ours_of(&asked, &config.listen.socketmap));
     if map.class != "socket" || ours == Ours::No {

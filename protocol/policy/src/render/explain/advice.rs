@@ -97,7 +97,7 @@ impl<'a> FailedLookup<'a> {
         if let Some(reply) = failed.next() {
             return Self::asked(reply, failure);
         }
-        let port = findings.next_hop.port().unwrap_or(SMTP);
+        let port = findings.port_of(&host.host).unwrap_or(SMTP);
         Self {
             record_type: RecordType::Tlsa,
             owner: format!("_{port}._tcp.{name}"),

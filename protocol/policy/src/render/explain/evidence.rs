@@ -11,7 +11,7 @@ use crate::law::JudgedHost;
 use crate::law::duty::Duty;
 use crate::law::outcome::Outcome;
 use crate::law::situation::HostState;
-use crate::next_hop::escaped;
+use crate::next_hop::{NextHop, escaped};
 use crate::render::json::{addresses, presentation, trouble, words};
 use crate::render::{View, safe};
 use crate::tlsa::TlsaRecord;
@@ -62,7 +62,9 @@ fn below(page: &mut Page, judged: &JudgedHost, host: &HostFinding, findings: &Fi
         page.detail("the MX record points at an alias");
     }
     if let DaneFinding::Records { base, rdata } = &host.dane {
-        let owner = findings.next_hop.port().and_then(|port| base.owner(port));
+        let owner = findings
+            .port_of(&host.host)
+            .and_then(|port| base.owner(port));
         let owner = owner.map_or_else(|| base.to_string(), |owner| owner.to_string());
         page.detail(&format!("TLSA records at {owner}:"));
         for rdata in rdata {
@@ -93,10 +95,10 @@ fn mx(findings: &Findings, view: &View<'_>) -> String {
                 status.word()
             )
         }
-        MxFinding::Hosts(Selection::Mx(SecurityStatus::Secure)) => {
-            "secure (proved by DNSSEC)".to_owned()
-        }
-        MxFinding::Hosts(Selection::Mx(status)) => {
+        MxFinding::Hosts(
+            Selection::Mx(SecurityStatus::Secure) | Selection::Srv(SecurityStatus::Secure),
+        ) => "secure (proved by DNSSEC)".to_owned(),
+        MxFinding::Hosts(Selection::Mx(status) | Selection::Srv(status)) => {
             format!("{} (not proved by DNSSEC)", status.word())
         }
         MxFinding::NoHosts { why, status } => {
@@ -104,6 +106,7 @@ fn mx(findings: &Findings, view: &View<'_>) -> String {
                 NoHosts::NxDomain => "the domain does not exist",
                 NoHosts::NullMx => "the domain takes no mail (null MX)",
                 NoHosts::NoUsableExchange => "no record names a host",
+                NoHosts::NoService => "the domain offers no such service",
             };
             format!("{why} ({})", status.word())
         }
@@ -113,7 +116,11 @@ fn mx(findings: &Findings, view: &View<'_>) -> String {
             escaped(&failure.detail)
         ),
     };
-    format!("MX records: {words}")
+    let records = match findings.next_hop {
+        NextHop::Service { .. } => "SRV",
+        _ => "MX",
+    };
+    format!("{records} records: {words}")
 }
 
 fn state(state: HostState) -> &'static str {

@@ -133,6 +133,7 @@ fn nothing(view: &View<'_>) -> &'static str {
         (_, Some(MxFinding::NoHosts { why, .. })) => match why {
             NoHosts::NxDomain => "this domain does not exist",
             NoHosts::NullMx => "this domain takes no mail (null MX)",
+            NoHosts::NoService => "this domain offers no such service",
             NoHosts::NoUsableExchange => "no MX record of this domain names a host",
         },
         (Reason::NoHosts, _) => "no mail host of this destination has an address",

@@ -1,0 +1,7 @@
+//! Feeds Exim's own words to the checks in `hoplock::fuzzing`.
+#![forbid(unsafe_code)]
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| hoplock::fuzzing::exim_config(bytes));

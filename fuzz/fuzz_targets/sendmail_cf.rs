@@ -1,0 +1,7 @@
+//! Feeds Sendmail's configuration and words to the checks in `hoplock::fuzzing`.
+#![forbid(unsafe_code)]
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| hoplock::fuzzing::sendmail_cf(bytes));
