@@ -74,5 +74,35 @@ fn shipped_files_fail_closed() {
     }
     // Only the whole good answer passes, and whatever else comes is an error.
     let check = fs::read_to_string(here.join("verifier.mc")).unwrap();
-    assert!(check.contains("\nRok\t$@ ok\nR$*\t$#error "));
+    let (before, session) = check.split_once("\nLOCAL_TLS_RCPT\n").unwrap();
+    assert!(session.contains("\nRok\t$@ ok\nR$*\t$#error "));
+    // EX-02, FT-03: whatever is not hoplock is met before RCPT, where it would make Sendmail give the
+    // message back; and what was met once ends the message's other sessions too.
+    for ruleset in ["LOCAL_TRY_TLS", "LOCAL_TLS_SERVER"] {
+        let asks = format!("\n{ruleset}\nR$*\t$@ $>Hoplock_there\n");
+        assert!(before.contains(&asks), "{ruleset}");
+    }
+    let (_, greeting) = before.split_once("\nSHoplock_there\n").unwrap();
+    let rules: Vec<_> = greeting
+        .lines()
+        .filter(|line| line.starts_with('R'))
+        .collect();
+    let [
+        "R$*\t$: <$&{hoplock}>",
+        gone,
+        asks,
+        "Rok\t$@ ok",
+        keeps,
+        ends,
+    ] = rules[..]
+    else {
+        panic!("{rules:?}");
+    };
+    assert_eq!(asks, "R$*\t$: $(verifier hello $: none $)");
+    assert_eq!(keeps, "R$*\t$: $(macro {hoplock} $@ gone $)");
+    for (line, left) in [(gone, "R<gone>"), (ends, "R$*")] {
+        // Sendmail judges an error of these rulesets by its first words alone.
+        let error = format!("{left}\t$#error $@ 4.7.0 $: \"450 ");
+        assert!(line.starts_with(&error), "{line}");
+    }
 }

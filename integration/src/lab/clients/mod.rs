@@ -155,7 +155,7 @@ pub(super) fn sendmail(lab: &mut Lab<'_>, deliveries: &[Delivery]) {
     rounds::all(lab, deliveries, &clients);
     troubles::all(lab, &clients, &["sts "]);
     let clients: [&dyn Client; 2] = [&old_check, &new_check];
-    troubles::all(lab, &clients, &["verifier "]);
+    troubles::all(lab, &clients, &[sendmail::GREETING, sendmail::SESSION]);
 }
 
 /// What the law asks for, whichever mail server it is; `None` where it can only be shown with Postfix.

@@ -14,6 +14,11 @@ use super::{Asks, Client, Fate, Outcome, SOCKETMAP, lawful};
 use crate::lab::deliveries::Delivery;
 use crate::lab::servers::must;
 
+/// What its session check asks before STARTTLS and after it.
+pub(super) const GREETING: &str = "verifier hello";
+/// What stands in the question about a session alone: the end of the recipient, and the host.
+pub(super) const SESSION: &str = "| mx";
+
 /// What a Sendmail can do.
 #[derive(Clone, Copy)]
 pub(super) struct Abilities {
@@ -188,10 +193,10 @@ impl Client for Sendmail {
         self.abilities.dane && (!self.abilities.check || request == "sts ")
     }
 
-    /// In the rulesets of a session Sendmail takes a reply that is no netstring for an error of its own,
-    /// and gives the message back.
+    /// Before RCPT Sendmail takes a reply that is no netstring for an error of its own, and gives the message
+    /// back; hence the greeting, which whatever is not hoplock meets first.
     fn waits_on_garbage(&self, request: &str) -> bool {
-        request != "verifier "
+        request != SESSION
     }
 
     /// Column S. Without DANE of its own and without the session check, nothing that owes more than

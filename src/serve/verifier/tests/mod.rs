@@ -618,6 +618,19 @@ async fn what_nobody_knows_waits() {
     assert!(refused.starts_with("OK host-refused: "), "{refused}");
 }
 
+/// EX-02, FT-03: the greeting is answered, whatever the profile says; it is no session, and nothing like it is.
+#[tokio::test(start_paused = true)]
+async fn the_greeting_is_answered() {
+    let scene = Scene::new(&[]);
+    assert_eq!(scene.ask("hello").await, "OK ok");
+    assert_eq!(scene.prober.asked(), 0);
+    assert!(scene.journal().await.is_empty());
+    for other in ["hello ", "hello|", "hello you"] {
+        let refused = scene.ask(other).await;
+        assert!(refused.starts_with("OK bad-request: "), "{refused}");
+    }
+}
+
 /// SV-10: a key that cannot be read is refused, and so is a digest that nothing can be compared with,
 /// with the cure.
 #[tokio::test(start_paused = true)]
