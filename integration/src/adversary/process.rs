@@ -330,18 +330,8 @@ fn settings(plan: &Plan, now: Millis) -> Settings {
             Rule::Mandatory => Mode::Mandatory,
         };
         let name = DomainName::parse(&format!("d{number}.test")).ok()?;
-        Some(rules::Rule {
-            pattern: rules::RulePattern::Exact(name),
-            mode,
-            sts: true,
-            answer: None,
-            fingerprints: Vec::new(),
-            names: Vec::new(),
-            fallback: rules::Fallback::Defer,
-            fallback_on_insecure: false,
-            comment: String::new(),
-            expires: None,
-        })
+        let pattern = rules::RulePattern::Exact(name);
+        Some(rules::Rule::new(pattern, mode))
     };
     let profile = Arc::new(profile(plan));
     Settings {

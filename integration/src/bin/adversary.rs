@@ -30,9 +30,12 @@ fn main() -> ExitCode {
         arguments.get(at + 1).cloned()
     };
     let number = |name: &str| text(name)?.parse().ok();
+    let unknown = arguments
+        .iter()
+        .any(|argument| argument.starts_with('-') && !OPTIONS.contains(&argument.as_str()));
     let kind = match arguments.first().map(String::as_str) {
-        Some("attacked") => Search::Attacked,
-        Some("honest") => Search::Honest,
+        Some("attacked") if !unknown => Search::Attacked,
+        Some("honest") if !unknown => Search::Honest,
         _ => {
             eprintln!(
                 "usage: adversary attacked|honest [--runs N] [--from SEED] [--jobs N] \
@@ -60,6 +63,16 @@ fn main() -> ExitCode {
     };
     search.search(number("--jobs").unwrap_or(2))
 }
+
+const OPTIONS: [&str; 7] = [
+    "--runs",
+    "--from",
+    "--jobs",
+    "--seconds",
+    "--all",
+    "--only",
+    "--seed",
+];
 
 /// A seed that was hardly used before.
 fn fresh() -> u64 {

@@ -268,6 +268,14 @@ pub struct StsFailure {
     pub detail: String,
 }
 
+impl StsFailure {
+    /// The step and what happened there, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{}: {}", self.kind.word(), self.detail)
+    }
+}
+
 /// The steps of RFC 8461 that can fail; each is a result type of RFC 8460, 4.3.2.2 or near one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StsFailureKind {

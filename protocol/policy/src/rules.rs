@@ -36,6 +36,26 @@ pub struct Rule {
     pub expires: Option<Timestamp>,
 }
 
+impl Rule {
+    /// A rule that says no more than this: MTA-STS counts, no level is pinned, mail waits where DANE is
+    /// demanded and absent, and it holds until it is taken away.
+    #[must_use]
+    pub fn new(pattern: RulePattern, mode: Mode) -> Self {
+        Self {
+            pattern,
+            mode,
+            sts: true,
+            answer: None,
+            fingerprints: Vec::new(),
+            names: Vec::new(),
+            fallback: Fallback::Defer,
+            fallback_on_insecure: false,
+            comment: String::new(),
+            expires: None,
+        }
+    }
+}
+
 /// Which destinations a rule is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RulePattern {
@@ -217,16 +237,8 @@ mod tests {
             (.., Err(_)) => RulePattern::Exact(name(pattern)),
         };
         Rule {
-            pattern,
-            mode: Mode::Opportunistic,
-            sts: true,
-            answer: None,
-            fingerprints: Vec::new(),
-            names: Vec::new(),
-            fallback: Fallback::Defer,
-            fallback_on_insecure: false,
             comment: comment.to_owned(),
-            expires: None,
+            ..Rule::new(pattern, Mode::Opportunistic)
         }
     }
 

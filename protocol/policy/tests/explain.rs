@@ -28,7 +28,7 @@ use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Floor, OwnDaneSeen, Profile, Version};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::{View, explain, json, render};
-use hoplock_policy::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use hoplock_policy::rules::{Mode, Rule, RulePattern, Rules};
 use hoplock_policy::sts::StsPolicy;
 use serde_json::{Value, json};
 
@@ -155,16 +155,9 @@ impl World {
 
     fn rule(mut self, mode: Mode, comment: &str) -> Self {
         self.rules.push(Rule {
-            pattern: RulePattern::Exact(name("example.com")),
-            mode,
-            sts: true,
-            answer: None,
-            fingerprints: Vec::new(),
-            names: Vec::new(),
-            fallback: Fallback::Defer,
-            fallback_on_insecure: false,
             comment: comment.to_owned(),
             expires: Some(Timestamp(NOW.wall.0 + 7_200_000)),
+            ..Rule::new(RulePattern::Exact(name("example.com")), mode)
         });
         self
     }

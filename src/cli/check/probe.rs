@@ -255,15 +255,13 @@ impl Checker {
             self.now(),
             self.profile.floor,
         );
-        match owed {
-            Ok(owed) if verdict.may_owe_more(owed.duty, Some(findings)) => {
-                Err(Refused::new(verdict.reason, verdict.detail.clone()))
-            }
-            Ok(owed) => Ok(owed),
-            Err(_) => {
-                let words = "what it owes is not known";
-                Err(Refused::new(Reason::PolicyUnknown, words))
-            }
+        let owed = owed.map_err(|_| {
+            let words = "what it owes is not known";
+            Refused::new(Reason::PolicyUnknown, words)
+        })?;
+        match verdict.open_policy(owed.duty, Some(findings)) {
+            Some((reason, words)) => Err(Refused::new(reason, words)),
+            None => Ok(owed),
         }
     }
 

@@ -155,7 +155,7 @@ fn only_by_order(ruling: &Ruling<'_>, rule: Option<&Rule>) {
         }
         Answer::May => {
             let floor = ruling.profile.floor == Floor::Dane;
-            let hands_off = matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit);
+            let hands_off = verdict.hands_off();
             let switched_off = !ruling.options.half_dane && verdict.reason == Reason::NoPolicy;
             assert!(
                 pinned || floor && (hands_off || switched_off),

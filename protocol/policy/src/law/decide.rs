@@ -317,8 +317,7 @@ fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) ->
         (_, FirstContact::Defer) => Reason::StsFirstContact,
         (_, FirstContact::Ignore) => return verdict,
     };
-    let words = format!("{}: {}", failure.kind.word(), failure.detail);
-    let mut deferred = Verdict::temp(verdict.row, reason, words);
+    let mut deferred = Verdict::temp(verdict.row, reason, failure.words());
     deferred.hosts = verdict.hosts;
     for host in &mut deferred.hosts {
         host.outcome = Outcome::Skip;

@@ -21,7 +21,7 @@ use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
 use crate::profile::{Floor, OwnDane, OwnDaneSeen, Profile};
 use crate::render::exim::{Level, level};
-use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use crate::rules::{Mode, Rule, RulePattern, Rules};
 use crate::sts::StsPolicy;
 
 /// One example of a row.
@@ -347,18 +347,7 @@ fn policy(patterns: &[String]) -> StsFinding {
 }
 
 fn demand_dane() -> Rules {
-    Rules::new(vec![Rule {
-        pattern: RulePattern::Any,
-        mode: Mode::Mandatory,
-        sts: true,
-        answer: None,
-        fingerprints: Vec::new(),
-        names: Vec::new(),
-        fallback: Fallback::Defer,
-        fallback_on_insecure: false,
-        comment: String::new(),
-        expires: None,
-    }])
+    Rules::new(vec![Rule::new(RulePattern::Any, Mode::Mandatory)])
 }
 
 const HEADER: &str = "# Decisions: what each situation is answered

@@ -55,20 +55,40 @@ impl Verdict {
         }
     }
 
-    /// True where a host of this duty may owe more than that: an MTA-STS policy may be in force that could
-    /// not be had, or not be read (ST-13, ST-28). What DANE demands stands above any policy.
+    /// Why a host of this duty may owe more than that: an MTA-STS policy may be in force that could not be
+    /// had, or not be read (ST-13, ST-28). `None` where nothing is open: what DANE demands stands above any
+    /// policy, and so does a rule of the operator.
     #[must_use]
-    pub fn may_owe_more(&self, duty: Duty, findings: Option<&Findings>) -> bool {
-        let waits = matches!(self.reason, Reason::StoreFailed | Reason::StsFirstContact);
-        // The answer may be no weaker for that, and rest on something else; a host is.
-        let sts = findings.map(|findings| &findings.sts);
-        let is_unreadable = matches!(
-            sts,
-            Some(StsFinding::Failed(failure)) if failure.kind == StsFailureKind::Store
-        );
+    pub fn open_policy(&self, duty: Duty, findings: Option<&Findings>) -> Option<(Reason, String)> {
         let counts = self.rule.as_ref().is_none_or(|rule| rule.sts);
-        let by_policy = !matches!(duty, Duty::Dane | Duty::Refuse);
-        by_policy && counts && (is_unreadable || waits && self.answer == Answer::Temp)
+        if !counts || self.sets_published_aside() || matches!(duty, Duty::Dane | Duty::Refuse) {
+            return None;
+        }
+        let waits = matches!(self.reason, Reason::StoreFailed | Reason::StsFirstContact);
+        if self.answer == Answer::Temp && waits {
+            return Some((self.reason, self.detail.clone()));
+        }
+        // The answer may be no weaker for that, and rest on something else; a host is.
+        match findings.map(|findings| &findings.sts) {
+            Some(StsFinding::Failed(failure)) if failure.kind == StsFailureKind::Store => {
+                Some((Reason::StoreFailed, failure.words()))
+            }
+            _ => None,
+        }
+    }
+
+    /// True where a rule keeps hoplock's hands off a destination (OP-03).
+    #[must_use]
+    pub fn hands_off(&self) -> bool {
+        matches!(self.reason, Reason::RuleOff | Reason::RuleAudit)
+    }
+
+    /// True where a rule of the operator stands above whatever the destination publishes, and asks for no
+    /// DANE (PD-01).
+    #[must_use]
+    pub fn sets_published_aside(&self) -> bool {
+        let asks_for_dane = matches!(self.answer, Answer::Dane | Answer::DaneOnly);
+        self.hands_off() || self.row == Row::Rule && !asks_for_dane
     }
 
     /// Delay, with a reason and words for people.

@@ -65,7 +65,7 @@ enum Owes {
 /// Which router takes the message, and with it whether the hosts are asked about.
 #[must_use]
 pub fn level(verdict: &Verdict) -> Level {
-    let hands_off = matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit);
+    let hands_off = verdict.hands_off();
     match verdict.answer {
         // EX-04: whatever is missing is a delay here, and never Exim's bounce.
         Answer::Temp => Level::Defer(reasoned(verdict.reason, &verdict.detail)),
@@ -205,7 +205,7 @@ fn by_operator(
     findings: Option<&Findings>,
     finding: Option<&HostFinding>,
 ) -> Option<Owes> {
-    let hands_off = matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit);
+    let hands_off = verdict.hands_off();
     if !hands_off && verdict.row != Row::Rule && verdict.reason != Reason::RuleFallback {
         return None;
     }

@@ -221,7 +221,7 @@ fn by_operator(
     findings: Option<&Findings>,
     finding: Option<&HostFinding>,
 ) -> Option<(Duty, Demand)> {
-    if matches!(verdict.reason, Reason::RuleOff | Reason::RuleAudit) {
+    if verdict.hands_off() {
         return Some((Duty::Free, Demand::Nothing));
     }
     if verdict.row != Row::Rule && verdict.reason != Reason::RuleFallback {

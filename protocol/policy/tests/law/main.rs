@@ -26,7 +26,7 @@ use hoplock_policy::law::{Answer, Conditions, LawOptions, MatchName, Verdict, de
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::{Floor, OwnDaneSeen, Profile};
-use hoplock_policy::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use hoplock_policy::rules::{Mode, Rule, RulePattern, Rules};
 use hoplock_policy::sts::StsPolicy;
 
 const SECURE: SecurityStatus = SecurityStatus::Secure;
@@ -128,18 +128,7 @@ impl Case {
 
 /// A rule for `example.com` that orders nothing beyond its mode.
 fn rule(mode: Mode) -> Rule {
-    Rule {
-        pattern: RulePattern::Exact(name("example.com")),
-        mode,
-        sts: true,
-        answer: None,
-        fingerprints: Vec::new(),
-        names: Vec::new(),
-        fallback: Fallback::Defer,
-        fallback_on_insecure: false,
-        comment: String::new(),
-        expires: None,
-    }
+    Rule::new(RulePattern::Exact(name("example.com")), mode)
 }
 
 fn name(text: &str) -> DomainName {

@@ -12,18 +12,7 @@ use serde_json::json;
 use super::{Case, NOW, name};
 
 fn rule(mode: Mode) -> Rule {
-    Rule {
-        pattern: RulePattern::Exact(name("example.com")),
-        mode,
-        sts: true,
-        answer: None,
-        fingerprints: Vec::new(),
-        names: Vec::new(),
-        fallback: Fallback::Defer,
-        fallback_on_insecure: false,
-        comment: String::new(),
-        expires: None,
-    }
+    Rule::new(RulePattern::Exact(name("example.com")), mode)
 }
 
 /// OP-05, PD-15: a rule says its mode or level, and what differs from the usual, in the words of the

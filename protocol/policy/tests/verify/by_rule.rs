@@ -12,16 +12,10 @@ use crate::{HOST, name};
 
 pub(crate) fn rule(mode: Mode, answer: Option<PinnedLevel>) -> Rule {
     Rule {
-        pattern: RulePattern::Exact(name("e.test")),
-        mode,
-        sts: true,
         answer,
         fingerprints: vec!["AB".repeat(32)],
         names: vec![name("own.test")],
-        fallback: Fallback::Defer,
-        fallback_on_insecure: false,
-        comment: String::new(),
-        expires: None,
+        ..Rule::new(RulePattern::Exact(name("e.test")), mode)
     }
 }
 

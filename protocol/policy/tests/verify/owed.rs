@@ -328,17 +328,18 @@ fn a_policy_that_could_not_be_had() {
             });
             destination
         };
-        let may_owe_more = |dane| {
+        let is_open = |dane| {
             let destination = of(dane);
             let owed = destination.owed(HOST).unwrap();
             destination
                 .verdict()
-                .may_owe_more(owed.duty, Some(&destination.findings))
+                .open_policy(owed.duty, Some(&destination.findings))
+                .is_some()
         };
-        assert_eq!(may_owe_more(none()), waits, "{kind:?}");
-        assert_eq!(may_owe_more(unusable()), waits, "{kind:?}");
-        assert!(!may_owe_more(usable()), "{kind:?}");
-        assert!(!may_owe_more(failed()), "{kind:?}");
+        assert_eq!(is_open(none()), waits, "{kind:?}");
+        assert_eq!(is_open(unusable()), waits, "{kind:?}");
+        assert!(!is_open(usable()), "{kind:?}");
+        assert!(!is_open(failed()), "{kind:?}");
     }
 }
 
@@ -360,18 +361,31 @@ fn a_policy_that_cannot_be_read_under_another_answer() {
     ] {
         destination.findings.sts = StsFinding::Failed(StsFailure {
             kind,
-            detail: String::new(),
+            detail: "the disk".to_owned(),
         });
         let findings = Some(&destination.findings);
-        assert_eq!(verdict.may_owe_more(Duty::Free, findings), expected);
-        assert_eq!(verdict.may_owe_more(Duty::Encrypt, findings), expected);
-        assert!(!verdict.may_owe_more(Duty::Dane, findings));
+        for duty in [Duty::Free, Duty::Encrypt, Duty::OwnWebPki] {
+            // It says what is open, and not what the answer rests on.
+            let open = verdict.open_policy(duty, findings);
+            let words =
+                expected.then(|| (Reason::StoreFailed, format!("{}: the disk", kind.word())));
+            assert_eq!(open, words);
+        }
+        assert_eq!(verdict.open_policy(Duty::Dane, findings), None);
         let mut ruled = verdict.clone();
         ruled.rule = Some(Box::new(Rule {
             sts: false,
             ..rule(Mode::Mandatory, None)
         }));
-        assert!(!ruled.may_owe_more(Duty::Free, findings));
+        assert_eq!(ruled.open_policy(Duty::Free, findings), None);
+        // PD-01
+        for reason in [Reason::RuleOff, Reason::RuleAudit] {
+            let off = Verdict {
+                reason,
+                ..verdict.clone()
+            };
+            assert_eq!(off.open_policy(Duty::Free, findings), None);
+        }
     }
 }
 

@@ -196,13 +196,13 @@ impl SessionJudge {
             own.outcome,
             SessionOutcome::Encrypted | SessionOutcome::Cleartext | SessionOutcome::Indeterminate
         );
-        // PD-01: where the operator has switched protection off, what a destination publishes counts for
-        // nothing, whoever brings it.
-        let is_off = matches!(answered.verdict.reason, Reason::RuleOff | Reason::RuleAudit);
+        // PD-01: under a rule of the operator it counts for nothing what a destination publishes, whoever
+        // brings it.
+        let counts = is_open && !answered.verdict.sets_published_aside();
         let case = &heard.case;
         let owed = case.evidence.owed(&case.session, &self.authorities);
         let brought = owed
-            .filter(|_| is_open && !is_off)
+            .filter(|_| counts)
             .map(|owed| self.under(&owed, heard, &self.options.load()));
         match brought {
             Some(brought) if brought.outcome == SessionOutcome::Failed => brought,
@@ -221,9 +221,7 @@ impl SessionJudge {
                 let words = format!("{host} is none of the hosts of {}", answered.next_hop);
                 SessionVerdict::strange(words)
             }
-            Owing::Unknown => {
-                SessionVerdict::unknown(Reason::PolicyUnknown, answered.verdict.detail.clone())
-            }
+            Owing::Unknown(words) => SessionVerdict::unknown(Reason::PolicyUnknown, words),
         }
     }
 
@@ -293,7 +291,7 @@ impl SessionJudge {
     ) -> Owing<'a> {
         let verdict = &answered.verdict;
         if verdict.answer == Answer::Temp && verdict.hosts.is_empty() && verdict.rule.is_none() {
-            return Owing::Unknown;
+            return Owing::Unknown(verdict.detail.clone());
         }
         let findings = answered.findings.as_deref();
         let profile = self.answerer.profile(&answered.profile);
@@ -312,10 +310,12 @@ impl SessionJudge {
             at,
             floor,
         );
-        match owed {
-            Ok(own) if verdict.may_owe_more(own.duty, findings) => Owing::Unknown,
-            Ok(own) => Owing::Known(own),
-            Err(_) => Owing::Strange,
+        let Ok(own) = owed else {
+            return Owing::Strange;
+        };
+        match verdict.open_policy(own.duty, findings) {
+            Some((_, words)) => Owing::Unknown(words),
+            None => Owing::Known(own),
         }
     }
 
@@ -339,7 +339,7 @@ impl SessionJudge {
                 generation: owed.generation(),
                 verdict: verdict.clone(),
             }),
-            Owing::Strange | Owing::Unknown => None,
+            Owing::Strange | Owing::Unknown(_) => None,
         }
     }
 }
@@ -350,8 +350,8 @@ enum Owing<'a> {
     Known(Owed<'a>),
     /// The destination binds its hosts, and this is none of them.
     Strange,
-    /// The lookups failed.
-    Unknown,
+    /// The lookups failed, in words.
+    Unknown(String),
 }
 
 /// Postfix reports a host whose MX name is an alias under the name where that leads; duties and policies

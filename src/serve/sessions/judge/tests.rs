@@ -6,7 +6,7 @@ use std::time::Duration;
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
 use hoplock_policy::verify::{Certificate, Sni, Starttls, TlsVersion};
 
 use super::*;
@@ -365,9 +365,10 @@ async fn evidence_of_a_report() {
     }
 }
 
-/// PD-01: where a rule switches protection off, no evidence of a report makes a failure.
+/// PD-01: where a rule switches protection off, or gives a level of its own, no evidence of a report makes
+/// a failure. A level that asks for DANE leaves it to count.
 #[tokio::test(start_paused = true)]
-async fn evidence_under_a_rule_that_is_off() {
+async fn evidence_under_a_rule() {
     let own = certificate("mx.e.test");
     let world = world(&[record(&own)]);
     let mut told = case(&world, "mx.e.test", &certificate("mx.e.test"));
@@ -375,25 +376,24 @@ async fn evidence_under_a_rule_that_is_off() {
         [record(&own).as_slice()],
         &TlsaOptions::default(),
     ));
-    for mode in [Mode::Off, Mode::Audit] {
-        let rule = Rule {
-            pattern: RulePattern::Any,
-            mode,
-            sts: true,
-            answer: None,
-            fingerprints: Vec::new(),
-            names: Vec::new(),
-            fallback: Fallback::Defer,
-            fallback_on_insecure: false,
-            comment: String::new(),
-            expires: None,
-        };
+    let rule = |mode| Rule::new(RulePattern::Any, mode);
+    let pinned = |level| Rule {
+        answer: Some(level),
+        ..rule(Mode::Opportunistic)
+    };
+    for (rule, expected) in [
+        (rule(Mode::Off), SessionOutcome::Encrypted),
+        (rule(Mode::Audit), SessionOutcome::Encrypted),
+        (pinned(PinnedLevel::May), SessionOutcome::Encrypted),
+        (pinned(PinnedLevel::Encrypt), SessionOutcome::Encrypted),
+        (pinned(PinnedLevel::Dane), SessionOutcome::Failed),
+    ] {
         let settings = Settings {
             rules: Rules::new(vec![rule]),
             ..Settings::default()
         };
         let judged = judge_under(&world, settings).judge(&told).await.verdict;
-        assert_eq!(judged.outcome, SessionOutcome::Encrypted, "{judged:?}");
+        assert_eq!(judged.outcome, expected, "{judged:?}");
     }
     let judged = judge(&world).judge(&told).await.verdict;
     assert_eq!(judged.outcome, SessionOutcome::Failed, "{judged:?}");
