@@ -50,7 +50,8 @@ pub(super) struct New {
     /// secure, defer.
     #[arg(long)]
     answer: Option<String>,
-    /// Digests for fingerprint.
+    /// Digests for fingerprint, of a certificate or of its public key (SPKI), SHA-256 unless the profile
+    /// says otherwise; `hoplock tlsa` prints both.
     #[arg(long = "fingerprint", value_name = "HEX")]
     fingerprints: Vec<String>,
     /// Reference names for secure and verify.

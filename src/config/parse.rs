@@ -103,12 +103,21 @@ fn toml<'a>(reader: &mut Reader<'_>, text: &'a str) -> DeTable<'a> {
         }
         told.push(place);
         let why = error.message().replace('\n', ", ");
-        let cure = if why.contains("duplicate key") {
-            "keep one of the two"
+        let line = text.get(..at).map_or("", |before| {
+            let start = before.rfind('\n').map_or(0, |end| end + 1);
+            text.get(start..).unwrap_or_default().trim_start()
+        });
+        let (why, cure) = if !why.contains("duplicate key") {
+            let cure =
+                "write KEY = VALUE with texts in double quotes, and [SECTION] on a line of its own";
+            (format!("not TOML: {why}"), cure)
+        } else if line.starts_with('[') {
+            let cure = "write the keys of both under one of them";
+            ("this section stands twice".to_owned(), cure)
         } else {
-            "write KEY = VALUE with texts in double quotes, and [SECTION] on a line of its own"
+            ("this key stands twice".to_owned(), "keep one of the two")
         };
-        reader.error(at, format!("not TOML: {why}; {cure}"));
+        reader.error(at, format!("{why}; {cure}"));
     }
     table
 }

@@ -76,10 +76,11 @@ pub(super) async fn every_minute(admin: Arc<Admin>) {
     }
 }
 
-/// One line when what is seen of Postfix's own DANE changes.
+/// One line when what is seen of Postfix's own DANE changes. No Postfix is no trouble by itself: the mail
+/// server may be another.
 pub(super) fn tell_own_dane(before: OwnDaneSeen, after: OwnDaneSeen) {
     let words = after.words();
-    if after == OwnDaneSeen::Works {
+    if matches!(after, OwnDaneSeen::Works | OwnDaneSeen::NotFound) {
         tracing::info!(?before, "{words}");
     } else {
         tracing::warn!(?before, "{words}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::debian::Debian;
@@ -149,8 +149,16 @@ impl Client for Sendmail {
     }
 
     fn again(&self, asks: Asks, to: &str) {
-        let mut sendmail = self.program(asks);
-        let _ = sendmail.args(["-v", &format!("-qR{to}")]).output();
+        // A directory that other queue runs change meanwhile may not show every message.
+        for _ in 0..QUEUE_RUNS {
+            let mut sendmail = self.program(asks);
+            let run = sendmail.args(["-v", &format!("-qR{to}")]).output();
+            let takes_it_up =
+                |run: &Output| String::from_utf8_lossy(&run.stdout).contains("Running ");
+            if run.is_ok_and(|run| takes_it_up(&run)) {
+                return;
+            }
+        }
     }
 
     fn outcome(&self, _: Asks, to: &str) -> (Outcome, String) {
@@ -240,6 +248,9 @@ fn listen(debian: &Debian, log: &Arc<Mutex<String>>) {
         }
     });
 }
+
+/// How often a message that no queue run has taken up is looked for.
+const QUEUE_RUNS: usize = 5;
 
 /// It must try at once, however busy the machine of the lab is.
 const HEAD: &str = "\

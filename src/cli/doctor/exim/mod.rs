@@ -33,6 +33,7 @@ pub(super) fn settings(
         return false;
     }
     let before = findings.0.len();
+    macros(findings, settings);
     sockets(findings, settings, config);
     calls::of(findings, settings);
     order(findings, settings);
@@ -144,9 +145,43 @@ fn place_to_ask(config: &Config) -> String {
     })
 }
 
+/// A macro that is defined below its use, or not at all, stays the text of its name, and Exim says
+/// nothing.
+fn macros(findings: &mut Findings, settings: &Settings) {
+    let instances = settings.transports.iter().chain(&settings.routers);
+    for instance in instances {
+        let places = instance.calls().map(|(option, call)| (option, call.place));
+        let named = instance
+            .options()
+            .chain(places)
+            .find(|(_, text)| is_name_of_macro(text));
+        if let Some((option, text)) = named {
+            findings.problem(
+                "exim-macro",
+                format!(
+                    "{option} of {} says {text}, which is the name of a macro and not its value",
+                    instance.name
+                ),
+                format!("define {text} = … above its first use, in the main part"),
+            );
+        }
+    }
+}
+
+/// Exim's macros begin with a capital letter; options are hardly ever a word of capitals alone.
+fn is_name_of_macro(text: &str) -> bool {
+    let of_capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.contains('_')
+        && text.bytes().all(of_capitals)
+}
+
 /// Where it asks, hoplock must listen.
 fn sockets(findings: &mut Findings, settings: &Settings, config: &Config) {
     for place in places(settings) {
+        if is_name_of_macro(&place) {
+            continue;
+        }
         let written = if place.starts_with('/') {
             format!("unix:{place}")
         } else {

@@ -137,6 +137,23 @@ fn each_question_that_fails_open_is_found() {
     }
 }
 
+/// EX-03: a macro that Exim had not met yet, where it is asked for and where an option is.
+#[test]
+fn a_macro_that_is_not_defined_is_found() {
+    for (version, printed) in RECORDED {
+        let unset = printed.replace("inet:127.0.0.1:8427", "HOPLOCK_SOCKET");
+        let macros = found(&unset, LISTEN, RESOLV_CONF);
+        assert!(!macros.is_empty(), "{version}");
+        assert!(
+            macros
+                .iter()
+                .all(|found| *found == ("exim-macro", State::Problem)),
+            "{version}: {macros:?}"
+        );
+    }
+    finds("exim-macro", "tls_sni = $host", "tls_sni = REMOTE_SMTP_SNI");
+}
+
 /// EX-02: what is not known does not take the way of what owes nothing.
 #[test]
 fn a_level_that_is_not_known_is_held() {
