@@ -295,6 +295,8 @@ mod tests {
         ("address_limit", &["5", "0"]),
         ("digest", &[r#""sha256""#, r#""sha512""#]),
         ("probe", &["true", "false"]),
+        ("anchor_directory", &[r#""""#, r#""/var/lib/anchors""#]),
+        ("anchor_directory_in_chroot", &[r#""""#, r#""/anchors""#]),
         ("strict", &["false", "true"]),
         ("deadline", &[r#""20s""#, r#""1s""#]),
         ("follow_mx_aliases", &["true", "false"]),

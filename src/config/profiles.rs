@@ -98,6 +98,10 @@ fn profile(
             .unwrap_or(start.address_limit),
         digest: digest(reader, section).unwrap_or(start.digest),
         probe: reader.boolean(section, "probe").unwrap_or(start.probe),
+        anchor_directory: directory(reader, section, "anchor_directory")
+            .unwrap_or(start.anchor_directory),
+        anchor_directory_in_chroot: directory(reader, section, "anchor_directory_in_chroot")
+            .unwrap_or(start.anchor_directory_in_chroot),
         strict: reader.boolean(section, "strict").unwrap_or(start.strict),
         deadline: reader
             .duration(section, "deadline")
@@ -134,6 +138,13 @@ fn check(reader: &mut Reader<'_>, section: &Section<'_>, profile: &Profile, at: 
         );
         reader.error(reader.at(section, "verifier"), words);
     }
+    // Where nothing is written, nothing can be read.
+    if profile.anchor_directory.is_empty() && !profile.anchor_directory_in_chroot.is_empty() {
+        let words = format!(
+            "[{name}] anchor_directory_in_chroot is what the MTA sees of anchor_directory; set that too"
+        );
+        reader.warn(reader.at(section, "anchor_directory_in_chroot"), words);
+    }
     let patience = match profile.family {
         Family::Postfix | Family::Pins => POSTFIX_PATIENCE,
         Family::Exim | Family::Sendmail => SHORT_PATIENCE,
@@ -165,6 +176,22 @@ fn version(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Version> {
             None
         }
     }
+}
+
+/// DT-16: a path that can stand in an answer to the MTA, or nothing.
+fn directory(reader: &mut Reader<'_>, section: &Section<'_>, key: &str) -> Option<String> {
+    let (text, at) = reader.text(section, key)?;
+    let can_be_told = |byte: u8| byte.is_ascii_graphic() && !b",{}".contains(&byte);
+    if text.is_empty() || (text.starts_with('/') && text.bytes().all(can_be_told)) {
+        return Some(text);
+    }
+    let words = format!(
+        "[{}] {key} = {text:?} cannot stand in an answer to the MTA; write an absolute path without \
+         blanks, commas and braces",
+        section.name
+    );
+    reader.error(at, words);
+    None
 }
 
 /// PD-16: levels that no answer could be measured against are refused, each with its cure.

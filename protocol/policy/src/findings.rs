@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
 use crate::sts::StsPolicy;
+use crate::tlsa::ProbedAnchor;
 
 /// Evidence about one next hop.
 #[derive(Clone, Debug)]
@@ -23,6 +24,12 @@ pub struct Findings {
     pub hosts: Vec<HostFinding>,
     /// The MTA-STS policy, or why there is none.
     pub sts: StsFinding,
+    /// Certificates that probes brought, each proved by the digest of a validated TLSA record (DT-16).
+    pub anchors: Vec<ProbedAnchor>,
+    /// Hosts whose probe brought no such certificate, and why, for people.
+    pub anchor_failures: Vec<(MxHost, String)>,
+    /// Hosts whose DANE-EE records were seen to fail while their trust anchors matched (DT-19).
+    pub end_entity_failed: Vec<MxHost>,
     /// Every lookup that was made, for `explain`.
     pub lookups: Vec<Reply>,
     /// Publisher errors worth a word to people (a null MX beside others, a malformed exchange).

@@ -26,6 +26,10 @@ pub struct Profile {
     pub digest: PinDigest,
     /// Whether a verified probe may turn trust-anchor digests into CA files.
     pub probe: bool,
+    /// Where hoplock writes files of trust anchors; empty: nowhere, and no answer names one.
+    pub anchor_directory: String,
+    /// The same directory as the MTA sees it; empty: under the same path.
+    pub anchor_directory_in_chroot: String,
     /// Pins also where they bend mail away from better hosts.
     pub strict: bool,
     /// After this long a query is answered TEMP while the lookup goes on (PF-04).
@@ -159,6 +163,17 @@ pub enum PinDigest {
 }
 
 impl Profile {
+    /// The directory of trust anchors as the MTA sees it: smtp(8) reads inside its chroot. Empty where
+    /// there is none.
+    #[must_use]
+    pub fn anchors_told(&self) -> &str {
+        if self.anchor_directory.is_empty() || self.anchor_directory_in_chroot.is_empty() {
+            &self.anchor_directory
+        } else {
+            &self.anchor_directory_in_chroot
+        }
+    }
+
     /// The profile with what was found out about the MTA in place of `auto`; the same where the
     /// operator said it. Only Postfix is looked at: what was seen says nothing of another MTA.
     #[must_use]
@@ -223,6 +238,8 @@ impl Profile {
             },
             digest: PinDigest::Sha256,
             probe: true,
+            anchor_directory: String::new(),
+            anchor_directory_in_chroot: String::new(),
             strict: false,
             deadline,
             follow_mx_aliases: true,

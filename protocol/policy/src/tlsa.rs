@@ -10,8 +10,10 @@ use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 use crate::verify::Certificate;
 
 mod agility;
+mod anchors;
 
 pub use self::agility::strongest;
+pub use self::anchors::{AnchorFile, ProbedAnchor, TrustAnchorBytes, anchor_file};
 
 /// One TLSA record (RFC 6698, 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

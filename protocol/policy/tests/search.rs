@@ -42,6 +42,8 @@ fn hosts() -> Vec<HostSituation> {
                     state,
                     listed,
                     addresses,
+                    pinned: false,
+                    anchored: false,
                 });
             }
         }

@@ -39,6 +39,8 @@ fn host_sets() -> Vec<Vec<HostSituation>> {
                     state,
                     listed,
                     addresses,
+                    pinned: false,
+                    anchored: false,
                 });
             }
         }

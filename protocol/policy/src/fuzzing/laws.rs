@@ -168,6 +168,9 @@ fn only_by_order(ruling: &Ruling<'_>, rule: Option<&Rule>) {
             assert!(pinned || able && counts, "{verdict:?}");
         }
         Answer::Secure(list) => assert!(!list.is_empty(), "PD-17"),
+        Answer::Anchored { names, anchors } => {
+            assert!(!names.is_empty() && !anchors.is_empty(), "{verdict:?}");
+        }
         Answer::NotFound | Answer::Temp | Answer::Encrypt => {}
     }
     let rests_on_policy = verdict.reason == Reason::StsEnforce;

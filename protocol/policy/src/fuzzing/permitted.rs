@@ -146,7 +146,10 @@ impl Case<'_> {
             Answer::DaneOnly => Outcome::Skip,
             Answer::Dane => by_dane(),
             Answer::Secure(names) | Answer::Verify(names) if named(names) => Outcome::WebPki,
-            Answer::Secure(_) | Answer::Verify(_) | Answer::Fingerprint(_) => Outcome::Skip,
+            Answer::Secure(_)
+            | Answer::Verify(_)
+            | Answer::Fingerprint(_)
+            | Answer::Anchored { .. } => Outcome::Skip,
             Answer::Encrypt => Outcome::Encrypt,
             Answer::None | Answer::May => Outcome::Clear,
             Answer::NotFound => match self.profile.floor {

@@ -87,7 +87,10 @@ fn delay(words: &str, verdict: &Verdict, profile: &Profile) {
     // Whatever cannot be said as it is meant is a delay; nothing else becomes one.
     let may_wait = match &verdict.answer {
         Answer::Temp => word == verdict.reason.word(),
-        Answer::Fingerprint(_) | Answer::Secure(_) | Answer::Verify(_) => true,
+        Answer::Fingerprint(_)
+        | Answer::Secure(_)
+        | Answer::Verify(_)
+        | Answer::Anchored { .. } => true,
         Answer::Encrypt | Answer::Dane | Answer::DaneOnly => {
             // OP-05: a word that Sendmail would ignore.
             word == Reason::MtaCannotAuthenticate.word()

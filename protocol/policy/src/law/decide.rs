@@ -305,7 +305,11 @@ fn first_contact(verdict: Verdict, findings: &Findings, options: &LawOptions) ->
         return verdict;
     };
     let protected = match verdict.answer {
-        Answer::Temp | Answer::DaneOnly | Answer::Secure(_) | Answer::Fingerprint(_) => true,
+        Answer::Temp
+        | Answer::DaneOnly
+        | Answer::Secure(_)
+        | Answer::Fingerprint(_)
+        | Answer::Anchored { .. } => true,
         // Sendmail authenticates by its own DANE, and is told nothing.
         Answer::NotFound => verdict.reason == Reason::DaneAllHosts,
         _ => false,

@@ -172,6 +172,9 @@ impl Example {
             } else {
                 StsFinding::Absent(String::new())
             },
+            anchors: Vec::new(),
+            anchor_failures: Vec::new(),
+            end_entity_failed: Vec::new(),
             lookups: Vec::new(),
             warnings: Vec::new(),
             gathered: Moment::default(),

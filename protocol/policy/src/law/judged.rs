@@ -42,6 +42,8 @@ impl Judged {
                         state,
                         listed,
                         addresses,
+                        pinned: false,
+                        anchored: false,
                     },
                 )
             })

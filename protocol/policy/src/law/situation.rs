@@ -42,6 +42,10 @@ pub struct HostSituation {
     pub listed: bool,
     /// How many addresses the MTA will see.
     pub addresses: usize,
+    /// Keys or certificates of its records can be pinned, in the digest that the MTA takes (PF-09).
+    pub pinned: bool,
+    /// A trust anchor of its records is known by its bytes (DT-16).
+    pub anchored: bool,
 }
 
 /// State of a host.

@@ -8,9 +8,10 @@ use super::outcome::{Candidate, Outcome};
 use super::rows::Row;
 use super::situation::HostState;
 use crate::findings::{Findings, StsFailureKind, StsFinding};
-use crate::name::DomainName;
+use crate::name::{DomainName, MxHost};
 use crate::reason::Reason;
 use crate::rules::Rule;
+use crate::tlsa::TrustAnchorBytes;
 
 /// The decision for one next hop and one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,11 @@ pub struct Verdict {
     pub sts: Option<StsBasis>,
     /// How long the answer may be kept.
     pub expires_in: Duration,
+    /// Hosts of which a probe could bring a trust anchor that changes the answer (DT-16): usable by
+    /// digests of trust anchors alone, and the bytes not known yet.
+    pub anchors_wanted: Vec<MxHost>,
+    /// The server name to ask for, where it is not the name of the MX host (PF-11; RFC 7672, 8.1).
+    pub server_name: Option<DomainName>,
     /// What would have failed under the policy, where a rule says to tell only.
     pub would_fail: Option<Reason>,
 }
@@ -51,6 +57,8 @@ impl Verdict {
             rule: None,
             sts: None,
             expires_in: Duration::ZERO,
+            anchors_wanted: Vec::new(),
+            server_name: None,
             would_fail: None,
         }
     }
@@ -134,6 +142,14 @@ pub enum Answer {
     Secure(Vec<MatchName>),
     /// These digests. Never without digests (PF-10).
     Fingerprint(Vec<String>),
+    /// These trust anchors and no others, under these names. Never without names (PD-17), nor without
+    /// anchors (DT-16).
+    Anchored {
+        /// The reference names (RFC 7672, 3.2.2).
+        names: Vec<MatchName>,
+        /// The anchors.
+        anchors: Vec<TrustAnchorBytes>,
+    },
 }
 
 impl Answer {
@@ -148,7 +164,8 @@ impl Answer {
             Self::Dane => "dane",
             Self::DaneOnly => "dane-only",
             Self::Verify(_) => "verify",
-            Self::Secure(_) => "secure",
+            // The level of the MTA is the same; the authorities are others.
+            Self::Secure(_) | Self::Anchored { .. } => "secure",
             Self::Fingerprint(_) => "fingerprint",
         }
     }

@@ -66,6 +66,9 @@ pub(super) fn chosen(
             Reason::TlsaUnusable,
             "TLSA records exist and none is usable: TLS is owed, authentication is not possible",
         ),
+        Candidate::Fingerprint | Candidate::Anchored => {
+            return refused(findings, hosts, situation, profile, row);
+        }
         Candidate::Secure => (
             Answer::Secure(owing_web_pki(findings, hosts, situation, profile)),
             Reason::StsEnforce,

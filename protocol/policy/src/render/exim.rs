@@ -79,7 +79,8 @@ pub fn level(verdict: &Verdict) -> Level {
         | Answer::DaneOnly
         | Answer::Verify(_)
         | Answer::Secure(_)
-        | Answer::Fingerprint(_) => Level::Enforce,
+        | Answer::Fingerprint(_)
+        | Answer::Anchored { .. } => Level::Enforce,
     }
 }
 
@@ -212,7 +213,10 @@ fn by_operator(
     Some(match &verdict.answer {
         Answer::None | Answer::May => Owes::Duty(Duty::Free),
         Answer::Encrypt => Owes::Duty(Duty::Encrypt),
-        Answer::Fingerprint(_) | Answer::Secure(_) | Answer::Verify(_) => Owes::Ordered,
+        Answer::Fingerprint(_)
+        | Answer::Secure(_)
+        | Answer::Verify(_)
+        | Answer::Anchored { .. } => Owes::Ordered,
         Answer::Dane | Answer::DaneOnly => by_dane(verdict, findings, finding),
         Answer::Temp => Owes::Duty(Duty::Refuse),
         Answer::NotFound => Owes::Duty(Duty::Free),

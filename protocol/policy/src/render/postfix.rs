@@ -11,6 +11,7 @@ use crate::name::DomainName;
 use crate::profile::{Family, PinDigest, Profile, Version};
 use crate::reason::Reason;
 use crate::sts::MxPattern;
+use crate::tlsa::{TrustAnchorBytes, anchor_file};
 
 /// The verdict as a Postfix policy; TEMP where it has no form that Postfix would read as meant.
 #[must_use]
@@ -25,7 +26,7 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
             return Rendered::Ok(format!("{level}{}", protocols(profile)));
         }
         Answer::Fingerprint(digests) => fingerprints(digests, profile.digest).join("|"),
-        Answer::Secure(names) | Answer::Verify(names) => {
+        Answer::Secure(names) | Answer::Verify(names) | Answer::Anchored { names, .. } => {
             let names: Vec<String> = in_order(names).map(ToString::to_string).collect();
             names.join(":")
         }
@@ -36,9 +37,19 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         return Rendered::temp(Reason::MtaCannotAuthenticate, &words);
     }
     let mut policy = format!("{level} match={list}");
+    if let Answer::Anchored { anchors, .. } = &verdict.answer {
+        match tafile(anchors, profile) {
+            Ok(attribute) => policy.push_str(&attribute),
+            Err(words) => return Rendered::temp(Reason::MtaCannotAuthenticate, words),
+        }
+    }
     if profile.version >= SERVERNAME {
         // RFC 7672, 8.1; RFC 8461, 7.1: outside DANE, Postfix sends no SNI unless it is told to.
-        policy.push_str(" servername=hostname");
+        policy.push_str(" servername=");
+        match &verdict.server_name {
+            Some(name) => policy.push_str(name.as_str()),
+            None => policy.push_str("hostname"),
+        }
     }
     policy.push_str(protocols(profile));
     if let (Answer::Secure(names), Some(basis)) = (&verdict.answer, told(verdict, profile)) {
@@ -54,6 +65,28 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         let words = format!("the answer is longer than {REPLY_LIMIT} octets");
         Rendered::temp(Reason::ReplyTooLong, &words)
     }
+}
+
+/// The file of these anchors under the path at which Postfix reads it (DT-16); why there is none.
+fn tafile(anchors: &[TrustAnchorBytes], profile: &Profile) -> Result<String, &'static str> {
+    let directory = profile.anchors_told();
+    if anchors.is_empty() {
+        // Postfix would trust the authorities of its own.
+        return Err("no trust anchor is known by its bytes");
+    }
+    // A blank or a comma would end the path, and begin something else.
+    let is_path = directory.starts_with('/')
+        && directory
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b",{}".contains(&byte));
+    if !is_path {
+        return Err(NO_DIRECTORY);
+    }
+    let name = anchor_file(anchors).name;
+    Ok(format!(
+        " tafile={}/{name}",
+        directory.trim_end_matches('/')
+    ))
 }
 
 /// RFC 9325, 3.1.1, where the operator asks for it (PF-16): TLS 1.2 at least, at mandatory levels.
@@ -147,6 +180,9 @@ fn fits(policy: &str, more: &str) -> bool {
 
 /// Postfix reads no longer reply over a socketmap.
 pub const REPLY_LIMIT: usize = 100_000;
+/// The cure where trust anchors cannot be handed over.
+const NO_DIRECTORY: &str = "trust anchors go to Postfix as files, and there is no place for them; name one that smtp(8) can read: \
+     anchor_directory in this profile";
 /// `servername` is known from here.
 const SERVERNAME: Version = Version { major: 3, minor: 4 };
 /// `protocols=>=…` is known from here; older versions are told what to leave out.
@@ -269,6 +305,57 @@ mod tests {
             let said = reply(answer, 10);
             assert!(said.starts_with("TEMP mta-cannot-authenticate: "), "{said}");
         }
+    }
+
+    /// DT-16, PF-11, PD-17: names, anchors and SNI together; where the file has no place, or one of them is
+    /// missing, mail waits with the cure.
+    #[test]
+    fn anchors_are_named_by_their_file() {
+        let anchors = vec![TrustAnchorBytes::PublicKey(vec![1, 2, 3])];
+        let file = anchor_file(&anchors).name;
+        let answer = |names: &[&str], anchors: &[TrustAnchorBytes]| Answer::Anchored {
+            names: hosts(names),
+            anchors: anchors.to_vec(),
+        };
+        let said = |answer: Answer, directory: &str, inside: &str, minor| {
+            let verdict = Verdict::plain(answer, Row::Dt16, Reason::DaneAllHosts, String::new());
+            let mut profile = profile(minor);
+            profile.anchor_directory = directory.to_owned();
+            profile.anchor_directory_in_chroot = inside.to_owned();
+            render(&verdict, &profile).to_string()
+        };
+        let good = answer(&["b.test", "a.test"], &anchors);
+        let policy = format!("OK secure match=a.test:b.test tafile=/anchors/{file}");
+        assert_eq!(said(good.clone(), "/var/x", "/anchors/", 3), policy);
+        assert_eq!(
+            said(good.clone(), "/anchors", "", 10),
+            format!("{policy} servername=hostname")
+        );
+        for (directory, inside) in [
+            ("", ""),
+            ("", "/anchors"),
+            ("/a b", ""),
+            ("/a,b", ""),
+            ("a", ""),
+        ] {
+            let said = said(good.clone(), directory, inside, 7);
+            assert!(said.starts_with("TEMP mta-cannot-authenticate: "), "{said}");
+            assert!(said.contains("anchor_directory"), "{said}");
+        }
+        for lacking in [answer(&[], &anchors), answer(&["a.test"], &[])] {
+            let said = said(lacking, "/anchors", "", 7);
+            assert!(said.starts_with("TEMP mta-cannot-authenticate: "), "{said}");
+        }
+    }
+
+    /// PF-11; RFC 7672, 8.1: where the TLSA base is another name than the MX host's, it is asked for.
+    #[test]
+    fn another_server_name_is_told() {
+        let pins = Answer::Fingerprint(vec!["ab".repeat(32)]);
+        let mut verdict = Verdict::plain(pins, Row::Dt06, Reason::DaneAllHosts, String::new());
+        verdict.server_name = Some(name("base.test"));
+        let said = render(&verdict, &profile(7)).to_string();
+        assert!(said.ends_with(" servername=base.test"), "{said}");
     }
 
     /// PF-12, PF-13: a version before 3.10 is told the names; a later one what they rest on too.

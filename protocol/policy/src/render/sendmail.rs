@@ -21,7 +21,11 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         Answer::NotFound | Answer::None | Answer::May => Rendered::NotFound,
         Answer::Temp => Rendered::temp(verdict.reason, &verdict.detail),
         Answer::Secure(names) | Answer::Verify(names) => secure(names),
-        Answer::Encrypt | Answer::Dane | Answer::DaneOnly | Answer::Fingerprint(_) => {
+        Answer::Encrypt
+        | Answer::Dane
+        | Answer::DaneOnly
+        | Answer::Fingerprint(_)
+        | Answer::Anchored { .. } => {
             if holds_by_itself(&verdict.answer, profile) {
                 return Rendered::NotFound;
             }

@@ -241,7 +241,8 @@ fn by_operator(
             (by_dane(&verdict.answer, own, finding), Demand::Nothing)
         }
         Answer::Temp => (Duty::Refuse, Demand::Nothing),
-        Answer::NotFound => return None,
+        // No rule gives either.
+        Answer::NotFound | Answer::Anchored { .. } => return None,
     })
 }
 

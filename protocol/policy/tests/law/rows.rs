@@ -24,6 +24,8 @@ fn situation(mx: MxSecurity, enforce: bool, hosts: &str) -> Situation {
             },
             listed: enforce && !state.ends_with("(unlisted)"),
             addresses: 1,
+            pinned: false,
+            anchored: false,
         }
     });
     Situation {

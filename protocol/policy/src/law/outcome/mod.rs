@@ -50,6 +50,10 @@ impl Outcome {
 pub enum Candidate {
     /// DANE for every host; others are skipped.
     DaneOnly,
+    /// Pinned keys and certificates: whoever has none of them is skipped.
+    Fingerprint,
+    /// Trust anchors by their bytes: whoever leads to none of them is skipped.
+    Anchored,
     /// Web PKI for exactly the hosts that owe it, under their names.
     Secure,
     /// TLS for every host.
@@ -62,8 +66,10 @@ pub enum Candidate {
 
 impl Candidate {
     /// All, failing closed first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::DaneOnly,
+        Self::Fingerprint,
+        Self::Anchored,
         Self::Secure,
         Self::Encrypt,
         Self::Dane,
@@ -75,7 +81,8 @@ impl Candidate {
     pub fn word(self) -> &'static str {
         match self {
             Self::DaneOnly => "dane-only",
-            Self::Secure => "secure",
+            Self::Fingerprint => "fingerprint",
+            Self::Anchored | Self::Secure => "secure",
             Self::Encrypt => "encrypt",
             Self::Dane => "dane",
             Self::NotFound => "none",
@@ -116,10 +123,11 @@ pub fn outcome(
 pub fn understood(duties: &[Duty], abilities: Abilities) -> Vec<Candidate> {
     let knows = |candidate: &Candidate| match abilities.family {
         // PD-11: an MTA without DANE of its own is never relied on to do DANE.
-        Family::Postfix | Family::Pins => {
-            abilities.own_dane != OwnDane::No
-                || !matches!(candidate, Candidate::DaneOnly | Candidate::Dane)
-        }
+        Family::Postfix | Family::Pins => match candidate {
+            Candidate::DaneOnly | Candidate::Dane => abilities.own_dane != OwnDane::No,
+            Candidate::Fingerprint | Candidate::Anchored => false,
+            Candidate::Secure | Candidate::Encrypt | Candidate::NotFound => true,
+        },
         Family::Exim => exim::answer(duties) == Some(*candidate),
         Family::Sendmail => matches!(candidate, Candidate::Secure | Candidate::NotFound),
     };

@@ -25,6 +25,7 @@ pub(super) fn outcome(
             (MxSecurity::Secure, StateClass::Usable) => Outcome::Dane,
             _ => Outcome::Skip,
         },
+        Candidate::Fingerprint | Candidate::Anchored => Outcome::Skip,
         Candidate::Secure if is_named => Outcome::WebPki,
         Candidate::Secure => Outcome::Skip,
         Candidate::Encrypt => Outcome::Encrypt,

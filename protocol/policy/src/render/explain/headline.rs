@@ -52,6 +52,10 @@ pub(super) fn sentence(view: &View<'_>) -> String {
             };
             format!("mail needs {which} listed in a rule of yours")
         }
+        (Answer::Anchored { names, .. }, _) => format!(
+            "mail needs a certificate for {} from an authority that the hosts' TLSA records name",
+            named(names)
+        ),
     };
     format!("{words} ({}).", told(view))
 }
