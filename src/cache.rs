@@ -250,6 +250,12 @@ impl<A> Entry<A> {
             .collect()
     }
 
+    /// Forgets the answers; the findings go on.
+    pub fn forget_answers(&self) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clear();
+    }
+
     /// Keeps an answer beside the findings that it was made from.
     pub fn keep_answer(&self, key: AnswerKey, answered: Arc<A>) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

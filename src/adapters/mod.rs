@@ -1,5 +1,6 @@
 //! The real world: DNS, policy hosts, mail hosts, the mail server beside us, time.
 //!
+//! * [`anchor_files`]: trust anchors for a mail server without DANE.
 //! * [`clock`]: the only place that asks for the time.
 //! * [`dns`]: a stub that reads the AD bit of a validating resolver.
 //! * [`exim`], [`sendmail`]: what those say of their settings.
@@ -9,6 +10,7 @@
 //! * [`program`]: programs of mail servers.
 //! * [`smtp`]: speaks to mail hosts to see their TLS.
 
+pub mod anchor_files;
 pub mod clock;
 pub mod dns;
 pub mod exim;

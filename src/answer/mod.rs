@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use hoplock_policy::findings::Validation;
+use hoplock_policy::findings::{Findings, Validation};
+use hoplock_policy::law::outcome::Outcome;
 use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{
-    Answer, Conditions, Verdict, decide, decide_without_lookup, without_findings,
+    Answer, Conditions, JudgedHost, Verdict, decide, decide_without_lookup, without_findings,
 };
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::{Family, Profile};
+use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
+use hoplock_policy::tlsa::anchor_file;
 
+mod anchors;
 mod answered;
 mod gather;
 mod memory;
@@ -26,6 +29,7 @@ mod renew;
 mod sessions;
 mod waiting;
 
+use self::anchors::Anchors;
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
 use self::gather::{Broken, Flight, Purpose, is_overtaken};
@@ -48,6 +52,7 @@ pub struct Answerer {
     waiting: WaitingMail,
     /// The profiles that were asked for.
     asked: DashMap<String, ()>,
+    anchors: Arc<Anchors>,
     /// When destinations were last looked up anew for a session's sake.
     looked_again: DashMap<NextHop, Duration>,
 }
@@ -76,7 +81,9 @@ impl Answerer {
         settings: Settings,
         cache_entries: usize,
     ) -> Self {
+        let anchors = Anchors::new(world.prober.clone(), Arc::clone(&world.clock));
         Self {
+            anchors: Arc::new(anchors),
             discoverer: Arc::new(Discoverer::new(world.clone(), options)),
             world,
             cache: Arc::new(FindingsCache::new(cache_entries)),
@@ -119,12 +126,10 @@ impl Answerer {
             .as_ref()
             .map_or(name, |profile| profile.name.as_str());
         let settings = self.settings.load();
-        let profile = match settings.profiles.get(canonical) {
+        match settings.profiles.get(canonical) {
             Some(profile) => Some(Arc::clone(profile)),
             None => built_in.map(Arc::new),
-        };
-        // Pins have no outcome function yet; a guess could be weaker than the truth.
-        profile.filter(|profile| profile.family != Family::Pins)
+        }
     }
 
     /// The findings that are kept.
@@ -175,6 +180,7 @@ impl Answerer {
     pub async fn answer(&self, key: &str, profile: &Profile) -> Arc<Answered> {
         let next_hop = NextHop::parse(key);
         let now = self.world.clock.now();
+        let patience = Patience::of(profile.deadline);
         let generation = self.generation_now();
         let settings = self.settings.load_full();
         let (rules, law) = (&settings.rules, &settings.law);
@@ -198,13 +204,12 @@ impl Answerer {
                 }
                 return answered;
             }
-            return self.judge(&entry, profile, now).await;
+            return self.judge(&entry, profile, now, patience).await;
         }
         if self.flights.len() >= MOST_FLIGHTS {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
-        let patience = Patience::of(profile.deadline);
         let mut landed = self.fly(&next_hop, profile, patience).await;
         if let Some(Ok(entry)) = &landed
             && is_overtaken(&self.world, self.policies(), entry, self.world.clock.now())
@@ -215,7 +220,7 @@ impl Answerer {
         let verdict = match landed {
             Some(Ok(entry)) => {
                 let now = self.world.clock.now();
-                return self.judge(&entry, profile, now).await;
+                return self.judge(&entry, profile, now, patience).await;
             }
             Some(Err(Broken)) => {
                 let words = "this lookup broke by a fault of hoplock; its log has the details";
@@ -250,6 +255,7 @@ impl Answerer {
         entry: &Arc<Entry<Answered>>,
         profile: &Profile,
         now: Moment,
+        patience: Patience,
     ) -> Arc<Answered> {
         // Read now, since a gathering may have taken long; and before the settings: an answer by old
         // ones must not be kept as one by new ones.
@@ -261,39 +267,105 @@ impl Answerer {
         if !self.asked.contains_key(&profile.name) {
             self.asked.insert(profile.name.clone(), ());
         }
-        let findings = &entry.findings;
         // MX-17: what was gathered while the resolver did not validate is judged so, whatever came
         // after.
         let validation = match entry.under {
             Validation::NotValidating => Validation::NotValidating,
             _ => self.world.resolver.validation(),
         };
+        let next_hop = &entry.findings.next_hop;
         let remembered_dane = validation == Validation::NotValidating
-            && memory::holds(&self.world, &findings.next_hop, now).await;
+            && memory::holds(&self.world, next_hop, now).await;
         let conditions = Conditions {
             validation,
             remembered_dane,
             own_dane: self.world.mta.own_dane(),
             now,
         };
-        let verdict = decide(
-            findings,
-            &settings.rules,
-            profile,
-            &settings.law,
-            conditions,
-        );
-        let kept = Some(Arc::clone(findings));
-        let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
+        let by = |findings: &Findings| {
+            decide(
+                findings,
+                &settings.rules,
+                profile,
+                &settings.law,
+                conditions,
+            )
+        };
+        let (findings, mut verdict) = self.with_anchors(&entry.findings, by, patience).await;
+        let mut may_keep = verdict.anchors_wanted.is_empty();
+        if let Err(words) = self.hand_over(&verdict, profile, now, patience).await {
+            let hosts = std::mem::take(&mut verdict.hosts);
+            verdict = Verdict::temp(verdict.row, Reason::MtaCannotAuthenticate, words);
+            verdict.hosts = skipped(hosts);
+            may_keep = false;
+        }
+        let answered = made(next_hop.clone(), verdict, Some(findings), profile, now);
         self.waiting.note(&answered, now);
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
         // What is known of the resolver may have changed in between: then it is judged anew.
-        if self.generation_now() == key.generation {
+        if may_keep && self.generation_now() == key.generation {
             entry.keep_answer(key, Arc::clone(&answered));
         }
         answered
+    }
+
+    /// The verdict on findings, with the trust anchors that it wants, where hosts show them in time. Mail
+    /// that goes out without them waits for none; they are asked all the same.
+    async fn with_anchors(
+        &self,
+        findings: &Arc<Findings>,
+        by: impl Fn(&Findings) -> Verdict,
+        patience: Patience,
+    ) -> (Arc<Findings>, Verdict) {
+        let mut findings = Arc::clone(findings);
+        let mut verdict = by(&findings);
+        let is_by_pins = matches!(
+            verdict.answer,
+            Answer::Fingerprint(_) | Answer::Anchored { .. }
+        );
+        if verdict.anchors_wanted.is_empty() && !is_by_pins {
+            return (findings, verdict);
+        }
+        for attempt in 0..2 {
+            if let Some(more) = self.anchors.beside(&findings) {
+                findings = Arc::new(more);
+                verdict = by(&findings);
+            }
+            if verdict.anchors_wanted.is_empty() || attempt > 0 {
+                break;
+            }
+            let patience = match verdict.answer {
+                Answer::Temp => patience,
+                _ => patience.over(),
+            };
+            let wanted = &verdict.anchors_wanted;
+            self.anchors.ask(&findings, wanted, patience).await;
+        }
+        (findings, verdict)
+    }
+
+    /// The files that the answer names stand before it leaves.
+    async fn hand_over(
+        &self,
+        verdict: &Verdict,
+        profile: &Profile,
+        now: Moment,
+        patience: Patience,
+    ) -> Result<(), String> {
+        let Answer::Anchored { anchors, .. } = &verdict.answer else {
+            return Ok(());
+        };
+        // Without a place the renderer says so.
+        if profile.anchor_directory.is_empty() {
+            return Ok(());
+        }
+        let until = now.uptime.saturating_add(verdict.expires_in);
+        let files = &self.world.anchor_files;
+        let published = files.publish(&profile.anchor_directory, anchor_file(anchors), until);
+        let in_time = patience.wait(published).await;
+        in_time.unwrap_or_else(|| Err("the trust anchors are not yet written".to_owned()))
     }
 
     /// Counts changes of settings and of what is known of the resolver: both change answers.
@@ -308,6 +380,14 @@ impl Answerer {
         let mta = self.world.mta.own_dane() as u64;
         settings.wrapping_mul(64).wrapping_add(mta * 3 + resolver)
     }
+}
+
+/// What becomes of hosts where the answer is a delay.
+fn skipped(mut hosts: Vec<JudgedHost>) -> Vec<JudgedHost> {
+    for host in &mut hosts {
+        host.outcome = Outcome::Skip;
+    }
+    hosts
 }
 
 /// A flood of unknown names must not hold memory without end; each flight is a few kilobytes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hoplock_policy::findings::{Findings, StsFinding, Validation};
 use hoplock_policy::law::{Conditions, decide};
 use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::name::MxHost;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Profile;
 
@@ -57,7 +58,21 @@ impl Answerer {
         let landed = Patience::of(profile.deadline).wait(flight).await;
         let entry = landed?.ok()?;
         let now = self.world.clock.now();
-        Some(self.judge(&entry, profile, now).await)
+        let patience = Patience::of(profile.deadline);
+        Some(self.judge(&entry, profile, now, patience).await)
+    }
+
+    /// DT-19: a host showed a certificate that none of its DANE-EE records names, and that a trust anchor of
+    /// its records vouches for. Pins would go on to refuse it, so answers rest on the anchor for as long as
+    /// the records live.
+    pub fn pins_failed(&self, next_hop: &NextHop, host: &MxHost) {
+        let now = self.world.clock.now();
+        let Some(entry) = self.cache.fresh(next_hop, now) else {
+            return;
+        };
+        self.anchors
+            .pins_failed(next_hop, &host.0, entry.remaining(now));
+        entry.forget_answers();
     }
 
     fn may_look_again(&self, next_hop: &NextHop, now: Moment) -> bool {
@@ -95,6 +110,7 @@ impl Answerer {
             own_dane: self.world.mta.own_dane(),
             now,
         };
+        let findings = self.anchors.beside(&findings).map_or(findings, Arc::new);
         let verdict = decide(
             &findings,
             &settings.rules,

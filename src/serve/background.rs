@@ -56,6 +56,9 @@ pub(super) async fn every_minute(admin: Arc<Admin>) {
         admin.metrics.minute();
         let now = admin.engine.answerer.world().clock.now();
         admin.sessions.minute(now);
+        let files = Arc::clone(&admin.engine.answerer.world().anchor_files);
+        // Not waited for: a disk that hangs must hold up nothing else.
+        tokio::spawn(async move { files.sweep(now.uptime).await });
         for listed in admin.rulebook.list(now.wall).await {
             let pattern = listed.rule.pattern.to_string();
             // A rule added at run time and one of the configuration may share a pattern.

@@ -8,19 +8,22 @@ use std::time::Duration;
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::profile::OwnDane;
+use hoplock_policy::profile::{Family, OwnDane};
 use rustls_pki_types::TrustAnchor;
 
+use crate::adapters::anchor_files::AnchorDirectories;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
 use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError, authorities};
 use crate::adapters::postfix::OwnDaneProbe;
+use crate::adapters::smtp::{ProbeOptions, SmtpProber, own_name};
 use crate::answer::{Answerer, Settings};
 use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::world::probe::Prober;
 use crate::world::{Clock as _, Journal, JournalBounds, Resolver as _, Store, World};
 
 /// Everything that gives answers.
@@ -85,6 +88,8 @@ impl Engine {
             store,
             clock: clock.clone(),
             mta: own_dane.clone(),
+            prober: prober(config),
+            anchor_files: Arc::new(AnchorDirectories::new()),
         };
         let answerer = Answerer::new(
             world,
@@ -166,6 +171,27 @@ impl Engine {
         }
         lines
     }
+}
+
+/// What asks mail hosts for their trust anchors, where some profile wants that.
+fn prober(config: &Config) -> Option<Arc<dyn Prober>> {
+    let helo = own_name();
+    if helo.is_none()
+        && config
+            .profiles
+            .values()
+            .any(|profile| profile.family == Family::Pins)
+    {
+        tracing::warn!(
+            "this machine has no name to say in EHLO: hosts whose TLSA records name a trust anchor by its \
+             digest are not asked for it, and mail to them waits under pins"
+        );
+    }
+    let options = ProbeOptions {
+        helo: helo?,
+        timeout: PROBE,
+    };
+    Some(Arc::new(SmtpProber::new(options)))
 }
 
 /// The part of a configuration that may change at run time.
@@ -260,3 +286,6 @@ pub fn discover_options(config: &Config) -> DiscoverOptions {
         policy_entries: config.limits.cache_entries,
     }
 }
+
+/// Postfix waits for less; a probe that takes longer is there for the next attempt.
+const PROBE: Duration = Duration::from_secs(30);

@@ -16,12 +16,15 @@ use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::OwnDaneSeen;
 
+use self::anchors::AnchorFiles;
 pub use self::journal::{
     Journal, JournalBounds, JournalEntry, JournalFigures, JournalQuery, Judged, MatchedKind,
     MatchedText, SessionSource, Timing,
 };
 pub use self::patience::Patience;
+use self::probe::Prober;
 
+pub mod anchors;
 mod journal;
 mod patience;
 pub mod probe;
@@ -43,6 +46,11 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The mail server beside us.
     pub mta: Arc<dyn Mta>,
+    /// Speaks to mail hosts, for trust anchors of which only a digest is published (DT-16); `None` where
+    /// this machine has no name to introduce itself by.
+    pub prober: Option<Arc<dyn Prober>>,
+    /// Trust anchors as files.
+    pub anchor_files: Arc<dyn AnchorFiles>,
 }
 
 /// Asks the DNS.

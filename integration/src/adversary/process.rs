@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hoplock::adapters::anchor_files::AnchorDirectories;
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::answer::{Answerer, Settings};
 use hoplock::discover::DiscoverOptions;
@@ -168,6 +169,8 @@ impl Process {
             store,
             clock: life.clone(),
             mta: Arc::new(Postfix(seen)),
+            prober: None,
+            anchor_files: Arc::new(AnchorDirectories::new()),
         };
         let answerer = Answerer::new(
             world,

@@ -3,6 +3,7 @@
 //! The cache keeps findings, never verdicts: a change of rules needs no flush, and `explain` shows
 //! the very evidence that was used. A failed lookup is a finding, not an error and not an absence.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,27 @@ impl Findings {
             })
         };
         self.next_hop.port().or_else(by_srv)
+    }
+
+    /// What the lookups of a host brought, at the end of any aliases; each once, IPv4 first.
+    #[must_use]
+    pub fn addresses_of(&self, host: &DomainName) -> Vec<IpAddr> {
+        let mut addresses = Vec::new();
+        for reply in &self.lookups {
+            let question = &reply.question;
+            let is_own = question.name == *host
+                && matches!(question.record_type, RecordType::A | RecordType::Aaaa);
+            if let (true, Answer::Records { data, .. }) = (is_own, &reply.answer) {
+                addresses.extend(data.iter().filter_map(|data| match data {
+                    RecordData::A(address) => Some(IpAddr::from(*address)),
+                    RecordData::Aaaa(address) => Some(IpAddr::from(*address)),
+                    _ => None,
+                }));
+            }
+        }
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
     }
 
     /// The host that is reached under this name: its own, or what that is an alias of. Some mail servers

@@ -1,12 +1,11 @@
 //! Looks a destination up, and speaks to every address of every host of it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hoplock_policy::dns::{Answer as DnsAnswer, RecordData, RecordType};
 use hoplock_policy::findings::{AddressFinding, Findings, HostFinding, StsFinding, Validation};
 use hoplock_policy::law::Answer;
 use hoplock_policy::law::duty::Duty;
@@ -196,7 +195,7 @@ impl Checker {
             };
             format!("the MTA-STS policy, which is {mode}, does not permit this host")
         }));
-        let mut addresses = addresses(findings, name);
+        let mut addresses = findings.addresses_of(name);
         if addresses.len() > ADDRESSES {
             let more = addresses.len() - ADDRESSES;
             notes.push(format!("{more} more addresses are not looked at"));
@@ -330,27 +329,6 @@ fn tlsa(owed: &Owed<'_>, port: u16) -> Option<Tlsa> {
             .map(|(rdata, why)| (rdata.clone(), why.to_string()))
             .collect(),
     })
-}
-
-/// What the lookups of a host brought, at the end of any aliases; each once.
-fn addresses(findings: &Findings, host: &DomainName) -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    for reply in &findings.lookups {
-        let question = &reply.question;
-        let is_own = question.name == *host
-            && matches!(question.record_type, RecordType::A | RecordType::Aaaa);
-        if let (true, DnsAnswer::Records { data, .. }) = (is_own, &reply.answer) {
-            addresses.extend(data.iter().filter_map(|data| match data {
-                RecordData::A(address) => Some(IpAddr::from(*address)),
-                RecordData::Aaaa(address) => Some(IpAddr::from(*address)),
-                _ => None,
-            }));
-        }
-    }
-    // IPv4 first.
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
 }
 
 fn barred_by(findings: &Findings, host: &DomainName, now: Moment) -> Option<StsMode> {

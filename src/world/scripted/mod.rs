@@ -13,10 +13,16 @@ use hoplock_policy::dns::{
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, PolicyDomain};
 use hoplock_policy::profile::OwnDaneSeen;
+use hoplock_policy::tlsa::AnchorFile;
 use tokio::time::{Instant, sleep};
 
+mod hosts;
 mod resolve;
 
+pub use self::hosts::ScriptedHost;
+
+use super::anchors::AnchorFiles;
+use super::probe::Prober;
 use super::{
     Clock, FetchFailure, FetchFailureKind, Mta, PolicyFetcher, PolicyResponse, Resolver, Store,
     Validation, Waiting, World,
@@ -38,6 +44,10 @@ struct State {
     validation: Validation,
     when_tested: Option<Validation>,
     own_dane: OwnDaneSeen,
+    hosts: HashMap<DomainName, ScriptedHost>,
+    probed: Vec<DomainName>,
+    takes_anchors: bool,
+    published: Vec<(String, AnchorFile)>,
     wall: i64,
     uptime: Duration,
 }
@@ -99,6 +109,10 @@ impl ScriptedWorld {
             validation: Validation::Validating,
             when_tested: None,
             own_dane: OwnDaneSeen::Works,
+            hosts: HashMap::new(),
+            probed: Vec::new(),
+            takes_anchors: true,
+            published: Vec::new(),
             wall: MORNING,
             uptime: ORIGIN,
         };
@@ -117,6 +131,8 @@ impl ScriptedWorld {
             store,
             clock: Arc::clone(self) as Arc<dyn Clock>,
             mta: Arc::clone(self) as Arc<dyn Mta>,
+            prober: Some(Arc::clone(self) as Arc<dyn Prober>),
+            anchor_files: Arc::clone(self) as Arc<dyn AnchorFiles>,
         }
     }
 

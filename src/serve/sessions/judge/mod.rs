@@ -1,25 +1,27 @@
 //! Reported sessions against what this daemon knows: the policy in force when they happened, and a
 //! second look where they do not match it (SV-04).
 
+mod case;
+mod pins;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hoplock_policy::law::Answer;
-use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::moment::Moment;
 use hoplock_policy::name::MxHost;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Floor, Profile};
 use hoplock_policy::reason::Reason;
-use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{
-    MtaWord, Original, Owed, Presented, Session, SessionOutcome, SessionVerdict, VerifyOptions,
-    Warning, verify_by_word, verify_handshake_by_word, verify_resumed,
+    MtaWord, Original, Owed, Presented, SessionOutcome, SessionVerdict, Warning, verify_by_word,
+    verify_handshake_by_word, verify_resumed,
 };
 use rustls_pki_types::TrustAnchor;
 
+pub use self::case::{Case, JudgeOptions, Judgement};
 use super::handshakes::Handshakes;
 use crate::answer::{Answered, Answerer};
-use crate::report::reported::Evidence;
 use crate::world::Patience;
 
 /// Judges sessions by the answers of this daemon.
@@ -28,37 +30,6 @@ pub struct SessionJudge {
     authorities: Vec<TrustAnchor<'static>>,
     options: ArcSwap<JudgeOptions>,
     handshakes: Handshakes,
-}
-
-/// What the configuration says of judging.
-#[derive(Clone, Debug, Default)]
-pub struct JudgeOptions {
-    /// How certificates are judged.
-    pub verify: VerifyOptions,
-    /// Which records are usable.
-    pub tlsa: TlsaOptions,
-}
-
-/// A session to be judged.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// What happened.
-    pub session: Session,
-    /// When.
-    pub time: Timestamp,
-    /// What the reporter knew of the policy.
-    pub evidence: Evidence,
-    /// What the mail server makes of it.
-    pub word: MtaWord,
-}
-
-/// A verdict, and how it came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    /// The verdict.
-    pub verdict: SessionVerdict,
-    /// It rests on lookups that were made for it.
-    pub second_look: bool,
 }
 
 /// A session, and the one that it resumed, where that is known.
@@ -163,6 +134,12 @@ impl SessionJudge {
                 verdict.warnings.push(Warning::StaleCache);
                 judged_by = anew;
             }
+        }
+        let findings = judged_by.findings.as_deref();
+        if let Some(host) = &case.session.mx_host
+            && pins::are_passed_by(&case.session, &verdict, findings, &self.options.load().tlsa)
+        {
+            self.answerer.pins_failed(next_hop, host);
         }
         let original = begun.zip(self.original(&judged_by, &heard, &verdict));
         if let Some((begun, original)) = original {

@@ -7,11 +7,13 @@ use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
-use hoplock_policy::verify::{Certificate, Sni, Starttls, TlsVersion};
+use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::{Certificate, Session, Sni, Starttls, TlsVersion};
 
 use super::*;
 use crate::answer::Settings;
 use crate::discover::DiscoverOptions;
+use crate::report::reported::Evidence;
 use crate::store::memory::MemoryStore;
 use crate::world::scripted::ScriptedPolicy;
 use crate::world::scripted::{Scripted, ScriptedWorld, Zone};

@@ -1,0 +1,38 @@
+//! What is judged, by what options, and what comes of it.
+
+use hoplock_policy::moment::Timestamp;
+use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::verify::{MtaWord, Session, SessionVerdict, VerifyOptions};
+
+use crate::report::reported::Evidence;
+
+/// What the configuration says of judging.
+#[derive(Clone, Debug, Default)]
+pub struct JudgeOptions {
+    /// How certificates are judged.
+    pub verify: VerifyOptions,
+    /// Which records are usable.
+    pub tlsa: TlsaOptions,
+}
+
+/// A session to be judged.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What happened.
+    pub session: Session,
+    /// When.
+    pub time: Timestamp,
+    /// What the reporter knew of the policy.
+    pub evidence: Evidence,
+    /// What the mail server makes of it.
+    pub word: MtaWord,
+}
+
+/// A verdict, and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: SessionVerdict,
+    /// It rests on lookups that were made for it.
+    pub second_look: bool,
+}
