@@ -50,6 +50,9 @@ pub fn result_type(reason: Reason) -> ResultType {
         | Reason::ImplicitTls
         | Reason::DaneAllHosts
         | Reason::DaneSomeHosts
+        | Reason::DaneEndEntityOnly
+        | Reason::DaneTrustAnchors
+        | Reason::PinsWouldBend
         | Reason::HalfDane
         | Reason::StsEnforce
         | Reason::MtaCannotAuthenticate

@@ -205,6 +205,7 @@ pub fn settings(config: &Config) -> Settings {
         testing_as_enforce: config.sts.testing_as_enforce,
         first_contact: config.sts.on_first_contact_failure,
         tlsa: config.dane.tlsa.clone(),
+        digest_order: config.dane.verify.digest_order.clone(),
     };
     Settings {
         rules: config.rules.clone(),

@@ -175,7 +175,8 @@ impl Profile {
     }
 
     /// The profile with what was found out about the MTA in place of `auto`; the same where the
-    /// operator said it. Only Postfix is looked at: what was seen says nothing of another MTA.
+    /// operator said it. Only Postfix is looked at: what was seen says nothing of another MTA. A Postfix
+    /// without DANE of its own takes pins instead (PD-11, D4), with all its other settings.
     #[must_use]
     pub fn as_seen(&self, seen: OwnDaneSeen) -> Self {
         let own_dane = match (self.own_dane, seen, self.family) {
@@ -183,7 +184,12 @@ impl Profile {
             (OwnDane::Auto, ..) => OwnDane::No,
             (said, ..) => said,
         };
+        let family = match (self.family, own_dane) {
+            (Family::Postfix, OwnDane::No) => Family::Pins,
+            (family, _) => family,
+        };
         Self {
+            family,
             own_dane,
             ..self.clone()
         }
@@ -262,7 +268,7 @@ mod tests {
     use super::*;
 
     /// PD-11: an MTA whose own DANE is to be found out may be told to do it only once it was seen to
-    /// work; what the operator said stands.
+    /// work, and takes pins till then; what the operator said stands.
     #[test]
     fn own_dane_is_relied_on_only_where_it_works() {
         let profile = |own_dane| Profile {
@@ -276,14 +282,19 @@ mod tests {
             OwnDaneSeen::ResolverUnknown,
             OwnDaneSeen::NotFound,
         ] {
-            let found_out = if seen == OwnDaneSeen::Works {
-                OwnDane::Yes
-            } else {
-                OwnDane::No
+            // D4: whatever else is set stays as it is.
+            let pins = Profile {
+                family: Family::Pins,
+                ..profile(OwnDane::No)
             };
-            assert_eq!(profile(OwnDane::Auto).as_seen(seen), profile(found_out));
+            let found_out = if seen == OwnDaneSeen::Works {
+                profile(OwnDane::Yes)
+            } else {
+                pins.clone()
+            };
+            assert_eq!(profile(OwnDane::Auto).as_seen(seen), found_out);
             assert_eq!(profile(OwnDane::Yes).as_seen(seen), profile(OwnDane::Yes));
-            assert_eq!(profile(OwnDane::No).as_seen(seen), profile(OwnDane::No));
+            assert_eq!(profile(OwnDane::No).as_seen(seen), pins);
         }
     }
 

@@ -36,6 +36,13 @@ reasons! {
     DaneAllHosts => "dane-all-hosts",
     /// Some hosts must be authenticated by DANE, others need not.
     DaneSomeHosts => "dane-some-hosts",
+    /// Hosts are pinned by their DANE-EE records, and their records of trust anchors go unused.
+    DaneEndEntityOnly => "dane-end-entity-only",
+    /// Hosts must lead to a trust anchor that their DANE-TA records name, handed over as a file.
+    DaneTrustAnchors => "dane-trust-anchors",
+    /// Pins would bend mail away from better hosts, which owe nothing beyond encryption; the hosts behind
+    /// are given no more than that either, though their TLSA records ask for it.
+    PinsWouldBend => "pins-would-bend",
     /// TLSA records exist and none is usable: TLS without authentication (RFC 7672, 2.2).
     TlsaUnusable => "tlsa-unusable",
     /// Nothing more is demanded than the TLS with which connections begin (RFC 8314, 3.3).

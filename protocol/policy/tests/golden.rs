@@ -60,6 +60,31 @@ fn every_row_is_answered_as_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// PD-04, MX-13, DT-16, DT-18, DT-22: column F, a Postfix without DANE of its own, be it said or found out.
+#[test]
+fn every_row_is_answered_by_pins() {
+    let table = table();
+    let mut wrong = Vec::new();
+    let found_out = |floor| {
+        let mut profile = postfix(floor);
+        profile.own_dane = OwnDane::No;
+        profile
+    };
+    for example in EXAMPLES {
+        let id = example.row.id();
+        for floor in [Floor::May, Floor::Dane] {
+            for profile in [built_in("pins", floor), found_out(floor)] {
+                let verdict = example.verdict(&profile);
+                let (said, expected) = (example.words(&verdict), table[id][3]);
+                if said != expected {
+                    wrong.push(format!("{id} floor {floor:?}: {said}, expected {expected}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// PD-04, MX-13, DT-22: column S, a Sendmail with DANE of its own and no session check.
 #[test]
 fn every_row_is_answered_for_sendmail() {
@@ -69,7 +94,7 @@ fn every_row_is_answered_for_sendmail() {
         let id = example.row.id();
         for floor in [Floor::May, Floor::Dane] {
             let verdict = example.verdict(&built_in("sendmail", floor));
-            let (said, expected) = (example.words(&verdict), table[id][3]);
+            let (said, expected) = (example.words(&verdict), table[id][4]);
             if said != expected {
                 wrong.push(format!("{id} floor {floor:?}: {said}, expected {expected}"));
             }
@@ -89,7 +114,7 @@ fn every_row_is_answered_for_exim() {
             let mut profile = built_in("exim", Floor::May);
             profile.own_dane = own_dane;
             let verdict = example.verdict(&profile);
-            let (said, expected) = (example.words_for_exim(&verdict), table[id][4]);
+            let (said, expected) = (example.words_for_exim(&verdict), table[id][5]);
             if said != expected {
                 wrong.push(format!("{id} {own_dane:?}: {said}, expected {expected}"));
             }
@@ -125,9 +150,17 @@ fn permuted_evidence_gives_the_same_bytes() {
     };
     let options = LawOptions::default();
     for example in EXAMPLES {
-        for (floor, minor) in [(Floor::May, 7), (Floor::Encrypt, 7), (Floor::May, 10)] {
+        let (yes, no) = (OwnDane::Yes, OwnDane::No);
+        for (floor, minor, own_dane) in [
+            (Floor::May, 7, yes),
+            (Floor::Encrypt, 7, yes),
+            (Floor::May, 10, yes),
+            (Floor::May, 7, no),
+            (Floor::Encrypt, 10, no),
+        ] {
             let mut profile = postfix(floor);
             profile.version.minor = minor;
+            profile.own_dane = own_dane;
             let said = |findings: &Findings| {
                 let rules = Rules::default();
                 let verdict = decide(findings, &rules, &profile, &options, conditions);

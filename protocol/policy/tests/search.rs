@@ -106,6 +106,7 @@ fn abilities(floor: Floor) -> Abilities {
         own_dane: OwnDane::Yes,
         verifier: false,
         address_limit: 5,
+        strict: false,
     }
 }
 

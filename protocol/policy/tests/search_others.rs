@@ -97,6 +97,7 @@ fn each(family: Family, mut check: impl FnMut(&Situation, Abilities, &Choice)) -
                         own_dane,
                         verifier,
                         address_limit: 0,
+                        strict: false,
                     };
                     check(situation, abilities, &choose(situation, abilities));
                     count += 1;
@@ -382,6 +383,7 @@ fn what_is_not_vouched_for_is_not_relied_on() {
                     own_dane,
                     verifier: false,
                     address_limit: 0,
+                    strict: false,
                 };
                 choose(situation, abilities)
             };

@@ -8,7 +8,7 @@ use crate::findings::{
 };
 use crate::law::outcome::Outcome;
 use crate::law::{Answer, Conditions, LawOptions, MatchName, Verdict};
-use crate::profile::{Floor, OwnDane, Profile};
+use crate::profile::{Family, Floor, OwnDane, Profile};
 use crate::reason::Reason;
 use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
 use crate::sts::StsMode;
@@ -150,7 +150,8 @@ fn only_by_order(ruling: &Ruling<'_>, rule: Option<&Rule>) {
     match &verdict.answer {
         Answer::None | Answer::Verify(_) => assert!(pinned, "{:?}", verdict.answer),
         Answer::Fingerprint(list) => {
-            assert!(pinned || fallback);
+            let by_law = ruling.profile.family == Family::Pins && ruling.options.dane;
+            assert!(pinned || fallback || by_law);
             assert!(!list.is_empty(), "PF-10");
         }
         Answer::May => {
@@ -321,6 +322,7 @@ fn mandatory(case: &Case<'_>, verdict: &Verdict) {
     let good = match verdict.answer {
         Answer::Temp => true,
         Answer::DaneOnly | Answer::Dane => case.is_secure(),
+        Answer::Fingerprint(_) | Answer::Anchored { .. } => case.is_secure(),
         _ => false,
     };
     assert!(good, "{verdict:?}");

@@ -58,20 +58,29 @@ pub(super) fn profile(bytes: &mut Bytes<'_>) -> Profile {
     profile
 }
 
-/// The same operator's Exim and Sendmail.
+/// The same operator's Exim and Sendmail, and a Postfix without DANE.
 pub(super) fn others(postfix: &Profile) -> Vec<Profile> {
     let like = |name| {
         let base = Profile::built_in(name)?;
         Some(Profile {
             floor: postfix.floor,
-            own_dane: postfix.own_dane,
+            own_dane: if base.family == Family::Pins {
+                OwnDane::No
+            } else {
+                postfix.own_dane
+            },
+            strict: postfix.follow_mx_aliases,
+            anchor_directory: "/anchors".to_owned(),
             families: postfix.families,
             // Any bit will do.
             verifier: base.family == Family::Sendmail && postfix.require_tls12,
             ..base
         })
     };
-    ["exim", "sendmail"].into_iter().filter_map(like).collect()
+    ["exim", "sendmail", "pins"]
+        .into_iter()
+        .filter_map(like)
+        .collect()
 }
 
 /// Switches of the configuration.
@@ -92,6 +101,11 @@ pub(super) fn options(bytes: &mut Bytes<'_>) -> LawOptions {
             map_pkix_usages: more & 1 != 0,
             complete_ca_set: more & 2 != 0,
             trust_anchor_digests: more & 4 == 0,
+        },
+        digest_order: if more & 8 == 0 {
+            vec![2, 1]
+        } else {
+            vec![1, 2]
         },
     }
 }

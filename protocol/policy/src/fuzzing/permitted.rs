@@ -5,8 +5,8 @@ use crate::dns::SecurityStatus;
 use crate::findings::{AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, Validation};
 use crate::law::outcome::Outcome;
 use crate::law::{Answer, Conditions, LawOptions};
-use crate::profile::{AddressFamilies, Floor, OwnDane, Profile};
-use crate::tlsa::{TlsaOptions, TlsaSet};
+use crate::profile::{AddressFamilies, Family, Floor, OwnDane, PinDigest, Profile};
+use crate::tlsa::{TlsaOptions, TlsaSet, TlsaUsage, strongest};
 
 /// What is known of a host, in the eyes of one MTA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Case<'_> {
         }
         if self.is_secure() {
             match state {
-                State::Usable => return outcome == Outcome::Dane,
+                State::Usable => return outcome == Outcome::Dane || self.bends(host, outcome),
                 State::Unknown => return false,
                 State::Unusable | State::Bare | State::Gone => {}
             }
@@ -126,6 +126,67 @@ impl Case<'_> {
         }
     }
 
+    /// F's sentence under "Choice": where the best tier owes nothing beyond encryption, hosts behind it owe no
+    /// more than that either.
+    fn bends(&self, host: &HostFinding, outcome: Outcome) -> bool {
+        let profile = self.profile;
+        let applies = profile.family == Family::Pins && !profile.strict && !self.enforce;
+        if !applies || profile.floor == Floor::Secure {
+            return false;
+        }
+        let reachable = || {
+            let hosts = self.findings.hosts.iter();
+            hosts.filter(|host| self.state(host) != State::Gone && !self.is_unresolved(host))
+        };
+        let best = reachable().map(|host| host.preference).min();
+        let tier = || reachable().filter(|host| Some(host.preference) == best);
+        let is_bare = |host| matches!(self.state(host), State::Bare | State::Unusable);
+        let tls = profile.floor == Floor::Encrypt
+            || tier().any(|host| self.state(host) == State::Unusable);
+        best.is_some_and(|best| best < host.preference)
+            && tier().all(is_bare)
+            && (!tls || outcome != Outcome::Clear)
+    }
+
+    fn is_unresolved(&self, host: &HostFinding) -> bool {
+        let seen = match self.profile.families {
+            AddressFamilies::Both => vec![&host.ipv4, &host.ipv6],
+            AddressFamilies::Ipv4 => vec![&host.ipv4],
+            AddressFamilies::Ipv6 => vec![&host.ipv6],
+        };
+        let there =
+            |family: &&AddressFinding| matches!(family, AddressFinding::Present { count: 1.., .. });
+        self.state(host) == State::Unknown && !seen.iter().any(there)
+    }
+
+    /// One of the listed digests is of a certificate or key that the host's DANE-EE records name.
+    fn is_pinned(&self, host: &HostFinding, list: &[String]) -> bool {
+        let DaneFinding::Records { rdata, .. } = &host.dane else {
+            return false;
+        };
+        let set = TlsaSet::read(rdata.iter().map(Vec::as_slice), &self.options.tlsa);
+        let counting = strongest(&set.usable, &self.options.digest_order);
+        let wanted = match self.profile.digest {
+            PinDigest::Sha256 => 1,
+            PinDigest::Sha512 => 2,
+        };
+        let mut end_entity = counting
+            .iter()
+            .filter(|record| record.usage == TlsaUsage::EndEntity);
+        end_entity.any(|record| {
+            let record = &record.record;
+            let octets = match record.matching {
+                0 => crate::verify::session::digest(wanted, &record.data),
+                own if own == wanted => Some(record.data.clone()),
+                _ => None,
+            };
+            octets.is_some_and(|octets| {
+                list.iter()
+                    .any(|own| crate::tlsa::hex(own) == Some(octets.clone()))
+            })
+        })
+    }
+
     /// What Postfix does to a host under an answer, from smtp(8) of its manual.
     pub(super) fn does(&self, answer: &Answer, host: &HostFinding) -> Outcome {
         let state = self.state(host);
@@ -141,6 +202,13 @@ impl Case<'_> {
         };
         match answer {
             _ if state == State::Gone => Outcome::Skip,
+            // MX-13: without DANE it is of no consequence what could be behind such a name.
+            _ if self.profile.family == Family::Pins && self.is_unresolved(host) => Outcome::Skip,
+            Answer::Fingerprint(list)
+                if self.is_secure() && state == State::Usable && self.is_pinned(host, list) =>
+            {
+                Outcome::Dane
+            }
             Answer::Temp => Outcome::Skip,
             Answer::DaneOnly if self.is_secure() && state == State::Usable => Outcome::Dane,
             Answer::DaneOnly => Outcome::Skip,

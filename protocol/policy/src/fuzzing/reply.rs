@@ -134,17 +134,35 @@ fn attributes<'a>(level: &str, rest: &'a str, verdict: &Verdict, profile: &Profi
             rest
         }
     };
-    let servername = if minor >= 4 {
-        "servername=hostname"
-    } else {
-        ""
+    let rest = match &verdict.answer {
+        Answer::Anchored { .. } => anchors(rest, profile),
+        _ => rest,
     };
-    let rest = after(after(rest, servername), protocols);
+    let servername = match &verdict.server_name {
+        _ if minor < 4 => String::new(),
+        Some(name) => format!("servername={name}"),
+        None => "servername=hostname".to_owned(),
+    };
+    let rest = after(after(rest, &servername), protocols);
     if level == "secure" && minor >= 10 && verdict.reason == Reason::StsEnforce {
         told_policy(rest)
     } else {
         rest
     }
+}
+
+/// DT-16: a file in the directory that the MTA was said to see, named by what is in it.
+fn anchors<'a>(rest: &'a str, profile: &Profile) -> &'a str {
+    let (path, rest) = value(rest, "tafile");
+    let name = path
+        .strip_prefix(profile.anchors_told())
+        .unwrap_or_default();
+    let stem = name
+        .strip_prefix('/')
+        .and_then(|name| name.strip_suffix(".pem"));
+    let is_digest = |stem: &str| stem.len() == 64 && stem.bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(stem.is_some_and(is_digest), "{path}");
+    rest
 }
 
 /// PF-12, PF-13: the policy that the answer rests on, from parsed values.

@@ -23,6 +23,8 @@ pub struct Abilities {
     pub verifier: bool,
     /// How many addresses it tries; 0 is no limit.
     pub address_limit: usize,
+    /// Pins also where they bend mail away from better hosts.
+    pub strict: bool,
 }
 
 impl Abilities {
@@ -35,6 +37,7 @@ impl Abilities {
             own_dane: profile.own_dane,
             verifier: profile.verifier,
             address_limit: profile.address_limit,
+            strict: profile.strict,
         }
     }
 }
@@ -100,8 +103,15 @@ pub fn choose(situation: &Situation, abilities: Abilities) -> Choice {
     let understood = understood(&duties, abilities);
     for candidate in Candidate::ALL {
         if !understood.contains(&candidate) {
-            // Exim is told none of them, and so none has lost.
-            if abilities.family != Family::Exim {
+            // Exim is told none of them, and so none has lost; pins are for those without DANE.
+            let is_told = match abilities.family {
+                Family::Exim => false,
+                Family::Pins => true,
+                Family::Postfix | Family::Sendmail => {
+                    !matches!(candidate, Candidate::Fingerprint | Candidate::Anchored)
+                }
+            };
+            if is_told {
                 losers.push((candidate, Why::NotUnderstood));
             }
             continue;
@@ -157,7 +167,7 @@ fn admit(
     let outcomes = outcomes(candidate, situation, duties, abilities);
     let hosts = || situation.hosts.iter().zip(duties);
     if let Some(index) = hosts().zip(&outcomes).position(|((host, duty), out)| {
-        !keeps(*out, *duty) && !is_declared(host.state, *duty, situation.mx, abilities)
+        !keeps(*out, *duty) && !is_declared(host, *duty, *out, situation, abilities)
     }) {
         return Err(Why::WeakerThanDuty { host: index });
     }

@@ -18,7 +18,7 @@ use crate::findings::{
 };
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
-use crate::profile::{OwnDane, OwnDaneSeen, Profile};
+use crate::profile::{Family, OwnDane, OwnDaneSeen, Profile};
 use crate::reason::Reason;
 use crate::rules::{Mode, Rule, Rules};
 use crate::sts::{MxPattern, StsMode};
@@ -60,7 +60,11 @@ pub fn decide(
     }
     let profile = &profile.as_seen(conditions.own_dane);
     let mut verdict = by_findings(findings, rule, sts, profile, options, conditions);
-    if verdict.reason == Reason::MtaCannotAuthenticate && asked_to_find_out {
+    // PD-11, D4: pins stand in for a DANE of the MTA's own that does not work, and people are told why.
+    let stands_in = profile.family == Family::Pins
+        && verdict.answer != Answer::Temp
+        && verdict.hosts.iter().any(|host| host.duty == Duty::Dane);
+    if asked_to_find_out && (stands_in || verdict.reason == Reason::MtaCannotAuthenticate) {
         verdict.detail = {
             let words = profile.words_of(conditions.own_dane);
             format!("{}; {words}", verdict.detail)
@@ -220,7 +224,7 @@ fn by_findings(
     let verdict = if situation.hosts.is_empty() {
         without_hosts(findings, sts, mandatory, situation.implicit_tls)
     } else {
-        with_hosts(findings, &judged, &situation, profile)
+        with_hosts(findings, &judged, &situation, profile, options)
     };
     let sts_counts = options.sts && rule.is_none_or(|rule| rule.sts);
     if sts_counts {

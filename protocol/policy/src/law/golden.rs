@@ -2,10 +2,13 @@
 //!
 //! `docs/decisions.md` is this module's output; a test keeps the two equal.
 
+mod text;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::text::{FOOTER, HEADER};
 use super::decide::{Conditions, decide};
 use super::options::LawOptions;
 use super::outcome::is_exactly;
@@ -19,7 +22,7 @@ use crate::findings::{
 use crate::moment::Moment;
 use crate::name::{DomainName, MxHost, TlsaBaseDomain};
 use crate::next_hop::NextHop;
-use crate::profile::{Floor, OwnDane, OwnDaneSeen, Profile};
+use crate::profile::{Family, Floor, OwnDane, OwnDaneSeen, Profile};
 use crate::render::exim::{Level, level};
 use crate::rules::{Mode, Rule, RulePattern, Rules};
 use crate::sts::StsPolicy;
@@ -190,17 +193,21 @@ impl Example {
             Answer::Temp => "TEMP".to_owned(),
             Answer::Secure(_) if verdict.row == Row::Dt01s => "secure match=PATTERNS".to_owned(),
             Answer::Secure(names) => {
-                let specs: Vec<&str> = self
-                    .hosts
-                    .split(", ")
-                    .enumerate()
-                    .filter(|(at, _)| names.iter().any(|name| is_host(name, *at)))
-                    .map(|(_, spec)| spec)
-                    .collect();
-                format!("secure match={{{}}}", specs.join(","))
+                let listed = |at: usize| names.iter().any(|name| is_host(name, at));
+                format!("secure match={{{}}}", self.specs(listed))
+            }
+            Answer::Fingerprint(digests) => {
+                let listed = |at: usize| digests.contains(&hexadecimal(&digest(at)));
+                format!("fingerprint match={{{}}}", self.specs(listed))
             }
             other => other.word().to_owned(),
         }
+    }
+
+    fn specs(&self, is_listed: impl Fn(usize) -> bool) -> String {
+        let specs = self.hosts.split(", ").enumerate();
+        let listed = specs.filter(|(at, _)| is_listed(*at));
+        listed.map(|(_, spec)| spec).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -244,10 +251,11 @@ pub fn markdown() -> String {
         };
         let _ = writeln!(
             page,
-            "| {} | {text}{hosts} | {} | {} | {} | {} |",
+            "| {} | {text}{hosts} | {} | {} | {} | {} | {} |",
             row.id(),
             words(postfix(Floor::May)),
             words(postfix(Floor::Encrypt)),
+            words(built_in("pins", Floor::May)),
             words(built_in("sendmail", Floor::May)),
             example.words_for_exim(&example.verdict(&built_in("exim", Floor::May))),
         );
@@ -262,13 +270,15 @@ pub fn postfix(floor: Floor) -> Profile {
     built_in("postfix", floor)
 }
 
-/// The MTA of a built-in profile with DANE of its own, and this default level.
+/// The MTA of a built-in profile with DANE of its own, where it can have any, and this default level.
 #[must_use]
 pub fn built_in(name: &str, floor: Floor) -> Profile {
     let built_in = Profile::built_in(name);
     let mut profile = built_in.unwrap_or_else(|| unreachable!("`{name}` is built in"));
     profile.floor = floor;
-    profile.own_dane = OwnDane::Yes;
+    if profile.family != Family::Pins {
+        profile.own_dane = OwnDane::Yes;
+    }
     profile
 }
 
@@ -280,7 +290,7 @@ fn host(at: usize, spec: &str) -> Option<HostFinding> {
         base: TlsaBaseDomain(host.0.clone()),
         rdata: vec![rdata],
     };
-    let digest = [7; 32];
+    let digest = digest(at);
     let (ipv4, dane) = match state {
         "ee" => (present(), records([&[3, 1, 1][..], &digest].concat())),
         "ta" => (present(), records([&[2, 0, 1][..], &digest].concat())),
@@ -301,6 +311,15 @@ fn host(at: usize, spec: &str) -> Option<HostFinding> {
         ipv6,
         dane,
     })
+}
+
+/// Each host has a key of its own.
+fn digest(at: usize) -> [u8; 32] {
+    [u8::try_from(at).unwrap_or(u8::MAX); 32]
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn is_host(name: &MatchName, at: usize) -> bool {
@@ -352,35 +371,3 @@ fn policy(patterns: &[String]) -> StsFinding {
 fn demand_dane() -> Rules {
     Rules::new(vec![Rule::new(RulePattern::Any, Mode::Mandatory)])
 }
-
-const HEADER: &str = "# Decisions: what each situation is answered
-
-This page is printed from the law itself (`protocol/policy/src/law/golden.rs`); a test fails when the
-two differ. Hosts are written preference:state. `ee` has a usable DANE-EE record, `ta` usable DANE-TA
-records only, `unusable` records that cannot be used, `none` no records, `failed` a TLSA lookup that
-failed, `address-failed` an address lookup that failed. `{…}` names the hosts whose names stand in
-`match=`. The columns are for a Postfix whose own level (`smtp_tls_security_level`) is `may` or
-`dane`; for one whose level is `encrypt`; for a Sendmail with DANE of its own (8.18) and without the
-session check; and for Exim, which is asked about each host.
-
-Sendmail's own DANE holds every host that has TLSA records, so NOTFOUND there is no lack of policy. With
-the session check (`verifier = true`), or without DANE of its own, it is answered otherwise: see below.
-
-| row | situation | Postfix, level `may` or `dane` | Postfix, level `encrypt` | Sendmail | Exim |
-|---|---|---|---|---|---|
-";
-
-const FOOTER: &str = "
-Rows that a rule of the operator makes: DT-21 (off or audit), DT-23 (DANE demanded, its absence
-established), DT-24 (DANE demanded, MX set insecure); see the rules in the manual. A situation that no
-row's words fit is decided by the same three functions and named `law`.
-
-A Sendmail is told `secure` or nothing. Without DANE of its own (8.17, or `own_dane = \"no\"`) and
-without the session check, `secure` binds every host and NOTFOUND none: wherever a host owes more than
-that, mail waits, and the log says `mta-cannot-authenticate`. With the session check each session below
-what its host owes is refused before RCPT, so each host gets exactly its duty, as under Exim.
-
-One cell falls short of what is owed, and is known: a Sendmail with DANE of its own and no session check
-only encrypts to a host whose TLSA records are all unusable, where an enforced MTA-STS policy asks for a
-certificate (DT-09s, DT-10s, DT-11s, DT-14s).
-";

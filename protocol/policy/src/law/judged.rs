@@ -4,12 +4,13 @@ use super::choice::{Abilities, Choice, choose};
 use super::duty::Duty;
 use super::options::LawOptions;
 use super::outcome::{Candidate, Outcome};
+use super::pinned::{Means, Pinning};
 use super::rows::{Row, row_of};
 use super::situation::{HostSituation, HostState, Situation, state_of};
 use super::verdict::{Answer, JudgedHost, Loser, MatchName, Verdict, Why};
 use super::words::{chosen, failed_hosts, refused};
 use crate::findings::{Findings, RememberedPolicy};
-use crate::profile::Profile;
+use crate::profile::{Family, Profile};
 use crate::reason::Reason;
 
 /// The hosts of a destination in the eyes of one profile, best preference first.
@@ -35,6 +36,11 @@ impl Judged {
                 let state = if dane { state } else { without_dane(state) };
                 let listed = sts.is_some_and(|sts| sts.policy.permits(&host.host.0));
                 let preference = host.preference;
+                let means = if profile.family == Family::Pins {
+                    Means::of(host, findings, profile, options)
+                } else {
+                    Means::default()
+                };
                 (
                     index,
                     HostSituation {
@@ -42,8 +48,8 @@ impl Judged {
                         state,
                         listed,
                         addresses,
-                        pinned: false,
-                        anchored: false,
+                        pinned: !means.pins.is_empty(),
+                        anchored: !means.anchors.is_empty(),
                     },
                 )
             })
@@ -117,6 +123,7 @@ pub(super) fn with_hosts(
     judged: &Judged,
     situation: &Situation,
     profile: &Profile,
+    options: &LawOptions,
 ) -> Verdict {
     let abilities = Abilities::of(profile);
     let choice = choose(situation, abilities);
@@ -126,6 +133,11 @@ pub(super) fn with_hosts(
         .hosts
         .iter()
         .all(|host| host.state == HostState::AddressFailed);
+    let pinning = Pinning {
+        findings,
+        profile,
+        options,
+    };
     let mut verdict = match choice.answer {
         // MX-13: no host is known to be reachable, so nobody is helped by "no policy".
         Some(Candidate::NotFound | Candidate::Encrypt)
@@ -134,11 +146,18 @@ pub(super) fn with_hosts(
             let words = failed_hosts(findings, &hosts);
             Verdict::temp(Row::Dt15, Reason::AddressLookupFailed, words)
         }
+        Some(candidate @ (Candidate::Fingerprint | Candidate::Anchored)) => {
+            pinning.chosen(candidate, &hosts, row)
+        }
         Some(candidate) => chosen(
             candidate, findings, &hosts, situation, &choice, profile, row,
         ),
         None => refused(findings, &hosts, situation, profile, row),
     };
+    if profile.family == Family::Pins && verdict.reason == Reason::MtaCannotAuthenticate {
+        verdict.detail = pinning.cannot(&hosts);
+    }
+    verdict.anchors_wanted = pinning.wanted(situation, &hosts);
     verdict.losers = losers(findings, judged, &choice);
     verdict.hosts = hosts;
     // What is said in place of the choice's answer is what happens.

@@ -15,6 +15,7 @@ pub mod golden;
 mod judged;
 mod options;
 pub mod outcome;
+mod pinned;
 pub mod rows;
 pub mod situation;
 mod verdict;

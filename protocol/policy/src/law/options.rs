@@ -1,6 +1,7 @@
 //! What the operator may switch of the law.
 
 use crate::tlsa::TlsaOptions;
+use crate::verify::VerifyOptions;
 
 /// Switches of the configuration that the law reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct LawOptions {
     pub first_contact: FirstContact,
     /// Which TLSA records are usable.
     pub tlsa: TlsaOptions,
+    /// Matching types of digests, strongest first (RFC 7671, 9; CM-25).
+    pub digest_order: Vec<u8>,
 }
 
 /// What to do where MTA-STS cannot be asked and nothing is remembered (ST-13, ST-14).
@@ -40,6 +43,7 @@ impl Default for LawOptions {
             testing_as_enforce: false,
             first_contact: FirstContact::Ignore,
             tlsa: TlsaOptions::default(),
+            digest_order: VerifyOptions::default().digest_order,
         }
     }
 }

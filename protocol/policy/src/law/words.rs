@@ -21,6 +21,12 @@ pub(super) fn chosen(
     row: Row,
 ) -> Verdict {
     let (answer, reason, words) = match candidate {
+        Candidate::NotFound if would_bend(hosts) => {
+            (Answer::NotFound, Reason::PinsWouldBend, WOULD_BEND)
+        }
+        Candidate::Encrypt if would_bend(hosts) => {
+            (Answer::Encrypt, Reason::PinsWouldBend, WOULD_BEND)
+        }
         Candidate::NotFound if choice.nothing_owed && half_dane_is_off(situation, profile) => (
             Answer::May,
             Reason::NoPolicy,
@@ -66,6 +72,7 @@ pub(super) fn chosen(
             Reason::TlsaUnusable,
             "TLSA records exist and none is usable: TLS is owed, authentication is not possible",
         ),
+        // Their words stand with what is pinned.
         Candidate::Fingerprint | Candidate::Anchored => {
             return refused(findings, hosts, situation, profile, row);
         }
@@ -78,6 +85,13 @@ pub(super) fn chosen(
     Verdict::plain(answer, row, reason, words.to_owned())
 }
 
+/// DT-07b: some host gets less than its TLSA records ask for, as is declared of an MTA without DANE.
+fn would_bend(hosts: &[JudgedHost]) -> bool {
+    hosts.iter().any(|host| {
+        host.duty == Duty::Dane && !matches!(host.outcome, Outcome::Dane | Outcome::Skip)
+    })
+}
+
 /// PD-07: the operator switched half-DANE off, and an MTA whose own level is `dane` would use it.
 fn half_dane_is_off(situation: &Situation, profile: &Profile) -> bool {
     let as_if_on = Situation {
@@ -86,7 +100,8 @@ fn half_dane_is_off(situation: &Situation, profile: &Profile) -> bool {
     };
     !situation.half_dane
         && profile.floor == Floor::Dane
-        && as_if_on.uses_half_dane(profile.family, profile.floor)
+        && matches!(profile.family, Family::Postfix | Family::Pins)
+        && as_if_on.uses_half_dane(Family::Postfix, profile.floor)
 }
 
 /// PF-12: exactly the current hosts that the policy permits and that owe web PKI, sorted.
@@ -133,7 +148,7 @@ pub(super) fn refused(
         let words = "the rule demands DANE, and the MX lookup is not secured by DNSSEC";
         return Verdict::temp(row, Reason::MxInsecure, words);
     }
-    if usable {
+    if usable && situation.mx == MxSecurity::Secure {
         return Verdict::temp(row, Reason::MtaCannotAuthenticate, cannot(profile));
     }
     if has(HostState::Failed) {
@@ -258,6 +273,9 @@ fn failed_host(host: &HostFinding) -> String {
     }
 }
 
+/// What `strict` would change.
+const WOULD_BEND: &str = "the best hosts owe no authentication, and pins would bend mail away from them to \
+                          hosts behind; strict = true in the profile pins all the same";
 /// Exim asks about each.
 const EACH_ITS_DUTY: &str = "each host is held to what it owes, and to no more";
 

@@ -143,6 +143,7 @@ pub use self::judge::{
     verify_resumed,
 };
 pub use self::names::ReferenceNames;
+pub(crate) use self::owed::reference_names;
 pub use self::owed::{DaneEvidence, Demand, Owed, StrangeHost};
 pub use self::session::{LeafDigests, Presented, Session, Sni, Starttls, TlsVersion};
 pub use self::verdict::{

@@ -321,8 +321,27 @@ fn evidence(
     let MxFinding::Hosts(selection) = findings.mx else {
         return None;
     };
+    Some(DaneEvidence {
+        base: Some(base.clone()),
+        records: TlsaSet::read(rdata.iter().map(Vec::as_slice), tlsa),
+        names: reference_names(finding, findings)?,
+        mx: selection.status(),
+    })
+}
+
+/// Which names count for a host under DANE-TA (RFC 7672, 3.2.2; CM-26, CM-27).
+pub(crate) fn reference_names(
+    finding: &HostFinding,
+    findings: &Findings,
+) -> Option<ReferenceNames> {
+    let DaneFinding::Records { base, .. } = &finding.dane else {
+        return None;
+    };
+    let MxFinding::Hosts(selection) = findings.mx else {
+        return None;
+    };
     let domain = findings.next_hop.name()?;
-    let names = match (selection, &findings.next_hop) {
+    Some(match (selection, &findings.next_hop) {
         (_, NextHop::Host { host, .. }) => ReferenceNames::without_mx(base, &host.0),
         (Selection::Mx(SecurityStatus::Secure), _) => {
             let expanded = findings.expanded_domain();
@@ -335,11 +354,5 @@ fn evidence(
             ReferenceNames::without_mx(base, &finding.host.0)
         }
         (Selection::Mx(_) | Selection::Srv(_), _) => ReferenceNames::behind_insecure_mx(base),
-    };
-    Some(DaneEvidence {
-        base: Some(base.clone()),
-        records: TlsaSet::read(rdata.iter().map(Vec::as_slice), tlsa),
-        names,
-        mx: selection.status(),
     })
 }

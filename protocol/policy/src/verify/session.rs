@@ -196,7 +196,7 @@ pub struct LeafDigests {
 }
 
 /// Digests that TLSA records hold (RFC 6698, 2.1.3).
-pub(super) fn digest(matching: u8, data: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn digest(matching: u8, data: &[u8]) -> Option<Vec<u8>> {
     match matching {
         0 => Some(data.to_vec()),
         1 => Some(Sha256::digest(data).to_vec()),

@@ -256,28 +256,41 @@ fn first_contact_waits_only_where_ordered() {
     }
 }
 
-/// PD-11: where an MTA may not be told to do DANE, the words say what was seen of it, but only where
-/// it had to be found out.
+/// PD-11, D4: an MTA that may not be told to do DANE takes pins, or waits, and the words say what was seen
+/// of it; but only where it had to be found out, and where the destination has DANE.
 #[test]
-fn what_was_seen_of_the_mta_is_told_where_mail_waits_for_it() {
-    let waiting = "hosts must be authenticated by DANE, which this profile's MTA cannot do";
+fn what_was_seen_of_the_mta_is_told_where_it_matters() {
+    let pinned = "every host used must show a key or certificate that the TLSA records name";
+    let waiting = "mx0.example.com: its records name trust anchors, which go to Postfix as files: set \
+                   anchor_directory in the profile";
     let seen = OwnDaneSeen::LookupsOff;
-    for (own_dane, hosts, detail) in [
+    let (auto, no) = (OwnDane::Auto, OwnDane::No);
+    for (own_dane, hosts, answer, detail) in [
         (
-            OwnDane::Auto,
+            auto,
             "10:ee",
+            "fingerprint",
+            format!("{pinned}; {}", seen.words()),
+        ),
+        (no, "10:ee", "fingerprint", pinned.to_owned()),
+        (
+            auto,
+            "10:ta",
+            "TEMP",
             format!("{waiting}; {}", seen.words()),
         ),
-        (OwnDane::No, "10:ee", waiting.to_owned()),
+        (no, "10:ta", "TEMP", waiting.to_owned()),
         (
-            OwnDane::Auto,
+            auto,
             "10:none",
+            "NOTFOUND",
             "the destination demands nothing".to_owned(),
         ),
     ] {
         let mut case = Case::new(SECURE, hosts);
         case.profile.own_dane = own_dane;
         case.conditions.own_dane = seen;
+        assert_eq!(case.said().0, answer, "{own_dane:?} {hosts}");
         assert_eq!(case.verdict().detail, detail, "{own_dane:?}");
     }
 }

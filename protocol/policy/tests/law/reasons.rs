@@ -62,7 +62,7 @@ fn delays_have_the_reason_that_weighs_most() {
     let demanded = |case: Case| case.rule(rule(Mode::Mandatory));
     for (case, row, reason) in [
         (
-            without_dane(Case::new(SECURE, "10:ee, 20:failed")),
+            without_dane(Case::new(SECURE, "10:ta, 20:failed")),
             "DT-12",
             "mta-cannot-authenticate",
         ),

@@ -232,8 +232,8 @@ fn fallbacks_need_established_absence() {
     }
 }
 
-/// PD-11, PD-10: an MTA that cannot do DANE waits where DANE is there; the fallback is for its
-/// absence.
+/// PD-11, PD-10: an MTA that cannot do DANE takes pins or waits where DANE is there; the fallback is for
+/// its absence.
 #[test]
 fn fallbacks_are_not_for_an_mta_without_dane() {
     let demanded = Rule {
@@ -241,9 +241,14 @@ fn fallbacks_are_not_for_an_mta_without_dane() {
         fallback_on_insecure: true,
         ..rule(Mode::Mandatory)
     };
-    let mut case = Case::new(SECURE, "10:ee").rule(demanded);
-    case.profile.own_dane = hoplock_policy::profile::OwnDane::No;
-    assert_eq!(case.said(), ("TEMP", "DT-22", "mta-cannot-authenticate"));
+    for (hosts, said) in [
+        ("10:ta", ("TEMP", "DT-22", "mta-cannot-authenticate")),
+        ("10:ee", ("fingerprint", "DT-22", "dane-all-hosts")),
+    ] {
+        let mut case = Case::new(SECURE, hosts).rule(demanded.clone());
+        case.profile.own_dane = hoplock_policy::profile::OwnDane::No;
+        assert_eq!(case.said(), said, "{hosts}");
+    }
 }
 
 /// PD-09, PF-10, PD-17: each fallback gives its level under the rule's own lists, and one without its

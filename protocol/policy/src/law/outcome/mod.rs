@@ -1,9 +1,10 @@
 //! Outcome: what an MTA does to one host under one answer.
 //!
 //! One function per family of MTAs, taken from its source and confirmed with the real program:
-//! `postfix`, `exim`, `sendmail`.
+//! `postfix`, `pins`, `exim`, `sendmail`.
 
 mod exim;
+mod pins;
 mod postfix;
 mod sendmail;
 
@@ -82,7 +83,8 @@ impl Candidate {
         match self {
             Self::DaneOnly => "dane-only",
             Self::Fingerprint => "fingerprint",
-            Self::Anchored | Self::Secure => "secure",
+            Self::Anchored => "secure tafile",
+            Self::Secure => "secure",
             Self::Encrypt => "encrypt",
             Self::Dane => "dane",
             Self::NotFound => "none",
@@ -101,9 +103,8 @@ pub fn outcome(
 ) -> Outcome {
     let named = is_named(host.state, duty, situation.mx, abilities);
     match abilities.family {
-        Family::Postfix | Family::Pins => {
-            postfix::outcome(answer, host, named, situation, abilities.floor)
-        }
+        Family::Postfix => postfix::outcome(answer, host, named, situation, abilities.floor),
+        Family::Pins => pins::outcome(answer, host, named, situation, abilities.floor),
         Family::Exim => exactly(duty),
         Family::Sendmail => {
             let by_itself = sendmail::outcome(answer, host, named, situation, abilities);
@@ -123,7 +124,9 @@ pub fn outcome(
 pub fn understood(duties: &[Duty], abilities: Abilities) -> Vec<Candidate> {
     let knows = |candidate: &Candidate| match abilities.family {
         // PD-11: an MTA without DANE of its own is never relied on to do DANE.
-        Family::Postfix | Family::Pins => match candidate {
+        // PD-11: never a word of DANE to an MTA that has none.
+        Family::Pins => !matches!(candidate, Candidate::DaneOnly | Candidate::Dane),
+        Family::Postfix => match candidate {
             Candidate::DaneOnly | Candidate::Dane => abilities.own_dane != OwnDane::No,
             Candidate::Fingerprint | Candidate::Anchored => false,
             Candidate::Secure | Candidate::Encrypt | Candidate::NotFound => true,
@@ -143,15 +146,29 @@ pub fn is_named(state: HostState, duty: Duty, mx: MxSecurity, abilities: Abiliti
     duty == Duty::WebPki && !is_left_to_dane
 }
 
-/// True for the one cell in which an outcome weaker than the duty is declared and let: a Sendmail with
-/// DANE of its own and no session check only encrypts to a host whose TLSA records are all unusable,
-/// whatever an enforced MTA-STS policy that names it demands (DT-09s, DT-11s, DT-14s).
+/// True for the two cells in which an outcome weaker than the duty is declared and let.
+///
+/// A Sendmail with DANE of its own and no session check only encrypts to a host whose TLSA records are
+/// all unusable, whatever an enforced MTA-STS policy that names it demands (DT-09s, DT-11s, DT-14s). And
+/// where the best tier owes nothing beyond encryption, an MTA without DANE gives hosts behind it no more
+/// than that either, unless the profile is `strict` (DT-07b).
 #[must_use]
-pub fn is_declared(state: HostState, duty: Duty, mx: MxSecurity, abilities: Abilities) -> bool {
-    abilities.family == Family::Sendmail
-        && !abilities.verifier
-        && duty == Duty::WebPki
-        && sendmail::leaves_to_dane(state, mx, abilities)
+pub fn is_declared(
+    host: &HostSituation,
+    duty: Duty,
+    outcome: Outcome,
+    situation: &Situation,
+    abilities: Abilities,
+) -> bool {
+    match abilities.family {
+        Family::Sendmail => {
+            !abilities.verifier
+                && duty == Duty::WebPki
+                && sendmail::leaves_to_dane(host.state, situation.mx, abilities)
+        }
+        Family::Pins => pins::is_declared(host, duty, outcome, situation, abilities),
+        Family::Postfix | Family::Exim => false,
+    }
 }
 
 /// The outcome that is the duty and nothing more.

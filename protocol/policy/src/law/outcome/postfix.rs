@@ -25,6 +25,7 @@ pub(super) fn outcome(
             (MxSecurity::Secure, StateClass::Usable) => Outcome::Dane,
             _ => Outcome::Skip,
         },
+        // It does DANE by itself, and is handed no pins.
         Candidate::Fingerprint | Candidate::Anchored => Outcome::Skip,
         Candidate::Secure if is_named => Outcome::WebPki,
         Candidate::Secure => Outcome::Skip,
