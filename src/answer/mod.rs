@@ -336,10 +336,9 @@ impl Answerer {
             if verdict.anchors_wanted.is_empty() || attempt > 0 {
                 break;
             }
-            let patience = match verdict.answer {
-                Answer::Temp => patience,
-                _ => patience.over(),
-            };
+            // DT-19: by pins that are known to fail nothing goes out either.
+            let waits = verdict.answer == Answer::Temp || !findings.end_entity_failed.is_empty();
+            let patience = if waits { patience } else { patience.over() };
             let wanted = &verdict.anchors_wanted;
             self.anchors.ask(&findings, wanted, patience).await;
         }
