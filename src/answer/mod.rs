@@ -18,12 +18,14 @@ use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Family, Profile};
 use hoplock_policy::reason::Reason;
+use tokio::sync::Semaphore;
 
 mod answered;
 mod gather;
 mod memory;
 mod renew;
 mod sessions;
+mod survey;
 mod waiting;
 
 pub use self::answered::{Answered, Settings};
@@ -46,6 +48,8 @@ pub struct Answerer {
     counters: Arc<Counters>,
     renewals: Renewals,
     waiting: WaitingMail,
+    /// One seat for each destination that is surveyed at a time.
+    surveys: Arc<Semaphore>,
     /// The profiles that were asked for.
     asked: DashMap<String, ()>,
     /// When destinations were last looked up anew for a session's sake.
@@ -63,6 +67,8 @@ pub struct Counters {
     pub broken: AtomicU64,
     /// Gatherings ahead of expiry, among those started.
     pub renewed: AtomicU64,
+    /// Gatherings for surveys, not among those started.
+    pub surveyed: AtomicU64,
     /// Destinations that had usable TLSA records and lost them (CA-09).
     pub dane_lost: AtomicU64,
 }
@@ -86,6 +92,7 @@ impl Answerer {
             counters: Arc::default(),
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
+            surveys: Arc::new(Semaphore::new(survey::AT_ONCE)),
             asked: DashMap::new(),
             looked_again: DashMap::new(),
         }
@@ -217,15 +224,8 @@ impl Answerer {
                 let now = self.world.clock.now();
                 return self.judge(&entry, profile, now).await;
             }
-            Some(Err(Broken)) => {
-                let words = "this lookup broke by a fault of hoplock; its log has the details";
-                Verdict::temp(Row::Law, Reason::Internal, words)
-            }
-            // PF-04: the lookup goes on and fills the cache; the MTA asks again.
-            None => {
-                let words = "the lookups take longer than the MTA waits; they go on";
-                Verdict::temp(Row::Law, Reason::Deadline, words)
-            }
+            Some(Err(broken)) => in_vain(Some(broken)),
+            None => in_vain(None),
         };
         let now = self.world.clock.now();
         let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
@@ -261,6 +261,26 @@ impl Answerer {
         if !self.asked.contains_key(&profile.name) {
             self.asked.insert(profile.name.clone(), ());
         }
+        let answered = self.decided(entry, &settings, profile, now).await;
+        self.waiting.note(&answered, now);
+        let told = Told::of(&answered, now);
+        tell(&answered, profile, entry.tells(told));
+        let answered = Arc::new(answered);
+        // What is known of the resolver may have changed in between: then it is judged anew.
+        if self.generation_now() == key.generation {
+            entry.keep_answer(key, Arc::clone(&answered));
+        }
+        answered
+    }
+
+    /// What findings come to under these settings.
+    async fn decided(
+        &self,
+        entry: &Entry<Answered>,
+        settings: &Settings,
+        profile: &Profile,
+        now: Moment,
+    ) -> Answered {
         let findings = &entry.findings;
         // MX-17: what was gathered while the resolver did not validate is judged so, whatever came
         // after.
@@ -284,16 +304,7 @@ impl Answerer {
             conditions,
         );
         let kept = Some(Arc::clone(findings));
-        let answered = made(findings.next_hop.clone(), verdict, kept, profile, now);
-        self.waiting.note(&answered, now);
-        let told = Told::of(&answered, now);
-        tell(&answered, profile, entry.tells(told));
-        let answered = Arc::new(answered);
-        // What is known of the resolver may have changed in between: then it is judged anew.
-        if self.generation_now() == key.generation {
-            entry.keep_answer(key, Arc::clone(&answered));
-        }
-        answered
+        made(findings.next_hop.clone(), verdict, kept, profile, now)
     }
 
     /// Counts changes of settings and of what is known of the resolver: both change answers.
@@ -307,6 +318,21 @@ impl Answerer {
         // PD-11: so does what is seen of the mail server.
         let mta = self.world.mta.own_dane() as u64;
         settings.wrapping_mul(64).wrapping_add(mta * 3 + resolver)
+    }
+}
+
+/// Why there are no findings; `None`: not yet.
+fn in_vain(broken: Option<Broken>) -> Verdict {
+    match broken {
+        Some(Broken) => {
+            let words = "this lookup broke by a fault of hoplock; its log has the details";
+            Verdict::temp(Row::Law, Reason::Internal, words)
+        }
+        // PF-04: the lookup goes on and fills the cache; the MTA asks again.
+        None => {
+            let words = "the lookups take longer than the MTA waits; they go on";
+            Verdict::temp(Row::Law, Reason::Deadline, words)
+        }
     }
 }
 

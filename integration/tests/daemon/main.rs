@@ -7,6 +7,7 @@
 //! * [`reports`]: sessions as they are reported.
 //! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
+//! * [`survey`]: what many destinations would be answered.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +28,7 @@ mod sendmail;
 mod sessions;
 mod sockets;
 mod state_file;
+mod survey;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -8,11 +8,13 @@
 //! * `rules`: rules at run time.
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
+//! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
 
 mod cache;
 mod rules;
 mod sessions;
 mod status;
+mod survey;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -65,6 +67,7 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
+            .route("/api/v1/survey", get(survey::survey))
             .route(
                 "/api/v1/rules",
                 get(rules::list).post(rules::add).delete(rules::remove),
