@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 mod answered;
 mod gather;
 mod memory;
+mod observed;
 mod renew;
 mod sessions;
 mod survey;
@@ -31,6 +32,7 @@ mod waiting;
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
 use self::gather::{Broken, Flight, Purpose, is_overtaken};
+pub use self::observed::{Observation, Observed};
 use self::renew::Renewals;
 pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
@@ -48,6 +50,7 @@ pub struct Answerer {
     counters: Arc<Counters>,
     renewals: Renewals,
     waiting: WaitingMail,
+    observed: Observed,
     /// One seat for each destination that is surveyed at a time.
     surveys: Arc<Semaphore>,
     /// The profiles that were asked for.
@@ -92,6 +95,7 @@ impl Answerer {
             counters: Arc::default(),
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
+            observed: Observed::default(),
             surveys: Arc::new(Semaphore::new(survey::AT_ONCE)),
             asked: DashMap::new(),
             looked_again: DashMap::new(),
@@ -152,6 +156,12 @@ impl Answerer {
         &self.waiting
     }
 
+    /// Destinations that a rule says to observe only.
+    #[must_use]
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
     /// True where an answer was made for the profile of this name.
     #[must_use]
     pub fn was_asked(&self, profile: &str) -> bool {
@@ -203,6 +213,7 @@ impl Answerer {
                 if answered.verdict.answer == Answer::Temp {
                     self.waiting.note(&answered, now);
                 }
+                self.observed.note(&answered, now);
                 return answered;
             }
             return self.judge(&entry, profile, now).await;
@@ -231,6 +242,7 @@ impl Answerer {
         let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
         let answered = Arc::new(made(next_hop, verdict, None, profile, now));
         self.waiting.note(&answered, now);
+        self.observed.note(&answered, now);
         answered
     }
 
@@ -263,6 +275,7 @@ impl Answerer {
         }
         let answered = self.decided(entry, &settings, profile, now).await;
         self.waiting.note(&answered, now);
+        self.observed.note(&answered, now);
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);

@@ -6,6 +6,9 @@ use std::thread::spawn;
 /// One record: owner, type, data. Without data the lookup fails.
 pub(crate) type Published = (&'static str, u16, Vec<u8>);
 
+/// What there is of a name and a type.
+type Find = dyn Fn(&[u8], u16) -> Vec<Vec<u8>>;
+
 /// Answers from a thread of its own, until the program ends. What it says is secure, save what stands
 /// below `plain.test`.
 pub(crate) fn start(records: Vec<Published>) -> SocketAddr {
@@ -31,7 +34,7 @@ pub(crate) fn start_with(find: impl Fn(&[u8], u16) -> Vec<Vec<u8>> + Send + 'sta
 }
 
 /// RFC 1035, 4.1: header, the question as it came, and the records of that name and type.
-fn reply(query: &[u8], find: &dyn Fn(&[u8], u16) -> Vec<Vec<u8>>) -> Vec<u8> {
+fn reply(query: &[u8], find: &Find) -> Vec<u8> {
     let name_ends = HEADER + query[HEADER..].iter().position(|byte| *byte == 0).unwrap() + 1;
     let name = &query[HEADER..name_ends];
     let wanted = u16::from_be_bytes([query[name_ends], query[name_ends + 1]]);

@@ -21,7 +21,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use self::answers::Surveyed;
+pub(super) use self::answers::Surveyed;
 use self::ask::Oracle;
 use self::destinations::{Destination, Destinations};
 use self::journal::{Finished, Head, Journal};
