@@ -3,6 +3,7 @@
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`callers`]: mail servers that ask over HTTP.
 //! * [`exim`]: readsocket, certificates, DNS answers.
+//! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
 //! * [`sendmail`]: Sendmail's session check.
@@ -21,6 +22,7 @@
 mod callers;
 mod exim;
 mod name_server;
+mod observing;
 mod orders;
 mod process;
 mod reports;
