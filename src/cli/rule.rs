@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::control::{Daemon, Ended, percent_encoded};
-use super::status::text;
+use super::status::{number, text};
 use super::table::table;
 use super::{ConfigFile, end, exit, query};
 use crate::adapters::clock::SystemClock;
@@ -21,6 +21,14 @@ pub(super) enum Command {
     Add(New),
     /// All rules, those of the configuration too.
     List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// What rules of mode audit let pass: destinations that would have been held to something.
+    Observed {
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -57,6 +65,9 @@ pub(super) struct New {
     /// Reference names for secure and verify.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
+    /// A PEM file whose authorities alone count for secure and verify, where Postfix finds it.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
     /// Where DANE is mandatory and absent: defer, fingerprint, secure, encrypt.
     #[arg(long)]
     fallback: Option<String>,
@@ -80,6 +91,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
     end(match command {
         Command::Add(new) => add(new),
         Command::List { json, file } => listed(*json, file),
+        Command::Observed { json, file } => observed(*json, file),
         Command::Remove { pattern, by, file } => remove(pattern, by.as_deref(), file),
     })
 }
@@ -136,6 +148,7 @@ fn section(new: &New) -> Result<String, String> {
         ("mode", &new.mode),
         ("answer", &new.answer),
         ("fallback", &new.fallback),
+        ("ca_file", &new.ca_file),
     ] {
         if let Some(value) = value {
             line(key, quoted(value));
@@ -221,6 +234,39 @@ fn listed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended>
     let page = table(&rows);
     let page = if page.is_empty() {
         "no rules\n".to_owned()
+    } else {
+        page
+    };
+    Ok((page, exit::FINE))
+}
+
+fn observed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended> {
+    let body = Daemon::of(file)?.get("/api/v1/observed")?;
+    let value: Value = serde_json::from_str(&body).map_err(|error| {
+        (
+            format!("the daemon's answer is no JSON: {error}"),
+            exit::failed(),
+        )
+    })?;
+    if as_json {
+        return Ok((query::pretty(&value), exit::FINE));
+    }
+    let heads = ["DESTINATION", "PROFILE", "ANSWERS", "LAST", "RULE", "WHAT"];
+    let mut rows = vec![heads.map(ToOwned::to_owned).to_vec()];
+    for own in value.as_array().into_iter().flatten() {
+        rows.push(vec![
+            text(own, "/next_hop"),
+            text(own, "/profile"),
+            number(own, "/answers").to_string(),
+            text(own, "/last"),
+            text(own, "/rule"),
+            text(own, "/detail"),
+        ]);
+    }
+    let page = table(&rows);
+    let nothing = "nothing was kept from being done in the last week\n";
+    let page = if page.is_empty() {
+        nothing.to_owned()
     } else {
         page
     };

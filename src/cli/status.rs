@@ -127,6 +127,9 @@ fn page(value: &Value) -> String {
             number(value, "/journal/failed")
         ),
     );
+    if let Some(words) = observing(value) {
+        fact("observing", words);
+    }
     for rule in list(value, "/rules") {
         let until = rule.pointer("/expires").and_then(Value::as_str);
         let until = until.map_or_else(String::new, |until| format!(" until {until}"));
@@ -142,6 +145,34 @@ fn page(value: &Value) -> String {
         );
     }
     lines.join("\n") + "\n"
+}
+
+/// OP-03: that nothing is demanded must not be overlooked.
+pub(super) fn observing(status: &Value) -> Option<String> {
+    let everything = status.pointer("/observing/everything") == Some(&Value::Bool(true));
+    let destinations = number(status, "/observing/destinations");
+    let mut words = match (everything, destinations) {
+        (false, 0) => return None,
+        (false, _) => "a rule of mode audit lets mail out".to_owned(),
+        (true, _) => {
+            let until = text(status, "/observing/until");
+            let until = if until.is_empty() {
+                "without end".to_owned()
+            } else {
+                format!("until {until}")
+            };
+            let closer = match number(status, "/observing/closer_rules") {
+                0 => String::new(),
+                1 => " save by one closer rule,".to_owned(),
+                count => format!(" save by {count} closer rules,"),
+            };
+            format!("NOTHING IS DEMANDED of any destination,{closer} {until}")
+        }
+    };
+    words.push_str(&format!(
+        "; {destinations} destinations would have been held to something (hoplock rule observed)"
+    ));
+    Some(words)
 }
 
 /// Numbers by word.

@@ -3,10 +3,12 @@
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`callers`]: mail servers that ask over HTTP.
 //! * [`exim`]: readsocket, certificates, DNS answers.
+//! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
 //! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
+//! * [`survey`]: what many destinations would be answered.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +22,7 @@
 mod callers;
 mod exim;
 mod name_server;
+mod observing;
 mod orders;
 mod process;
 mod reports;
@@ -27,6 +30,7 @@ mod sendmail;
 mod sessions;
 mod sockets;
 mod state_file;
+mod survey;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

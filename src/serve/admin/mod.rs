@@ -5,14 +5,18 @@
 //! are taken on the control socket alone.
 //!
 //! * `cache`: what is kept, and forgetting it.
+//! * `observed`: what rules of mode `audit` kept from being done.
 //! * `rules`: rules at run time.
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
+//! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
 
 mod cache;
+mod observed;
 mod rules;
 mod sessions;
 mod status;
+mod survey;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -60,11 +64,13 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache", get(cache::list))
         .route("/api/v1/cache/show", get(cache::show))
         .route("/api/v1/cache/export", get(cache::export))
+        .route("/api/v1/observed", get(observed::list))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/status", get(status::status));
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
+            .route("/api/v1/survey", get(survey::survey))
             .route(
                 "/api/v1/rules",
                 get(rules::list).post(rules::add).delete(rules::remove),

@@ -14,6 +14,7 @@ use hoplock_policy::profile::{Family, OwnDane, OwnDaneSeen, Profile};
 use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
+use super::observed::Observing;
 use super::rules::RuleLine;
 use super::{Admin, sessions, time};
 use crate::serve::rulebook::{Listed, Standing};
@@ -34,6 +35,7 @@ pub(super) struct Status {
     journal: Journal,
     alarms: Vec<Alarm>,
     rules: Vec<RuleLine>,
+    observing: Observing,
 }
 
 #[derive(Serialize)]
@@ -147,6 +149,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             .filter(|listed| listed.standing != Standing::Expired)
             .map(RuleLine::of)
             .collect(),
+        observing: Observing::of(&admin, now.wall),
     })
 }
 

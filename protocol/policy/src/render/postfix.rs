@@ -52,6 +52,7 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         }
     }
     policy.push_str(protocols(profile));
+    policy.push_str(&own_authorities(verdict));
     if let (Answer::Secure(names), Some(basis)) = (&verdict.answer, told(verdict, profile)) {
         policy.push_str(&attributes(names, basis));
         let strings = policy_strings(basis);
@@ -98,6 +99,15 @@ fn protocols(profile: &Profile) -> &'static str {
     } else {
         " protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"
     }
+}
+
+/// OP-05: a file of authorities that takes the place of Postfix's own, where a rule gives the names.
+fn own_authorities(verdict: &Verdict) -> String {
+    let by_names = matches!(verdict.answer, Answer::Secure(_) | Answer::Verify(_));
+    let by_rule = matches!(verdict.reason, Reason::Rule | Reason::RuleFallback);
+    let rule = verdict.rule.as_ref().filter(|_| by_names && by_rule);
+    let file = rule.and_then(|rule| rule.authorities());
+    file.map_or_else(String::new, |file| format!(" tafile={file}"))
 }
 
 /// The policy to tell: only where the answer rests on it, and only to a version that knows how.

@@ -14,8 +14,8 @@ use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::{Floor, Profile};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{
-    MtaWord, Original, Owed, Presented, SessionOutcome, SessionVerdict, Warning, verify_by_word,
-    verify_handshake_by_word, verify_resumed,
+    Demand, MtaWord, Original, Owed, Presented, SessionOutcome, SessionVerdict, Warning,
+    verify_by_word, verify_handshake_by_word, verify_resumed,
 };
 use rustls_pki_types::TrustAnchor;
 
@@ -290,6 +290,14 @@ impl SessionJudge {
         let Ok(own) = owed else {
             return Owing::Strange;
         };
+        let rule = verdict.rule.as_ref();
+        if matches!(own.demand, Demand::Names(_))
+            && rule.is_some_and(|rule| rule.authorities().is_some())
+        {
+            // OP-05: the mail server read that file when it asked, and we did not.
+            let words = "a rule names authorities of its own (ca_file), which are not at hand here";
+            return Owing::Unknown(words.to_owned());
+        }
         match verdict.open_policy(own.duty, findings) {
             Some((_, words)) => Owing::Unknown(words),
             None => Owing::Known(own),
