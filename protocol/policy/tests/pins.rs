@@ -259,7 +259,7 @@ fn a_missing_anchor_is_told_with_its_cure() {
     silent.profile.probe = false;
     let mut nowhere = case.clone();
     nowhere.profile.anchor_directory = String::new();
-    let mut failed = case.clone();
+    let mut failed = case;
     let host = failed.findings.hosts[0].host.clone();
     failed
         .findings
@@ -484,7 +484,7 @@ fn mapped_usages_are_pushed() {
         assert_eq!(word(case, true, false), mapped);
         assert_eq!(word(case, true, true), complete);
     }
-    let mut by_itself = end_entity.clone();
+    let mut by_itself = end_entity;
     by_itself.profile = hoplock_policy::law::golden::postfix(Floor::May);
     assert_eq!(word(&by_itself, true, true), "encrypt");
 }
