@@ -755,3 +755,79 @@ fn modes_under_each_floor() {
         assert_eq!(under(Mode::Mandatory).reply(), pin, "{floor:?}");
     }
 }
+
+/// DT-16, OP-06: over all small host sets, a probe is asked for exactly where it would change the answer, of
+/// hosts that have digests of trust anchors and nothing that is known; and what it brings is all that counts.
+#[test]
+fn probes_are_asked_for_exactly_where_they_count() {
+    let certificates: Vec<Certificate> = (0..3).map(|_| certificate(true)).collect();
+    let kinds = [
+        "ee", "ta", "ee+ta", "far+ta", "full", "none", "unusable", "failed",
+    ];
+    let slots: Vec<(u16, &str)> = [10, 20]
+        .into_iter()
+        .flat_map(|preference| kinds.map(|kind| (preference, kind)))
+        .collect();
+    let mut sets: Vec<Vec<(u16, &str)>> = Vec::new();
+    for (i, a) in slots.iter().enumerate() {
+        for (j, b) in slots.iter().enumerate().skip(i) {
+            for c in slots.iter().skip(j) {
+                sets.push(vec![*a, *b, *c]);
+            }
+            sets.push(vec![*a, *b]);
+        }
+        sets.push(vec![*a]);
+    }
+    let mut asked = 0;
+    for set in sets {
+        for (strict, mandatory) in [(false, false), (true, false), (false, true)] {
+            let mut case = Case::secure();
+            let mut digests = Vec::new();
+            case.profile.strict = strict;
+            if mandatory {
+                case = case.rule(Rule::new(RulePattern::Any, Mode::Mandatory));
+            }
+            for (at, (preference, kind)) in set.iter().enumerate() {
+                let named = record(&certificates[at], 2, 1, 1);
+                let (own, far) = (digest(3, 1, at as u8), digest(3, 2, at as u8));
+                if kind.ends_with("ta") {
+                    digests.push((at, named.clone()));
+                }
+                case = match *kind {
+                    "ee" => case.records(*preference, &[own]),
+                    "ta" => case.records(*preference, &[named]),
+                    "ee+ta" => case.records(*preference, &[own, named]),
+                    "far+ta" => case.records(*preference, &[far, named]),
+                    "full" => case.records(*preference, &[record(&certificates[at], 2, 1, 0)]),
+                    "none" => case.bare(*preference),
+                    "unusable" => case.records(*preference, &[digest(1, 1, 9)]),
+                    _ => case.failed(*preference),
+                };
+            }
+            let wanted = case.wanted();
+            let mut all = case.clone();
+            for (at, named) in &digests {
+                all = all.probed(named, &certificates[*at]);
+            }
+            assert_eq!(
+                all.reply() != case.reply(),
+                !wanted.is_empty(),
+                "{set:?} {strict} {mandatory}: {wanted:?}"
+            );
+            assert_eq!(all.wanted(), Vec::<String>::new(), "{set:?}");
+            let mut those = case;
+            for (at, named) in digests {
+                if wanted.contains(&format!("mx{at}.example.com")) {
+                    those = those.probed(&named, &certificates[at]);
+                }
+            }
+            assert_eq!(those.reply(), all.reply(), "{set:?} {strict} {mandatory}");
+            asked += usize::from(!wanted.is_empty());
+            // Nothing that is unknown is guessed at: an empty list never leaves.
+            for reply in [those.reply(), all.reply()] {
+                assert!(!reply.contains("= ") && !reply.ends_with('='), "{reply}");
+            }
+        }
+    }
+    assert!(asked > 300, "only {asked}");
+}
