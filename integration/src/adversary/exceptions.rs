@@ -29,8 +29,9 @@ pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: O
 type Exception = fn(&Case<'_>, &Reply, &Seeing, Outcome) -> bool;
 
 /// Those that excuse an outcome by themselves.
-const OUTRIGHT: [Exception; 5] = [
+const OUTRIGHT: [Exception; 6] = [
     patterns,
+    would_bend,
     rule_off,
     replayed_set,
     spoiled_test,
@@ -248,6 +249,28 @@ fn patterns(case: &Case<'_>, reply: &Reply, _: &Seeing, outcome: Outcome) -> boo
             });
             own && truth.selection != Selection::Failed
         })
+}
+
+/// DT-07b, the sentence on F under "Choice": where the best tier owes nothing beyond encryption, a Postfix without
+/// DANE gives hosts behind it no more than that either.
+fn would_bend(case: &Case<'_>, _: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
+    let is_behind = |truth: &Truth| {
+        let is_there =
+            |host: &&Host| !matches!(host.state, State::AddressFailed | State::Unreachable);
+        let reachable = || truth.hosts.iter().filter(is_there);
+        let best = reachable().map(|host| host.preference).min();
+        let tier = || reachable().filter(|host| Some(host.preference) == best);
+        let owes_tls = tier().any(|host| host.duty == Duty::Encrypt);
+        let own = |host: &Host| {
+            host.name == seeing.name && host.duty == Duty::Dane && Some(host.preference) > best
+        };
+        tier().all(|host| host.duty <= Duty::Encrypt)
+            && truth.hosts.iter().any(own)
+            && (!owes_tls || outcome != Outcome::Clear)
+    };
+    !case.plan.own_dane
+        && case.asked.reason == "pins-would-bend"
+        && relaxed(case).iter().any(is_behind)
 }
 
 /// PD-12: where nothing is owed, the mail server's own level acts, and strands by its own choice.

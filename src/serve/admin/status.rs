@@ -258,7 +258,8 @@ fn own_dane(admin: &Admin) -> Option<Alarm> {
     );
     (found_out && seen != OwnDaneSeen::Works).then(|| Alarm {
         alarm: "postfix-dnssec",
-        what: "destinations with DANE are answered TEMP: Postfix's own DNSSEC was not seen to work"
+        what: "destinations with DANE are reached by pins, or wait: Postfix's own DNSSEC was not seen to \
+               work"
             .to_owned(),
         cause: seen.words().to_owned(),
         cure: "hoplock doctor".to_owned(),

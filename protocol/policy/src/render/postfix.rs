@@ -47,8 +47,8 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         // RFC 7672, 8.1; RFC 8461, 7.1: outside DANE, Postfix sends no SNI unless it is told to.
         policy.push_str(" servername=");
         match &verdict.server_name {
-            Some(name) => policy.push_str(name.as_str()),
-            None => policy.push_str("hostname"),
+            Some(name) if is_host_name(name) => policy.push_str(name.as_str()),
+            _ => policy.push_str("hostname"),
         }
     }
     policy.push_str(protocols(profile));
@@ -177,7 +177,7 @@ fn fingerprints(digests: &[String], algorithm: PinDigest) -> Vec<String> {
     digests
 }
 
-/// Postfix refuses a `policy_domain` of digits and dots alone.
+/// Postfix takes no name of digits and dots alone, be it `policy_domain` or `servername`.
 fn is_host_name(name: &DomainName) -> bool {
     name.as_str()
         .bytes()
