@@ -1,6 +1,7 @@
 //! The real binary over real sockets: framing, deadline, reload, drain, bounds, exit statuses.
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
+//! * [`anchors`]: DNSSEC trouble that is survived by order.
 //! * [`callers`]: mail servers that ask over HTTP.
 //! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`observing`]: rules of mode audit.
@@ -19,6 +20,7 @@
     reason = "tests"
 )]
 
+mod anchors;
 mod callers;
 mod exim;
 mod name_server;
