@@ -7,6 +7,7 @@
 //! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
+//! * [`rule_files`]: rules as files.
 //! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
 //! * [`survey`]: what many destinations would be answered.
@@ -28,6 +29,7 @@ mod observing;
 mod orders;
 mod process;
 mod reports;
+mod rule_files;
 mod sendmail;
 mod sessions;
 mod sockets;

@@ -45,6 +45,7 @@ fn rule(answer: Option<PinnedLevel>, mode: Mode) -> Rule {
         answer,
         fingerprints: vec!["ab".repeat(32)],
         names: vec![name("gateway.test")],
+        ca_file: None,
         fallback: Fallback::Defer,
         fallback_on_insecure: false,
         comment: String::new(),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
-use hoplock_policy::name::DomainName;
+use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
 use hoplock_policy::verify::{Certificate, Sni, Starttls, TlsVersion};
@@ -19,11 +19,11 @@ use crate::world::{Clock as _, FetchFailureKind, PolicyResponse};
 
 const TTL: Duration = Duration::from_secs(300);
 
-fn name(text: &str) -> DomainName {
+pub(super) fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
 }
 
-fn certificate(host: &str) -> Certificate {
+pub(super) fn certificate(host: &str) -> Certificate {
     let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
     Certificate::from_der(made.cert.der().to_vec())
 }
@@ -34,7 +34,7 @@ fn record(certificate: &Certificate) -> Vec<u8> {
 }
 
 /// A signed domain with one host that has these TLSA records.
-fn world(records: &[Vec<u8>]) -> Arc<ScriptedWorld> {
+pub(super) fn world(records: &[Vec<u8>]) -> Arc<ScriptedWorld> {
     let world = ScriptedWorld::new();
     world.zone(Zone {
         name: name("test"),
@@ -66,14 +66,14 @@ fn judge(world: &Arc<ScriptedWorld>) -> SessionJudge {
     judge_under(world, Settings::default())
 }
 
-fn judge_under(world: &Arc<ScriptedWorld>, settings: Settings) -> SessionJudge {
+pub(super) fn judge_under(world: &Arc<ScriptedWorld>, settings: Settings) -> SessionJudge {
     let store = Arc::new(MemoryStore::new(100));
     let options = DiscoverOptions::default();
     let answerer = Answerer::new(world.world(store), options, settings, 100);
     SessionJudge::new(Arc::new(answerer), Vec::new(), JudgeOptions::default())
 }
 
-fn case(world: &ScriptedWorld, host: &str, shown: &Certificate) -> Case {
+pub(super) fn case(world: &ScriptedWorld, host: &str, shown: &Certificate) -> Case {
     Case {
         session: Session {
             next_hop: Some(NextHop::parse("e.test")),
