@@ -67,6 +67,27 @@ pub(crate) fn publish(world: &mut World, record: &str, body: &str) {
     });
 }
 
+/// A record such as `311`, or `311b` for a second of the kind, of the host with that index.
+pub(crate) fn record(figures: &str, index: usize) -> Data {
+    let figure = |at| figures[at..=at].parse::<u8>().unwrap();
+    let data = match figure(2) {
+        0 => full(figures, index),
+        1 => vec![mark(figures, index); 32],
+        _ => vec![mark(figures, index); 64],
+    };
+    Data::Tlsa([vec![figure(0), figure(1), figure(2)], data].concat())
+}
+
+/// DER that is as good as a certificate or a key to the model.
+pub(crate) fn full(figures: &str, index: usize) -> Vec<u8> {
+    vec![0x30, 2, mark(figures, index), 0]
+}
+
+fn mark(figures: &str, index: usize) -> u8 {
+    let second = if figures.ends_with('b') { 0x80 } else { 0 };
+    u8::try_from(index + 1).unwrap() + second
+}
+
 /// The domain with hosts such as `10:ee 20:none(unlisted)`, in signed zones of their own.
 pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
     let mut world = World::default();
@@ -85,9 +106,9 @@ pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
             add(&mut world, &name, Data::A);
         }
         match state {
-            "ee" => add(&mut world, &base, tlsa(3, 1, 1, 32)),
-            "ta" => add(&mut world, &base, tlsa(2, 0, 1, 32)),
-            "unusable" => add(&mut world, &base, tlsa(1, 1, 1, 32)),
+            "ee" => add(&mut world, &base, record("311", index)),
+            "ta" => add(&mut world, &base, record("201", index)),
+            "unusable" => add(&mut world, &base, record("111", index)),
             "failed" => add(&mut world, &base, Data::Fails(Type::Tlsa)),
             "address-failed" => {
                 add(&mut world, &name, Data::Fails(Type::A));
@@ -95,7 +116,17 @@ pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
             }
             "none" => {}
             "unreachable" => add(&mut world, &name, text(&["here"])),
-            _ => panic!("{state}"),
+            "none-insecure" => {
+                let hidden = |record: &&mut Record| record.owner == name;
+                world.records.iter_mut().filter(hidden).for_each(|at| at.data = alias("far.open"));
+                zones(&mut world, Signing::Unsigned, &["open"]);
+                add(&mut world, "far.open", Data::A);
+            }
+            records => {
+                for figures in records.split('+') {
+                    add(&mut world, &base, record(figures, index));
+                }
+            }
         }
     }
     world
