@@ -140,7 +140,12 @@ fn chosen(truth: &Truth) -> Vec<Permitted> {
 /// All answers that this mail server understands, hosts and pins as the law has them.
 pub(crate) fn candidates(truth: &Truth) -> Vec<Permitted> {
     let named = |host: &&Host| host.duty == Duty::WebPki;
-    let there = |host: &&Host| !matches!(host.state, State::Unreachable | State::AddressFailed);
+    let own_dane = truth.site.profile == Profile::OwnDane;
+    let there = |host: &&Host| match host.state {
+        State::Unreachable => false,
+        State::AddressFailed => own_dane, // MX-13: P leaves it to Postfix
+        _ => true,
+    };
     let name = |host: &Host| host.name.to_ascii_lowercase();
     let owing = truth.hosts.iter().filter(named);
     let secure = Permitted::Level {
@@ -167,7 +172,7 @@ pub(crate) fn candidates(truth: &Truth) -> Vec<Permitted> {
         other => other,
     };
     let pushed = [level(Level::Fingerprint, pins), anchors];
-    let dane = if truth.site.profile == Profile::OwnDane { own } else { pushed };
+    let dane = if own_dane { own } else { pushed };
     let others = [secure, level(Level::Encrypt, vec![]), Permitted::NotFound];
     dane.into_iter().chain(others).filter(|answer| !matches!(answer, Permitted::Temp(_))).collect()
 }
@@ -214,20 +219,20 @@ fn reason(truth: &Truth) -> &'static str {
     let open = truth.selection == Selection::Hosts { secure: false };
     let known = truth.settings.believed;
     let strict = matches!(truth.order, Order::Mandatory { on_insecure: false, .. });
-    let named = |host: &Host| !truth.mx_secure() || none(host);
+    let known_here = |host: &Host| match host.state {
+        State::Unreachable | State::AddressFailed => false,
+        State::Usable(_) | State::Failed => !truth.mx_secure(), // PD-06
+        State::Unusable | State::NoneSecure | State::NoneInsecure => true,
+    };
     match &truth.order {
         _ if !known => "",
         Order::Mandatory { .. } if open && strict => "mx-insecure", // PD-08
-        Order::Opportunistic if truth.enforced.is_some() && truth.hosts.iter().all(named) => {
+        Order::Opportunistic if truth.enforced.is_some() && truth.hosts.iter().all(known_here) => {
             let refused = truth.hosts.iter().all(|host| host.owed == Duty::Refuse);
             if refused { "sts-no-mx-matches" } else { "" } // PD-17, DT-26
         }
         _ => "",
     }
-}
-
-fn none(host: &Host) -> bool {
-    matches!(host.state, State::NoneSecure | State::NoneInsecure | State::Unusable)
 }
 
 impl Permitted {

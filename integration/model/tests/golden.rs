@@ -379,3 +379,17 @@ fn sts_holds_for_mail_to_a_domain_only() {
         assert_eq!(truth(&destination(true, "10:none"), &asked).enforced, None);
     }
 }
+
+/// MX-13, PF-12: P leaves a host whose addresses could not be looked up to Postfix, so it stands in
+/// `match=` where it owes web PKI; one without addresses need not.
+#[test]
+fn mx_13_names_without_addresses() {
+    let mut asked = question(Floor::May);
+    asked.remembered = Some(enforce(&["*.listed.test"]));
+    let world = destination(false, "10:none 20:address-failed 30:unreachable");
+    let truth = truth(&world, &asked);
+    for (hosts, right) in [("10", false), ("10 20", true), ("10 20 30", true), ("10 30", false)] {
+        let reply = reply(&truth, &format!("secure {hosts}"));
+        assert_eq!(faults(&truth, &reply, &[]).is_empty(), right, "{hosts}");
+    }
+}

@@ -93,10 +93,12 @@ pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
     let mut world = World::default();
     zones(&mut world, if mx_secure { Signing::Signed } else { Signing::Unsigned }, &[DOMAIN]);
     zones(&mut world, Signing::Signed, &["listed.test", "stray.test"]);
+    zones(&mut world, Signing::Unsigned, &["open.test"]);
     for (index, host) in hosts.split_whitespace().enumerate() {
         let (preference, state) = host.split_once(':').unwrap();
         let (state, zone) = match state.strip_suffix("(unlisted)") {
             Some(state) => (state, "stray.test"),
+            None if state == "none-insecure" => (state, "open.test"),
             None => (state, "listed.test"),
         };
         let name = format!("h{index}.{zone}");
@@ -114,14 +116,8 @@ pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
                 add(&mut world, &name, Data::Fails(Type::A));
                 add(&mut world, &name, Data::Fails(Type::Aaaa));
             }
-            "none" => {}
+            "none" | "none-insecure" => {}
             "unreachable" => add(&mut world, &name, text(&["here"])),
-            "none-insecure" => {
-                let hidden = |record: &&mut Record| record.owner == name;
-                world.records.iter_mut().filter(hidden).for_each(|at| at.data = alias("far.open"));
-                zones(&mut world, Signing::Unsigned, &["open"]);
-                add(&mut world, "far.open", Data::A);
-            }
             records => {
                 for figures in records.split('+') {
                     add(&mut world, &base, record(figures, index));
