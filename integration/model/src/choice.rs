@@ -114,8 +114,8 @@ fn chosen(truth: &Truth) -> Vec<Permitted> {
         let bound = |host: &&Host| matches!(host.state, State::Usable(_) | State::Unusable);
         let own_dane =
             truth.site.profile == Profile::OwnDane && truth.settings.floor == Floor::Dane;
-        if own_dane && !truth.mx_secure() && hosts.iter().any(bound) {
-            answers.push(level(Level::May, vec![])); // PD-07: no DANE claimed
+        if own_dane && hosts.iter().any(bound) {
+            answers.push(level(Level::May, vec![])); // PD-07: the set is insecure, so no DANE is claimed
         }
         answers.extend(unresolved.then_some(Permitted::Temp(""))); // MX-13
         return answers;

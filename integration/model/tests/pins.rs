@@ -13,8 +13,8 @@ mod common;
 use common::*;
 use hoplock_model::{
     Anchor, Certificate, Data, Fate, Fault, Floor, Level, Line, NextHop, Permitted, Pins, Probed,
-    Profile, Question, Reply, Rule, Signing, Site, State, Truth, Type, World, account, faults,
-    is_safe, parse_reply, permitted, reference_names, truth_at,
+    Profile, Question, Reply, Rule, Signing, Site, State, Truth, Type, World, account, best_tier,
+    delivers_to, faults, is_safe, parse_reply, permitted, reference_names, truth_at,
 };
 
 /// SHA-256 of `30 02 01 00`, by sha256sum.
@@ -223,6 +223,71 @@ fn hosts_without_addresses() {
     check(&open, "secure 0 1"); // the policy names it, and it does no harm
     let all = seen(&destination(false, "10:address-failed"), &asked, &site(Pins::default()));
     check_alone(&all, "TEMP");
+    // no duty and nobody to deliver to: the rows say both
+    let free = destination(false, "10:address-failed");
+    let free = seen(&free, &question(Floor::May), &site(Pins::default()));
+    check(&free, "NOTFOUND");
+    check(&free, "TEMP");
+    assert_eq!(permitted(&free).len(), 2);
+}
+
+/// The law's outcome table for a mail server without DANE: it takes `dane` for `may`, delays all
+/// under `dane-only`, and asks nobody's records itself; so what is weaker than a duty is not safe.
+#[test]
+fn outcomes() {
+    let truth = plain("10:ee 20:ta 30:none");
+    for (answer, safe, reached) in [
+        ("may", false, Some(10)),
+        ("dane", false, Some(10)),
+        ("encrypt", false, Some(10)),
+        ("NOTFOUND", false, Some(10)),
+        ("secure 0", false, Some(10)), // web PKI is no DANE
+        ("secure 2", true, Some(30)),
+        ("dane-only", true, None),
+        ("TEMP", true, None),
+        ("fingerprint 0", true, Some(10)),
+        ("fingerprint 1", true, None), // no EE record of any host
+    ] {
+        let reply = reply(&truth, answer);
+        assert_eq!(
+            (is_safe(&truth, &reply), delivers_to(&truth, &reply)),
+            (safe, reached),
+            "{answer}"
+        );
+    }
+    let anchored = plain("10:200 20:none");
+    for (names, reached) in
+        [("h0.listed.test", Some(10)), ("dest.test", Some(10)), ("x.test", None)]
+    {
+        assert_eq!(delivers_to(&anchored, &anchors_reply(names)), reached);
+    }
+    assert_eq!(best_tier(&plain("10:none 20:failed")), None);
+    assert_eq!(best_tier(&plain("10:failed 20:ee")), Some(20));
+}
+
+/// Every host that is left out is left out for a reason.
+#[test]
+fn reasons_for_leaving_out() {
+    let hosts = "10:ee 20:unreachable 30:address-failed 40:failed 50:none 60:none-insecure \
+        70:unusable 80:ta";
+    use Fate::{
+        AddressFailed, LookupFailed, MxInsecure, NoBytes, NoRecords, NoneUsable, Unreachable,
+    };
+    let expected = [
+        Fate::Pinned(pin(0)),
+        Unreachable,
+        AddressFailed,
+        LookupFailed,
+        NoRecords,
+        NoRecords,
+        NoneUsable,
+        NoBytes,
+    ];
+    assert_eq!(fates(&plain(hosts)), expected);
+    let open = destination(false, "10:ee 20:unreachable 30:none");
+    let open = seen(&open, &question(Floor::May), &site(Pins::default()));
+    assert_eq!(fates(&open), [MxInsecure, Unreachable, MxInsecure]);
+    assert_eq!(account(&open)[0].record, None);
 }
 
 /// MX-20: what is left unexamined has failed. Pins or delay, never "no policy".
@@ -423,6 +488,12 @@ fn reference_names_of_the_rows() {
     zones(&mut world, Signing::Signed, &["real.test"]);
     add(&mut world, DOMAIN, alias("real.test"));
     assert_eq!(names(&world, &asked), ["dest.test", "h0.listed.test", "real.test"]);
+    // of two aliases in a row the middle name does not count
+    add(&mut world, "first.test", alias(DOMAIN));
+    zones(&mut world, Signing::Signed, &["first.test"]);
+    let mut first = question(Floor::May);
+    first.next_hop = NextHop::Domain("first.test".to_owned());
+    assert_eq!(names(&world, &first), ["first.test", "h0.listed.test", "real.test"]);
     // the host is an alias, and its records are at the end or at the beginning of it
     let aliased = |owner: &str| {
         let mut world = World::default();

@@ -155,6 +155,8 @@ fn op_03_off_and_audit() {
         failing,
     ];
     for order in [Order::Off, Order::Audit] {
+        let open = under(&worlds[2], &Profile::OwnDane, Floor::Dane, false, &order);
+        assert!(!open.half_dane);
         for (world, profile) in worlds.iter().flat_map(|world| profiles().map(|at| (world, at))) {
             for (enforced, floor) in FLOORS.iter().flat_map(|floor| [(true, floor), (false, floor)])
             {
