@@ -705,9 +705,16 @@ fn mx_17_an_unbelieved_resolver() {
     let mut asked = question(Floor::May);
     asked.settings.believed = false;
     let world = destination(true, "10:ee");
-    check_alone(&seen(&world, &asked, &site(Pins::default())), "NOTFOUND");
-    asked.settings.seen_with_dane = true;
-    check_alone(&seen(&world, &asked, &site(Pins::default())), "TEMP");
+    let nowhere = destination(true, "10:unreachable");
+    for (known, believed, answer) in
+        [(false, false, "NOTFOUND"), (true, false, "TEMP"), (true, true, "fingerprint 0")]
+    {
+        asked.settings.seen_with_dane = known;
+        asked.settings.believed = believed;
+        check_alone(&seen(&world, &asked, &site(Pins::default())), answer);
+        let without = if answer == "TEMP" { "TEMP" } else { "NOTFOUND" };
+        check_alone(&seen(&nowhere, &asked, &site(Pins::default())), without);
+    }
 }
 
 /// A thousand pins fit into a reply; of more there may be delay, never a shortened list.

@@ -268,9 +268,10 @@ fn pd_10_never_on_failure() {
         }
         let mut asked = question(Floor::May);
         asked.settings.believed = false;
-        let rules = vec![entry(Pattern::All, order.clone())];
-        let site = Site { rules, ..Site::default() };
-        only(&truth_at(&destination(true, "10:none"), &asked, &site), "TEMP later");
+        for order in [order, mandatory(Fallback::Encrypt, false)] {
+            let site = Site { rules: vec![entry(Pattern::All, order)], ..Site::default() };
+            only(&truth_at(&destination(true, "10:none"), &asked, &site), "TEMP later");
+        }
     }
     let bounded = Site {
         rules: vec![entry(Pattern::All, mandatory(Fallback::Encrypt, true))],
