@@ -46,7 +46,6 @@ pub(super) fn outcome(
 /// pins would bend mail away from better hosts, and without them whoever is on the way would choose the
 /// free host anyway. `strict` asks for the opposite.
 pub(super) fn is_declared(
-    host: &HostSituation,
     owed: Duty,
     outcome: Outcome,
     situation: &Situation,
