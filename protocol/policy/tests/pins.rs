@@ -352,6 +352,18 @@ fn probes_are_asked_for_where_they_change_the_answer() {
     }
 }
 
+/// DT-16, MX-14: who has no address is not probed, and stands in nobody's way who is.
+#[test]
+fn probes_are_of_hosts_that_are_there() {
+    let anchored = [digest(2, 1, 1)];
+    let mut case = Case::secure()
+        .records(10, &anchored)
+        .records(20, &anchored)
+        .bare(30);
+    case.findings.hosts[0].ipv4 = AddressFinding::Absent { status: SECURE };
+    assert_eq!(case.wanted(), ["mx1.example.com"]);
+}
+
 /// DT-16, PD-14: the anchors and names of all hosts stand together, each once, whatever the order.
 #[test]
 fn the_anchors_of_all_hosts_stand_together() {
