@@ -5,9 +5,9 @@
 //! for Unbound (a negative trust anchor, RFC 7646), watches until lookups work, and reminds when the time
 //! is over until the anchor is gone. Orders are stored, logged, and always end.
 //!
-//! * [`zone`]: which zone fails.
-//! * [`order`]: an order as it is stored and told.
-//! * [`watch`]: what the DNS says meanwhile.
+//! * `zone`: which zone fails.
+//! * `order`: an order as it is stored and told.
+//! * `watch`: what the DNS says meanwhile.
 
 mod order;
 mod watch;
