@@ -127,9 +127,9 @@ fn survey(arguments: &Arguments) -> Result<(Outcome, Option<Stopped>), Ended> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| (error.to_string(), exit::failed()))?;
     runtime.block_on(async {
+        let input = destinations::read(&arguments.file, complain).map_err(bad_input)?;
         let oracle = oracle(arguments, &config).await?;
         let profiles = oracle.profiles();
-        let input = destinations::read(&arguments.file, complain).map_err(bad_input)?;
         let head = Head {
             survey: 1,
             profiles: profiles.clone(),
