@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use hoplock_policy::findings::Findings;
 use hoplock_policy::law::{decide_without_lookup, without_findings};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
@@ -57,6 +58,15 @@ impl Answerer {
             });
         }
         answers
+    }
+
+    /// Looks a destination up now, whatever is at hand; what comes is kept nowhere. `None` where nothing
+    /// came within the profile's deadline.
+    pub async fn look(&self, key: &str, profile: &Profile) -> Option<Arc<Findings>> {
+        let seat = Arc::clone(&self.surveys).acquire_owned().await.ok()?;
+        let gathering = self.gather_apart(NextHop::parse(key), profile.deadline, seat);
+        let landed = Patience::of(profile.deadline).wait(gathering).await?;
+        landed.ok().map(|entry| Arc::clone(&entry.findings))
     }
 
     /// At hand, under way for somebody else, or gathered; `None` where the deadline passed.

@@ -127,24 +127,38 @@ fn page(value: &Value) -> String {
             number(value, "/journal/failed")
         ),
     );
+    for (name, words) in orders(value) {
+        fact(name, words);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What the operator ordered: observing, DNSSEC set aside, rules.
+fn orders(value: &Value) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
     if let Some(words) = observing(value) {
-        fact("observing", words);
+        all.push(("observing", words));
+    }
+    for order in list(value, "/negative_trust_anchors") {
+        let field = |name: &str| text(order, &format!("/{name}"));
+        let (zone, domain, until) = (field("zone"), field("domain"), field("expires"));
+        let standing = field("standing");
+        let words = format!("of {zone} set aside for {domain} until {until} ({standing})");
+        all.push(("dnssec", words));
     }
     for rule in list(value, "/rules") {
         let until = rule.pointer("/expires").and_then(Value::as_str);
         let until = until.map_or_else(String::new, |until| format!(" until {until}"));
-        fact(
-            "rule",
-            format!(
-                "{:?} {}{until} ({}, {})",
-                text(rule, "/pattern"),
-                text(rule, "/says"),
-                text(rule, "/standing"),
-                text(rule, "/source")
-            ),
+        let words = format!(
+            "{:?} {}{until} ({}, {})",
+            text(rule, "/pattern"),
+            text(rule, "/says"),
+            text(rule, "/standing"),
+            text(rule, "/source")
         );
+        all.push(("rule", words));
     }
-    lines.join("\n") + "\n"
+    all
 }
 
 /// OP-03: that nothing is demanded must not be overlooked.

@@ -23,7 +23,7 @@ use super::servers::{
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, clients, doctor, memory, package, pins, reports, sessions};
+use super::{check, clients, doctor, memory, package, pins, reports, sessions, survive};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -81,6 +81,7 @@ pub fn main() -> ExitCode {
         memory::another_resolver(&mut lab);
         memory::kills(&mut lab);
     });
+    stage("survive", &runs, || survive::orders(&mut lab));
     let log = lab.hoplock.log();
     lab.report
         .check(!log.contains("panicked"), || "hoplock panicked".to_owned());
@@ -104,7 +105,7 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 9] = [
     "check",
     "deliveries",
     "doctor",
@@ -113,6 +114,7 @@ const STAGES: [&str; 8] = [
     "package",
     "pins",
     "sendmail",
+    "survive",
 ];
 
 /// The lab's DNS.

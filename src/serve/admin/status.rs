@@ -14,6 +14,7 @@ use hoplock_policy::profile::{Family, OwnDane, OwnDaneSeen, Profile};
 use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
+use super::anchors::{self, OrderLine};
 use super::observed::Observing;
 use super::rules::RuleLine;
 use super::{Admin, sessions, time};
@@ -36,6 +37,7 @@ pub(super) struct Status {
     alarms: Vec<Alarm>,
     rules: Vec<RuleLine>,
     observing: Observing,
+    negative_trust_anchors: Vec<OrderLine>,
 }
 
 #[derive(Serialize)]
@@ -97,6 +99,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
     let world = answerer.world();
     let now = world.clock.now();
     let rules = admin.rulebook.list(now.wall).await;
+    let orders = admin.orders(now.wall).await;
     let counters = answerer.counters();
     let servers = admin.engine.dns.report();
     let seen = world.mta.own_dane();
@@ -143,13 +146,18 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             failed: journal.alarms,
             not_kept: journal.too_many + journal.not_written,
         },
-        alarms: alarms(&admin, &rules, now).await,
+        alarms: {
+            let mut all = alarms(&admin, &rules, now).await;
+            all.extend(anchors::alarms(&orders));
+            all
+        },
         rules: rules
             .iter()
             .filter(|listed| listed.standing != Standing::Expired)
             .map(RuleLine::of)
             .collect(),
         observing: Observing::of(&admin, now.wall),
+        negative_trust_anchors: anchors::lines(&orders),
     })
 }
 
