@@ -37,6 +37,34 @@ fn pages_print_the_shipped_files() {
     assert!(printed >= 7, "only {printed} files were found");
 }
 
+/// DT-16, PF-17: the package has what the page prints for a Postfix without DNSSEC, for each map of Postfix,
+/// in the one folder that its unit may write to and Postfix reads in its chroot.
+#[test]
+fn the_package_hands_anchors_over() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(here.join(file)).unwrap();
+    let (package, unit) = (
+        read("../packaging/debian/hoplock.toml"),
+        read("../packaging/systemd/hoplock.service"),
+    );
+    let printed = read("postfix/pins.toml");
+    for profile in ["pins", "postfix", "postfix310"] {
+        let own = printed.replace("profile.pins", &format!("profile.{profile}"));
+        assert!(package.contains(&own), "{profile}");
+    }
+    let (_, told) = printed
+        .split_once("anchor_directory_in_chroot = \"")
+        .unwrap();
+    let told = told.split('"').next().unwrap();
+    let written = format!("anchor_directory = \"/var/spool/postfix{told}\"");
+    assert!(printed.contains(&written), "{printed}");
+    let folder = told.rsplit_once('/').unwrap().0;
+    let writable = format!("\nReadWritePaths=-/var/spool/postfix{folder}\n");
+    assert!(unit.contains(&writable), "{unit}");
+    // What it refuses, hoplock does not ask for.
+    assert!(unit.contains("\nRestrictSUIDSGID=yes\n"));
+}
+
 /// EX-02, EX-04: no shipped question to hoplock goes without a failure string, no clear-text retry is
 /// left, and nothing that bounces is used.
 #[test]

@@ -118,8 +118,10 @@ fn stand(path: &Path, text: &str) -> io::Result<()> {
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
     match fs::DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        // Whatever the umask: smtp(8) runs as another user.
-        Ok(()) => allow(folder, FOLDER_MODE)?,
+        // Whatever the umask: smtp(8) runs as another user. The bit that gives files the group of their
+        // folder, which this one may have from the folder above, is not asked for: the unit's
+        // RestrictSUIDSGID refuses that, and what everybody may read needs no group.
+        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
@@ -132,12 +134,6 @@ fn stand(path: &Path, text: &str) -> io::Result<()> {
     // What a crash leaves behind under the final name is whole.
     file.sync_all()?;
     fs::rename(&beside, path)
-}
-
-/// Sets the mode, and keeps the bit that gives files the group of their folder.
-fn allow(path: &Path, mode: u32) -> io::Result<()> {
-    let inherited = fs::metadata(path)?.permissions().mode() & SET_GROUP;
-    fs::set_permissions(path, Permissions::from_mode(mode | inherited))
 }
 
 /// Never holds the lock while the disk is asked: one that hangs must hold up nobody else.
@@ -247,7 +243,6 @@ const DIGITS: usize = 64;
 const UNFINISHED: &str = ".new";
 const FOLDER_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
-const SET_GROUP: u32 = 0o2000;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -279,6 +274,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_stands_before_it_is_told_of() {
         let place = tempfile::tempdir().unwrap();
+        // As the package makes it, beside the socket.
+        fs::set_permissions(place.path(), Permissions::from_mode(0o2750)).unwrap();
         let folder = place.path().join("anchors");
         let directory = folder.to_str().unwrap();
         let files = AnchorDirectories::new();
@@ -291,7 +288,7 @@ mod tests {
             FILE_MODE
         );
         assert_eq!(
-            fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+            fs::metadata(&folder).unwrap().permissions().mode() & 0o7777,
             FOLDER_MODE
         );
         assert_eq!(names(&folder), [own.name]);

@@ -35,6 +35,8 @@ pub(super) struct Anchors {
 struct State {
     under_way: HashMap<Place, Probing>,
     failed: HashMap<Place, Failed>,
+    /// When a host was asked last, on the clock that never jumps.
+    asked: HashMap<Place, Duration>,
     pins_failed: HashMap<(NextHop, DomainName), Duration>,
 }
 
@@ -116,6 +118,31 @@ impl Anchors {
         patience.wait(futures_util::future::join_all(probing)).await;
     }
 
+    /// Asks these hosts once more where their records have been looked up since and name authorities that
+    /// nobody has shown yet: a certificate may come from another of them by now. Nobody waits for that; true
+    /// while one is being asked.
+    pub(super) fn ask_again(self: &Arc<Self>, findings: &Findings, used: &[&HostFinding]) -> bool {
+        let mut is_open = false;
+        for host in used {
+            if records(host).all(|record| self.known.get(&record).is_some()) {
+                continue;
+            }
+            let place = (host.host.0.clone(), port(findings, host));
+            let now = self.now();
+            let (is_asked, was_asked) = {
+                let state = self.state();
+                let last = state.asked.get(&place).copied();
+                let since = |last: Duration| {
+                    last >= findings.gathered.uptime || now.saturating_sub(last) < BETWEEN
+                };
+                let is_asked = state.under_way.contains_key(&place);
+                (is_asked, last.is_some_and(since))
+            };
+            is_open |= is_asked || !was_asked && self.begin(findings, host).is_some();
+        }
+        is_open
+    }
+
     /// DT-19: the pinned records of a host did not match what it showed, and its trust anchors did.
     pub(super) fn pins_failed(&self, next_hop: &NextHop, host: &DomainName, lifetime: Duration) {
         let now = self.now();
@@ -158,6 +185,12 @@ impl Anchors {
         }
         let prober = Arc::clone(self.prober.as_ref()?);
         let place = asked.place.clone();
+        if state.asked.len() >= MOST_PLACES {
+            state
+                .asked
+                .retain(|_, at| now.saturating_sub(*at) < BETWEEN);
+        }
+        state.asked.insert(place.clone(), now);
         let end = End {
             anchors: Arc::clone(self),
             place: place.clone(),

@@ -63,7 +63,8 @@ impl Answerer {
         patience: Patience,
     ) -> (Answered, bool) {
         let answered = self.decided(entry, settings, profile, now, patience).await;
-        let may_keep = answered.verdict.anchors_wanted.is_empty();
+        let may_keep = answered.verdict.anchors_wanted.is_empty()
+            && !self.asks_again(&answered.verdict, answered.findings.as_deref(), profile);
         let Err(words) = self
             .hand_over(&answered.verdict, profile, now, patience)
             .await
@@ -113,6 +114,27 @@ impl Answerer {
             self.anchors.ask(&findings, wanted, patience).await;
         }
         (findings, verdict)
+    }
+
+    /// CA-01: a probe is as old as the records may be. True while hosts are being asked for other anchors
+    /// than those that the answer rests on.
+    fn asks_again(
+        &self,
+        verdict: &Verdict,
+        findings: Option<&Findings>,
+        profile: &Profile,
+    ) -> bool {
+        let (Answer::Anchored { .. }, Some(findings), true) =
+            (&verdict.answer, findings, profile.probe)
+        else {
+            return false;
+        };
+        let used = verdict.hosts.iter();
+        let used: Vec<_> = used
+            .filter(|host| host.outcome == Outcome::Dane)
+            .filter_map(|host| findings.hosts.get(host.index))
+            .collect();
+        self.anchors.ask_again(findings, &used)
     }
 
     /// Makes the files stand that the answer names, before it leaves.

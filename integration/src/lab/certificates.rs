@@ -43,10 +43,16 @@ impl Default for Authority {
 }
 
 impl Authority {
+    /// The one that is trusted.
     pub fn new() -> Self {
+        Self::named("Lab Root CA")
+    }
+
+    /// One of this name.
+    pub fn named(own: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name = name("Lab Root CA");
+        params.distinguished_name = name(own);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).unwrap();
@@ -63,11 +69,16 @@ impl Authority {
 
     /// `usage selector matching data` of this authority as a trust anchor, SHA-256.
     pub fn anchor(&self, selector: u8) -> String {
+        self.anchor_as(selector, 1)
+    }
+
+    /// The same by another matching type.
+    pub fn anchor_as(&self, selector: u8, matching: u8) -> String {
         let data = match selector {
             0 => self.certificate.der().to_vec(),
             _ => self.key.subject_public_key_info(),
         };
-        format!("2 {selector} 1 {}", hex(&Sha256::digest(data)))
+        format!("2 {selector} {matching} {}", matched(matching, &data))
     }
 
     /// A certificate for `host` with a flaw, and the chain up to this authority.
@@ -119,12 +130,16 @@ impl Identity {
         } else {
             &self.public_key
         };
-        let data = match matching {
-            0 => hex(data),
-            1 => hex(&Sha256::digest(data)),
-            _ => hex(&Sha512::digest(data)),
-        };
-        format!("3 {selector} {matching} {data}")
+        format!("3 {selector} {matching} {}", matched(matching, data))
+    }
+}
+
+/// RFC 6698, 2.1.3.
+fn matched(matching: u8, data: &[u8]) -> String {
+    match matching {
+        0 => hex(data),
+        1 => hex(&Sha256::digest(data)),
+        _ => hex(&Sha512::digest(data)),
     }
 }
 

@@ -21,14 +21,15 @@ pub struct Hoplock {
 }
 
 impl Hoplock {
-    pub fn start(folder: &Path, beside: &Path) -> Self {
+    /// With these lines more in its configuration.
+    pub fn start(folder: &Path, beside: &Path, more: &str) -> Self {
         let binary = std::env::var_os("HOPLOCK_BIN").expect("HOPLOCK_BIN names the binary");
         let (binary, config) = (PathBuf::from(binary), folder.join("hoplock.toml"));
         let text = format!(
             "[listen]\ncontrol = \"unix:{0}/control.sock\"\ntlsrpt = [\"unix:{0}/hoplock-tlsrpt\"]\n\
              readsocket = [\"inet:127.0.0.1:8427\"]\n\
              dns = [\"inet:127.0.0.1:5354\"]\nmode = \"0666\"\n[sources]\npostfix_log = \"{1}/log\"\n[sts]\nroots = [\"{0}/ca.pem\"]\n\
-             [store]\npath = \"{0}/state.db\"\n{SENDMAILS}",
+             [store]\npath = \"{0}/state.db\"\n{SENDMAILS}{more}",
             folder.display(),
             beside.display()
         );
@@ -90,6 +91,15 @@ impl Hoplock {
     pub fn terminate(&mut self) -> Option<i32> {
         must(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
         self.child.wait().unwrap().code()
+    }
+
+    /// Starts it anew with what `change` makes of its configuration; returns the old one.
+    pub fn reconfigure(&mut self, change: impl Fn(&str) -> String) -> String {
+        let old = fs::read_to_string(&self.config).unwrap();
+        fs::write(&self.config, change(&old)).unwrap();
+        self.terminate();
+        self.restart();
+        old
     }
 
     /// `hoplock explain` as JSON, over the control socket.

@@ -8,6 +8,7 @@
 //! * [`policy_host`]: MTA-STS policies over HTTPS, and every way of failing at it.
 //! * [`deliveries`]: what must happen to each message; `rounds`: whether it did.
 //! * `check`: `hoplock check` and `hoplock tlsa`, beside the tools that judge too.
+//! * `pins`: the same destinations by a Postfix without DNSSEC.
 //! * `clients`: the same destinations by Exim and Sendmail.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
@@ -22,6 +23,7 @@ pub mod hoplock;
 pub mod mail_host;
 mod memory;
 mod package;
+mod pins;
 pub mod policy_host;
 pub mod postfix;
 pub mod report;

@@ -26,6 +26,10 @@ pub struct Instance<'a> {
     pub more: String,
     /// A folder with another Debian, whose Postfix it is.
     pub root: Option<&'a Path>,
+    /// The lines that docs/postfix.md prints for it.
+    pub lines: &'static str,
+    /// smtp(8) runs in its chroot, as Debian has it, and asks this resolver.
+    pub chroot: Option<&'a str>,
 }
 
 impl<'a> Instance<'a> {
@@ -37,6 +41,8 @@ impl<'a> Instance<'a> {
             map,
             more: String::new(),
             root: None,
+            lines: include_str!("../../postfix/main.cf"),
+            chroot: None,
         }
     }
 }
@@ -44,7 +50,7 @@ impl<'a> Instance<'a> {
 impl Postfix {
     /// Starts an instance.
     pub fn start(lab: &Path, instance: &Instance<'_>) -> Self {
-        let (port, map) = (instance.port, instance.map);
+        let port = instance.port;
         let folder = lab.join(instance.name);
         let root = instance.root.map(Path::to_path_buf);
         fs::create_dir_all(folder.join("spool")).unwrap();
@@ -65,15 +71,16 @@ impl Postfix {
              minimal_backoff_time = 1s\nmaximal_backoff_time = 4000s\nqueue_run_delay = 4000s\n\
              transport_maps = {TRANSPORT}\nsmtp_connect_timeout = 10s\n{2}",
             folder.display(),
-            shipped(lab, map),
+            shipped(lab, instance),
             instance.more
         );
         fs::write(folder.join("main.cf"), main).unwrap();
-        fs::write(
-            folder.join("master.cf"),
-            MASTER.replace("PORT", &port.to_string()),
-        )
-        .unwrap();
+        let mut master = MASTER.replace("PORT", &port.to_string());
+        if let Some(resolver) = instance.chroot {
+            master = master.replace("smtp unix - - n", "smtp unix - - y");
+            furnish(&folder.join("spool"), resolver);
+        }
+        fs::write(folder.join("master.cf"), master).unwrap();
         must(
             program(root.as_deref(), "postfix")
                 .arg("-c")
@@ -176,12 +183,24 @@ impl Postfix {
 }
 
 /// The lines that docs/postfix.md prints, with another map, the lab's authority, and more in the log.
-fn shipped(lab: &Path, map: &str) -> String {
+fn shipped(lab: &Path, instance: &Instance<'_>) -> String {
     let authority = format!("{}/ca.pem", lab.display());
-    include_str!("../../postfix/main.cf")
-        .replace("socketmap:inet:127.0.0.1:8425:postfix", map)
+    instance
+        .lines
+        .replace("socketmap:inet:127.0.0.1:8425:postfix", instance.map)
+        .replace("socketmap:inet:127.0.0.1:8425:pins", instance.map)
         .replace("/etc/ssl/certs/ca-certificates.crt", &authority)
         .replace("smtp_tls_loglevel = 1", "smtp_tls_loglevel = 2")
+}
+
+/// What Debian's start copies into the chroot, with a resolver of its own.
+fn furnish(chroot: &Path, resolver: &str) {
+    let etc = chroot.join("etc");
+    fs::create_dir_all(&etc).unwrap();
+    for file in ["services", "hosts", "nsswitch.conf"] {
+        let _ = fs::copy(Path::new("/etc").join(file), etc.join(file));
+    }
+    fs::write(etc.join("resolv.conf"), format!("nameserver {resolver}\n")).unwrap();
 }
 
 /// A program of this machine, or of the Debian in a folder.

@@ -23,7 +23,7 @@ use super::servers::{
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, clients, doctor, memory, package, reports, sessions, survive};
+use super::{check, clients, doctor, memory, package, pins, reports, sessions, survive};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -41,11 +41,16 @@ pub fn main() -> ExitCode {
     let mut plan = Plan::new(Authority::new());
     let deliveries = table(&mut plan);
     check::plan(&mut plan);
+    let published = pins::plan(&mut plan);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
     let seen = Sessions::default();
     let (dns, sites) = start_servers(&runtime, folder, &mut plan, &seen);
     let mapped = Mapped::start(folder);
-    let mut hoplock = Hoplock::start(folder, mapped.postfix.folder());
+    let mut hoplock = Hoplock::start(
+        folder,
+        mapped.postfix.folder(),
+        &published.configuration(folder),
+    );
     let mut report = Report::default();
     let mut lab = Lab {
         folder,
@@ -63,6 +68,9 @@ pub fn main() -> ExitCode {
     stage("doctor", &runs, || doctor::traps(&mut lab));
     stage("deliveries", &runs, || {
         lab.all_deliveries(&deliveries, &mapped)
+    });
+    stage("pins", &runs, || {
+        pins::all(&mut lab, &published, &deliveries, &mapped);
     });
     stage("exim", &runs, || clients::exim(&mut lab, &deliveries));
     stage("sendmail", &runs, || {
@@ -97,13 +105,14 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 9] = [
     "check",
     "deliveries",
     "doctor",
     "exim",
     "memory",
     "package",
+    "pins",
     "sendmail",
     "survive",
 ];
@@ -142,7 +151,7 @@ fn start_servers(
     let dns = Dns {
         authoritative,
         _validating: unbound(folder, &anchor),
-        _plain: plain_unbound(folder),
+        _plain: plain_unbound(folder, &plan.forged),
         _black_hole: UdpSocket::bind((BLACK_HOLE, 53)).unwrap(),
     };
     until("the lab's DNS", Duration::from_secs(20), || {
@@ -200,6 +209,9 @@ impl Lab<'_> {
         let mapped310 = Mapped::start310(self.folder, &trixie, &datagrams);
         let control = Postfix::start(self.folder, &Instance::new("control", 2526, ""));
         self.without_the_map(deliveries, &control);
+        self.report.check(deliveries.len() >= 40, || {
+            format!("only {} deliveries", deliveries.len())
+        });
         for mapped in [mapped, &mapped310] {
             self.answers(deliveries, mapped);
             self.deliveries(deliveries, mapped);

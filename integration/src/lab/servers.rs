@@ -107,15 +107,20 @@ pub fn nsd(folder: &Path, plan: &Plan) -> Server {
 /// The address of a resolver that does not validate.
 pub const NOT_VALIDATING: &str = "127.0.0.3";
 
-/// A resolver that does not validate.
-pub fn plain_unbound(folder: &Path) -> Server {
+/// A resolver that does not validate, and believes these lines before anybody else.
+pub fn plain_unbound(folder: &Path, forged: &[String]) -> Server {
+    let forged: Vec<String> = forged
+        .iter()
+        .map(|line| format!("  local-data: \"{line}\"\n"))
+        .collect();
     let config = format!(
         "server:\n  interface: {NOT_VALIDATING}\n  chroot: \"\"\n  username: \"\"\n  \
          directory: \"{0}\"\n  pidfile: \"{0}/plain.pid\"\n  logfile: \"{0}/plain.log\"\n  \
          use-syslog: no\n  root-hints: \"{0}/root.hints\"\n  do-not-query-localhost: no\n  \
          do-ip6: no\n  local-zone: \"test.\" nodefault\n  module-config: \"iterator\"\n\
-         remote-control:\n  control-enable: no\n",
-        folder.display()
+         {1}remote-control:\n  control-enable: no\n",
+        folder.display(),
+        forged.concat()
     );
     let file = folder.join("plain.conf");
     fs::write(&file, config).unwrap();

@@ -45,7 +45,7 @@ impl Relay {
 }
 
 /// The journal of hoplock, newest first.
-fn journal(query: &str) -> Vec<Value> {
+pub(super) fn journal(query: &str) -> Vec<Value> {
     let mut stream = TcpStream::connect("127.0.0.1:8426").unwrap();
     write!(
         stream,

@@ -32,6 +32,8 @@ pub(super) struct Mapped {
     pub map: &'static str,
     /// The local part of its recipients.
     pub user: &'static str,
+    /// How its answer begins where every host has DANE.
+    pub dane: &'static str,
 }
 
 impl Mapped {
@@ -42,6 +44,7 @@ impl Mapped {
             postfix: Postfix::start(folder, &Instance::new("mapped", 2525, map)),
             map: "postfix",
             user: "u",
+            dane: "dane-only",
         }
     }
 
@@ -60,6 +63,7 @@ impl Mapped {
             postfix: Postfix::start(folder, &instance),
             map: "postfix310",
             user: "w",
+            dane: "dane-only",
         }
     }
 }

@@ -21,13 +21,15 @@ pub const POLICY_HOST: &str = "127.0.2.1";
 pub const NOBODY: &str = "127.0.2.9";
 
 /// Zones, parents before children; how each is signed.
-const ZONES: [(&str, Signing); 6] = [
+const ZONES: [(&str, Signing); 7] = [
     (".", Signing::Nsec),
     ("com", Signing::Nsec),
     ("test", Signing::Nsec),
     ("n3.test", Signing::Nsec3),
     ("plain.test", Signing::None),
     ("bogus.test", Signing::WrongKey),
+    // Changes while the lab runs.
+    ("roll.test", Signing::Nsec),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,11 @@ pub struct Plan {
     pub authority: Authority,
     pub hosts: Vec<MailHost>,
     pub sites: Sites,
+    /// What the resolver that does not validate says in place of the truth: lines of a zone file.
+    pub forged: Vec<String>,
     lines: BTreeMap<&'static str, String>,
+    /// Of each signed zone: the names of its two keys.
+    keys: BTreeMap<&'static str, [String; 2]>,
     /// Owner and type of RRsets whose signatures are spoiled.
     spoiled: Vec<(String, &'static str)>,
     octet: u8,
@@ -66,7 +72,9 @@ impl Plan {
             authority,
             hosts: Vec::new(),
             sites: Sites::default(),
+            forged: Vec::new(),
             lines: BTreeMap::new(),
+            keys: BTreeMap::new(),
             spoiled: Vec::new(),
             octet: 0,
             serial: 1,
@@ -158,8 +166,8 @@ impl Plan {
         self.sites.sites.lock().unwrap().insert(name, site);
     }
 
-    /// Writes an unsigned zone anew, with the lines that `change` makes of the old ones. NSD reads
-    /// it when it is told to.
+    /// Writes a zone anew, signed where it was, with the lines that `change` makes of the old ones.
+    /// NSD reads it when it is told to.
     pub fn change(&mut self, folder: &Path, zone: &str, change: impl Fn(&str) -> String) {
         self.serial += 1;
         let text = self.lines.get_mut(zone).unwrap();
@@ -174,7 +182,14 @@ impl Plan {
                 None => format!("{line}\n"),
             })
             .collect();
-        fs::write(signed(&folder.join(file_name(zone))), text).unwrap();
+        let file = folder.join(file_name(zone));
+        match self.keys.get(zone) {
+            None => fs::write(signed(&file), text).unwrap(),
+            Some(keys) => {
+                fs::write(&file, text).unwrap();
+                sign(folder, zone, keys);
+            }
+        }
     }
 
     /// Spoils the signatures of one RRset.
@@ -206,13 +221,9 @@ impl Plan {
                     .args(["-n", "-2", &format!("{vouched}.key")])
                     .current_dir(folder),
             );
-            let mut sign = Command::new("ldns-signzone");
-            if signing == Signing::Nsec3 {
-                sign.args(["-n", "-s", "", "-t", "0"]);
-            }
-            sign.args(["-o", zone, "-f"]).arg(signed(&file)).arg(&file);
-            sign.args([&zone_key, &signing_key]).current_dir(folder);
-            output(&mut sign);
+            let keys = [zone_key, signing_key.clone()];
+            sign(folder, zone, &keys);
+            self.keys.insert(zone, keys);
             self.delegate(zone, Some(ds.trim()));
             anchors.insert(
                 zone,
@@ -249,6 +260,17 @@ impl Plan {
             .map(|(zone, _)| (dotted(zone), format!("{}.signed", file_name(zone))))
             .collect()
     }
+}
+
+/// Signs the zone as it is written.
+fn sign(folder: &Path, zone: &str, keys: &[String; 2]) {
+    let file = folder.join(file_name(zone));
+    let mut sign = Command::new("ldns-signzone");
+    if ZONES.contains(&(zone, Signing::Nsec3)) {
+        sign.args(["-n", "-s", "", "-t", "0"]);
+    }
+    sign.args(["-o", zone, "-f"]).arg(signed(&file)).arg(&file);
+    output(sign.args(keys).current_dir(folder));
 }
 
 fn key(folder: &Path, zone: &str, is_signing: bool) -> String {

@@ -150,6 +150,36 @@ async fn many_share_one_probe() {
     assert_eq!(world.take_probed(), [name("mx.e.test")]);
 }
 
+/// DT-16, CA-01: where several authorities are named by their digests, the host is asked again when its
+/// records are looked up again, and not before; what it shows then counts beside what it has shown.
+#[tokio::test(start_paused = true)]
+async fn another_authority_is_known_within_a_ttl() {
+    let (first, second) = (Authority::new(), Authority::new());
+    let world = world(&[first.record(1), second.record(1)]);
+    shows(&world, &first.chain);
+    let answerer = answerer(&world);
+    let anchors = async || {
+        let answered = answerer.answer("e.test", &pins()).await;
+        let Answer::Anchored { anchors, .. } = &answered.verdict.answer else {
+            panic!("{:?}", answered.verdict);
+        };
+        anchors.len()
+    };
+    assert_eq!(anchors().await, 1);
+    shows(&world, &second.chain);
+    world.pass(TTL - Duration::from_secs(1));
+    assert_eq!(anchors().await, 1);
+    assert_eq!(world.take_probed().len(), 1);
+    world.pass(Duration::from_secs(2));
+    // Mail waits for nobody meanwhile.
+    assert_eq!(anchors().await, 1);
+    tokio::time::sleep(2 * SOON).await;
+    assert_eq!(anchors().await, 2);
+    world.pass(BETWEEN);
+    assert_eq!(anchors().await, 2);
+    assert_eq!(world.take_probed().len(), 1);
+}
+
 /// DT-16, CA-03: whoever shows another chain is no anchor's host. Mail waits with the reason, and the host
 /// is asked again after a minute, not before.
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ mod rest;
 mod sts;
 
 /// One destination and what must happen.
+#[derive(Clone)]
 pub struct Delivery {
     /// The domain of the recipient.
     pub domain: &'static str,
@@ -38,13 +39,20 @@ pub enum Fate {
     AnswerOnly,
 }
 
-struct Table<'a> {
-    plan: &'a mut Plan,
-    deliveries: Vec<Delivery>,
+/// The plan, and what it makes happen.
+pub(super) struct Table<'a> {
+    pub plan: &'a mut Plan,
+    pub deliveries: Vec<Delivery>,
 }
 
 impl Table<'_> {
-    fn expect(&mut self, domain: &'static str, ids: &'static str, reply: &'static str, fate: Fate) {
+    pub(super) fn expect(
+        &mut self,
+        domain: &'static str,
+        ids: &'static str,
+        reply: &'static str,
+        fate: Fate,
+    ) {
         self.expect_at(domain, domain, ids, reply, fate);
     }
 
@@ -67,13 +75,18 @@ impl Table<'_> {
     }
 
     /// A domain with one MX host `mx.DOMAIN`.
-    fn lone(&mut self, domain: &str, manner: Manner, flaw: Flaw) -> super::certificates::Identity {
+    pub(super) fn lone(
+        &mut self,
+        domain: &str,
+        manner: Manner,
+        flaw: Flaw,
+    ) -> super::certificates::Identity {
         let host = format!("mx.{domain}");
         self.plan.mx(domain, 10, &host);
         self.plan.host(&host, manner, flaw)
     }
 
-    fn sts(&mut self, domain: &str, mode: &str, mx: &str) {
+    pub(super) fn sts(&mut self, domain: &str, mode: &str, mx: &str) {
         self.plan
             .sts(domain, Behaviour::Policy(policy(mode, mx)), Flaw::None);
     }

@@ -1,0 +1,105 @@
+//! A Postfix 3.7 whose resolver validates nothing, chrooted as Debian has it, with the lines that
+//! `docs/postfix.md` prints: hoplock, whose resolver validates, hands it pins and trust anchors.
+//!
+//! * `destinations`: what is published and forged, and column F of what everybody delivers to.
+//! * `orders`: destinations that must be authenticated, and the operator's fallbacks.
+//! * `files`: the files of trust anchors, taken away and back again.
+//! * `rollover`: keys that change while mail goes out.
+
+mod destinations;
+mod files;
+mod orders;
+mod rollover;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::deliveries::Delivery;
+use super::postfix::{Instance, Postfix};
+use super::servers::NOT_VALIDATING;
+use super::stage::{Lab, Mapped};
+use super::zones::Plan;
+
+use self::orders::Orders;
+use self::rollover::Rollover;
+
+/// What is published for this stage.
+pub(super) struct Published {
+    deliveries: Vec<Delivery>,
+    orders: Orders,
+    rollover: Rollover,
+}
+
+/// Adds to what the lab publishes.
+pub(super) fn plan(plan: &mut Plan) -> Published {
+    let deliveries = destinations::table(plan);
+    Published {
+        deliveries,
+        orders: orders::plan(plan),
+        rollover: rollover::plan(plan),
+    }
+}
+
+impl Published {
+    /// What hoplock is configured with: the profile as the page prints it, for this Postfix's chroot, and
+    /// the rules.
+    pub(super) fn configuration(&self, folder: &Path) -> String {
+        let chroot = chroot(folder);
+        fs::create_dir_all(chroot.join("hoplock")).unwrap();
+        let profile = include_str!("../../../postfix/pins.toml")
+            .replace("/var/spool/postfix", &chroot.display().to_string());
+        format!("{profile}{}", self.orders.rules)
+    }
+}
+
+/// All of it.
+pub(super) fn all(
+    lab: &mut Lab<'_>,
+    published: &Published,
+    deliveries: &[Delivery],
+    mapped: &Mapped,
+) {
+    let start = |name, port, map: &'static str| {
+        let instance = Instance {
+            lines: include_str!("../../../postfix/pins.cf"),
+            chroot: Some(NOT_VALIDATING),
+            ..Instance::new(name, port, map)
+        };
+        Postfix::start(lab.folder, &instance)
+    };
+    let control = start("pins-control", 2529, "");
+    let pins = Mapped {
+        postfix: start(NAME, 2528, "socketmap:inet:127.0.0.1:8425:pins"),
+        map: "pins",
+        user: "p",
+        dane: "fingerprint match=",
+    };
+    let mut own = destinations::of_everybody(deliveries);
+    own.extend(published.deliveries.iter().cloned());
+    lab.without_the_map(&own, &control);
+    lab.answers(&own, &pins);
+    lab.deliveries(&own, &pins);
+    let ordered = orders::told(&published.orders.deliveries, "OK fingerprint match=");
+    lab.without_the_map(&ordered, &control);
+    lab.deliveries(&ordered, &pins);
+    let by_dane = orders::told(&published.orders.deliveries, "OK dane-only");
+    lab.answers(&by_dane, mapped);
+    lab.deliveries(&by_dane, mapped);
+    orders::are_logged(lab);
+    // The sessions of the one that is asked about are followed.
+    let followed = lab.hoplock.reconfigure(|text| {
+        let is_of = |map: &Mapped| format!("{}/log", map.postfix.folder().display());
+        text.replace(&is_of(mapped), &is_of(&pins))
+    });
+    let gone = files::take_away(lab, &pins);
+    rollover::all(lab, &pins, &published.rollover);
+    files::is_back(lab, &pins, &gone);
+    lab.hoplock.reconfigure(|_| followed.clone());
+}
+
+/// The chroot of the Postfix without DNSSEC.
+fn chroot(folder: &Path) -> PathBuf {
+    folder.join(NAME).join("spool")
+}
+
+const NAME: &str = "pins";
