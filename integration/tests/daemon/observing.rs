@@ -49,6 +49,11 @@ fn everything_is_observed() {
     let (_, page) = out(&daemon, &["rule", "observed"]);
     assert!(page.contains("the policy would be dane-only"), "{page}");
 
+    let list = daemon.folder.path().join("list");
+    std::fs::write(&list, "d1.test\nd2.test\n").unwrap();
+    let (_, page) = out(&daemon, &["survey", list.to_str().unwrap()]);
+    assert!(page.contains("rule-audit (dane-all-hosts)"), "{page}");
+
     let (_, page) = out(&daemon, &["status"]);
     let words = "NOTHING IS DEMANDED of any destination, save by one closer rule, without end; 2 \
                  destinations would have been held to something";

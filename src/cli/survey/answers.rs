@@ -22,8 +22,21 @@ pub(crate) struct Answer {
     pub(crate) reply: String,
     pub(crate) row: String,
     pub(crate) reason: String,
+    /// What a rule of mode audit keeps from being done (OP-03).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) would_fail: Option<String>,
     #[serde(default)]
     pub(crate) detail: String,
+}
+
+impl Answer {
+    /// The reason, and under `audit` the one behind it.
+    pub(super) fn reasoned(&self) -> String {
+        match &self.would_fail {
+            Some(would) => format!("{} ({would})", self.reason),
+            None => self.reason.clone(),
+        }
+    }
 }
 
 /// Destinations and their weight, by verdict and reason.
@@ -44,7 +57,7 @@ pub(crate) fn counts(all: &[Surveyed], profile: &str) -> Counts {
             let key = (
                 strength(&answer.verdict),
                 answer.verdict.clone(),
-                answer.reason.clone(),
+                answer.reasoned(),
             );
             let count = counts.entry(key).or_default();
             count.destinations += 1;
@@ -60,7 +73,7 @@ pub(super) fn sort(all: &mut [Surveyed]) {
         let all = own.answers.iter();
         all.map(|answer| strength(&answer.verdict)).min()
     };
-    let reason = |own: &Surveyed| own.answers.first().map(|answer| answer.reason.clone());
+    let reason = |own: &Surveyed| own.answers.first().map(|answer| answer.reasoned());
     all.sort_by_cached_key(|own| {
         let heavy = std::cmp::Reverse(own.weight);
         (weakest(own), reason(own), heavy, own.next_hop.clone())
@@ -98,6 +111,7 @@ mod tests {
             reply: String::new(),
             row: String::new(),
             reason: "because".to_owned(),
+            would_fail: None,
             detail: String::new(),
         };
         let [first, second] = verdicts;

@@ -31,7 +31,7 @@ fn rows(outcome: &Outcome) -> String {
     for own in &outcome.all {
         let mut row = vec![own.next_hop.clone(), own.weight.to_string()];
         for answer in &own.answers {
-            row.extend([answer.verdict.clone(), answer.reason.clone()]);
+            row.extend([answer.verdict.clone(), answer.reasoned()]);
         }
         rows.push(row);
     }
@@ -71,10 +71,12 @@ pub(super) fn summary(outcome: &Outcome) -> String {
 
 /// A row for each destination and profile.
 fn csv(all: &[Surveyed]) -> String {
-    let mut text = String::from("next_hop,weight,profile,verdict,reason,row,reply,detail\r\n");
+    let mut text =
+        String::from("next_hop,weight,profile,verdict,reason,row,reply,detail,would_fail\r\n");
     for own in all {
         let weight = own.weight.to_string();
         for answer in &own.answers {
+            let would_fail = answer.would_fail.clone().unwrap_or_default();
             let cells = [
                 &own.next_hop,
                 &weight,
@@ -84,6 +86,7 @@ fn csv(all: &[Surveyed]) -> String {
                 &answer.row,
                 &answer.reply,
                 &answer.detail,
+                &would_fail,
             ];
             let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
             text.push_str(&cells.join(","));
@@ -156,6 +159,7 @@ mod tests {
             reply: "TEMP mx-lookup-failed: \"a\", or b".to_owned(),
             row: "DT-02".to_owned(),
             reason: "mx-lookup-failed".to_owned(),
+            would_fail: None,
             detail: "x".to_owned(),
         };
         Outcome {
@@ -174,7 +178,7 @@ mod tests {
     fn three_forms() {
         let csv = page(&outcome(), Form::Csv);
         let expected = "a.test,3,postfix,defer,mx-lookup-failed,DT-02,\
-                        \"TEMP mx-lookup-failed: \"\"a\"\", or b\",x\r\n";
+                        \"TEMP mx-lookup-failed: \"\"a\"\", or b\",x,\r\n";
         assert_eq!(csv.split_once("\r\n").unwrap().1, expected);
         let json = page(&outcome(), Form::Json);
         let summary = json.lines().last().unwrap();
