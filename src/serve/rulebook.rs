@@ -10,7 +10,7 @@ use hoplock_policy::moment::Timestamp;
 use hoplock_policy::render::rule::says;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern};
 
-use super::negative_anchors::is_no_rule;
+use super::negative_anchors::is_order;
 use crate::answer::{Answerer, Settings};
 use crate::config::{Config, Severity};
 use crate::world::{StoreFailure, StoredRule};
@@ -150,7 +150,7 @@ impl Rulebook {
         let store = &self.answerer.world().store;
         let known = store.rules().await?;
         let meant = pattern_of(pattern).map_or_else(|| pattern.to_owned(), |own| own.to_string());
-        let mut known = known.iter().filter(|stored| !is_no_rule(stored));
+        let mut known = known.iter().filter(|stored| !is_order(stored));
         let Some(rule) = known.find(|rule| rule.pattern == meant) else {
             return Ok(false);
         };
@@ -204,7 +204,7 @@ impl Rulebook {
             }
         };
         let mut rules = Vec::new();
-        for stored in stored.into_iter().filter(|stored| !is_no_rule(stored)) {
+        for stored in stored.into_iter().filter(|stored| !is_order(stored)) {
             match read(&stored.text) {
                 Ok(rule) => rules.push((rule, stored, Read::Well)),
                 Err(why) => match in_its_place(&stored) {

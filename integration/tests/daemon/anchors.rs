@@ -119,6 +119,8 @@ fn an_order_is_no_rule() {
     for name in ["a.test", "dnssec:a.test"] {
         assert_eq!(out(&daemon, &["rule", "remove", name]).0, Some(2), "{name}");
     }
+    let (_, page) = out(&daemon, &["rule", "list"]);
+    assert_eq!(page.lines().count(), 3, "{page}");
     let removal = ["rule", "remove", "A.test", "--survive-dnssec-trouble"];
     let (code, words) = out(&daemon, &removal);
     assert_eq!(code, Some(0), "{words}");

@@ -204,7 +204,9 @@ fn a_log_for_two_profiles() {
         line("A5", "nobody"),
     ];
     for more in [&[][..], &["--direct"]] {
-        let arguments = [&["-", "--profile", "postfix", "--profile", "strict"], more].concat();
+        // The alias and the name are one profile.
+        let arguments = [&["-", "--profile", "QUERY", "--profile", "strict"], more].concat();
+        let arguments = [&arguments[..], &["--profile", "postfix"]].concat();
         let run = |form: &[&str]| {
             let mut child = command(&daemon, &[&arguments, form].concat());
             child

@@ -1,6 +1,6 @@
 //! Where the answers come from: the running daemon, or this process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,17 +37,21 @@ struct Answers {
 }
 
 impl Oracle {
-    /// The daemon of the configuration; a question that needs no lookup shows that it is there and knows
-    /// the profiles.
+    /// The daemon of the configuration; a question that needs no lookup shows that it is there, and by which
+    /// names it knows the profiles.
     pub(super) async fn daemon(config: &Config, profiles: &[String]) -> Result<Self, Ended> {
         let Endpoint::Unix(socket) = config.control(&state_folder()) else {
             let words = "[listen] control is no unix socket: `--direct` asks without the daemon";
             return Err((words.to_owned(), exit::not_reachable()));
         };
-        let profiles = profiles.to_vec();
-        let daemon = Self::Daemon { socket, profiles };
-        daemon.ask("localhost").await?;
-        Ok(daemon)
+        let answers = exchange(&socket, profiles, "localhost").await?;
+        let mut profiles = Vec::new();
+        for Answer { profile, .. } in answers.map_err(not_reachable)? {
+            if !profiles.contains(&profile) {
+                profiles.push(profile);
+            }
+        }
+        Ok(Self::Daemon { socket, profiles })
     }
 
     /// This process, as the configuration says.
@@ -56,13 +60,15 @@ impl Oracle {
             .await
             .map_err(|error| (error.to_string(), exit::failed()))?;
         let answerer = engine.answerer;
-        let mut profiles = Vec::new();
+        let mut profiles: Vec<Arc<Profile>> = Vec::new();
         for name in names {
             let Some(profile) = answerer.profile(name) else {
                 let words = format!("there is no profile {name:?}; try postfix");
                 return Err((words, exit::bad_input()));
             };
-            profiles.push(profile);
+            if profiles.iter().all(|own| own.name != profile.name) {
+                profiles.push(profile);
+            }
         }
         Ok(Self::Direct { answerer, profiles })
     }
@@ -82,43 +88,68 @@ impl Oracle {
                 answers.map_err(|error| (error.to_string(), exit::failed()))
             }
             Self::Daemon { socket, profiles } => {
-                let target = format!(
-                    "/api/v1/survey?next_hop={}&profiles={}",
-                    percent_encoded(next_hop),
-                    percent_encoded(&profiles.join(","))
-                );
                 let mut pauses = PAUSES.iter();
                 loop {
-                    let why = match get(socket, &target).await {
-                        Ok(response) if response.status == 200 => {
-                            let read: Result<Answers, _> = serde_json::from_str(&response.body);
-                            return read.map(|read| read.answers).map_err(|error| {
-                                let words = format!("the daemon's answer is no JSON: {error}");
-                                (words, exit::failed())
-                            });
-                        }
-                        Ok(response) if response.status == 404 => {
-                            let words = match response.body.trim_end() {
-                                "" => {
-                                    "the running daemon is older and knows no surveys: restart it"
-                                }
-                                words => words,
-                            };
-                            return Err((words.to_owned(), exit::bad_input()));
-                        }
-                        Ok(response) => format!("the daemon answered {}", response.status),
-                        Err(error) => error.to_string(),
+                    let why = match exchange(socket, profiles, next_hop).await? {
+                        Ok(answers) => return Ok(answers),
+                        Err(why) => why,
                     };
                     // A daemon that is being restarted ends no survey.
-                    let Some(pause) = pauses.next().filter(|_| next_hop != "localhost") else {
-                        let words = format!("{why} `--direct` asks without the daemon");
-                        return Err((words, exit::not_reachable()));
+                    let Some(pause) = pauses.next() else {
+                        return Err(not_reachable(why));
                     };
                     sleep(*pause).await;
                 }
             }
         }
     }
+
+    /// The profiles, by their own names and each once.
+    pub(super) fn profiles(&self) -> Vec<String> {
+        match self {
+            Self::Daemon { profiles, .. } => profiles.clone(),
+            Self::Direct { profiles, .. } => profiles
+                .iter()
+                .map(|profile| profile.name.clone())
+                .collect(),
+        }
+    }
+}
+
+/// One question to the daemon: its answers, or why there are none yet.
+async fn exchange(
+    socket: &Path,
+    profiles: &[String],
+    next_hop: &str,
+) -> Result<Result<Vec<Answer>, String>, Ended> {
+    let target = format!(
+        "/api/v1/survey?next_hop={}&profiles={}",
+        percent_encoded(next_hop),
+        percent_encoded(&profiles.join(","))
+    );
+    match get(socket, &target).await {
+        Ok(response) if response.status == 200 => {
+            let read: Result<Answers, _> = serde_json::from_str(&response.body);
+            read.map(|read| Ok(read.answers)).map_err(|error| {
+                let words = format!("the daemon's answer is no JSON: {error}");
+                (words, exit::failed())
+            })
+        }
+        Ok(response) if response.status == 404 => {
+            let words = match response.body.trim_end() {
+                "" => "the running daemon is older and knows no surveys: restart it",
+                words => words,
+            };
+            Err((words.to_owned(), exit::bad_input()))
+        }
+        Ok(response) => Ok(Err(format!("the daemon answered {}", response.status))),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+fn not_reachable(why: String) -> Ended {
+    let words = format!("{why} `--direct` asks without the daemon");
+    (words, exit::not_reachable())
 }
 
 /// Between attempts.

@@ -127,11 +127,12 @@ fn survey(arguments: &Arguments) -> Result<(Outcome, Option<Stopped>), Ended> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| (error.to_string(), exit::failed()))?;
     runtime.block_on(async {
-        let oracle = oracle(arguments, &config).await?;
         let input = destinations::read(&arguments.file, complain).map_err(bad_input)?;
+        let oracle = oracle(arguments, &config).await?;
+        let profiles = oracle.profiles();
         let head = Head {
             survey: 1,
-            profiles: arguments.profiles.clone(),
+            profiles: profiles.clone(),
             direct: arguments.direct,
         };
         let (journal, finished) = match &arguments.resume {
@@ -152,7 +153,7 @@ fn survey(arguments: &Arguments) -> Result<(Outcome, Option<Stopped>), Ended> {
         let stopped = asking.all(todo, &mut all).await;
         answers::sort(&mut all);
         let outcome = Outcome {
-            profiles: arguments.profiles.clone(),
+            profiles,
             all,
             total,
             unreadable,

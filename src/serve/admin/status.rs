@@ -71,6 +71,8 @@ struct Cache {
     answered_from: u64,
     lookups: u64,
     ahead_of_expiry: u64,
+    /// For surveys, beside the others and not kept.
+    surveyed: u64,
 }
 
 #[derive(Serialize)]
@@ -137,6 +139,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             answered_from: counters.cached.load(Ordering::Relaxed),
             lookups: counters.gathered.load(Ordering::Relaxed),
             ahead_of_expiry: counters.renewed.load(Ordering::Relaxed),
+            surveyed: counters.surveyed.load(Ordering::Relaxed),
         },
         connections: admin.connections.count(),
         answers_last_hour: admin.metrics.last_hour(),

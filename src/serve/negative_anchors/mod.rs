@@ -5,9 +5,9 @@
 //! for Unbound (a negative trust anchor, RFC 7646), watches until lookups work, and reminds when the time
 //! is over until the anchor is gone. Orders are stored, logged, and always end.
 //!
-//! * [`zone`]: which zone fails.
-//! * [`order`]: an order as it is stored and told.
-//! * [`watch`]: what the DNS says meanwhile.
+//! * `zone`: which zone fails.
+//! * `order`: an order as it is stored and told.
+//! * `watch`: what the DNS says meanwhile.
 
 mod order;
 mod watch;
@@ -23,13 +23,13 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
 
 pub use self::order::Order;
-use self::order::{PREFIX, is_order};
+pub(super) use self::order::is_order;
 use self::watch::Watched;
 pub use self::watch::{Seen, Standing};
 pub use self::zone::NoTrouble;
 use self::zone::Trouble;
 use crate::answer::Answerer;
-use crate::world::{StoreFailure, StoredRule};
+use crate::world::StoreFailure;
 
 /// All orders.
 pub struct NegativeAnchors {
@@ -194,11 +194,6 @@ impl NegativeAnchors {
         self.watched.remove(&order.domain);
         Ok(())
     }
-}
-
-/// True for what stands among the stored rules and is none: an order.
-pub(super) fn is_no_rule(stored: &StoredRule) -> bool {
-    stored.pattern.starts_with(PREFIX)
 }
 
 /// A zone that the operator names: its own existence is what is watched.

@@ -118,8 +118,9 @@ impl Order {
 }
 
 /// No pattern of a rule can begin so.
-pub(super) const PREFIX: &str = "dnssec:";
+const PREFIX: &str = "dnssec:";
 
-pub(super) fn is_order(stored: &StoredRule) -> bool {
+/// True for what stands among the stored rules and is none.
+pub(in crate::serve) fn is_order(stored: &StoredRule) -> bool {
     stored.pattern.starts_with(PREFIX)
 }

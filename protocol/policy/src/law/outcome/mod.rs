@@ -166,7 +166,7 @@ pub fn is_declared(
                 && duty == Duty::WebPki
                 && sendmail::leaves_to_dane(host.state, situation.mx, abilities)
         }
-        Family::Pins => pins::is_declared(host, duty, outcome, situation, abilities),
+        Family::Pins => pins::is_declared(duty, outcome, situation, abilities),
         Family::Postfix | Family::Exim => false,
     }
 }

@@ -46,7 +46,6 @@ pub(super) fn outcome(
 /// pins would bend mail away from better hosts, and without them whoever is on the way would choose the
 /// free host anyway. `strict` asks for the opposite.
 pub(super) fn is_declared(
-    host: &HostSituation,
     owed: Duty,
     outcome: Outcome,
     situation: &Situation,
@@ -61,10 +60,9 @@ pub(super) fn is_declared(
     };
     let tier = reachable().filter(|host| host.preference == best);
     let most = tier.map(|host| raised(duty(host, situation, false), abilities.floor));
-    host.preference > best
-        && most
-            .max()
-            .is_some_and(|most| most <= Duty::Encrypt && keeps(outcome, most))
+    // A host of the best tier owes DANE itself, and so none is let there.
+    most.max()
+        .is_some_and(|most| most <= Duty::Encrypt && keeps(outcome, most))
 }
 
 /// MX-13: nobody reaches what nobody can resolve.
