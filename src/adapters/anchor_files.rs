@@ -12,6 +12,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -125,8 +126,10 @@ fn stand(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
+    // Destinations that share an authority may want the same file at one moment: each writes its own.
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(UNFINISHED);
+    name.push(format!(".{number}{UNFINISHED}"));
     let beside = folder.join(name);
     let mut file = File::create(&beside)?;
     file.write_all(text.as_bytes())?;
@@ -213,11 +216,16 @@ fn strangers(
 /// Whether a name is one that an anchor file has, finished or not: nothing else is touched.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.map(|name| name.strip_suffix(UNFINISHED).unwrap_or(name));
-    name.and_then(|name| name.strip_suffix(".pem"))
-        .is_some_and(|digest| {
-            digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
+    let Some((digest, rest)) = name.and_then(|name| name.split_once(".pem")) else {
+        return false;
+    };
+    let number = rest
+        .strip_prefix('.')
+        .and_then(|rest| rest.strip_suffix(UNFINISHED));
+    let is_unfinished = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    digest.len() == DIGITS
+        && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && (rest.is_empty() || number.is_some_and(is_unfinished))
 }
 
 fn remove(path: &Path) {
@@ -241,6 +249,8 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 /// SHA-256 in hexadecimal.
 const DIGITS: usize = 64;
 const UNFINISHED: &str = ".new";
+/// How many were begun.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 const FOLDER_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
 
@@ -303,6 +313,29 @@ mod tests {
         );
     }
 
+    /// DT-16: many destinations that share an authority want its file at one moment: it stands for each of
+    /// them, and whoever finds it finds it whole.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_file_for_many_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().to_str().unwrap();
+        for round in 0..50 {
+            let own = file('e', &format!("{round}").repeat(10_000));
+            let path = place.path().join(&own.name);
+            let files: Vec<_> = (0..8).map(|_| AnchorDirectories::new()).collect();
+            let publishing = files.iter().map(|files| {
+                let (own, path) = (own.clone(), path.clone());
+                async move {
+                    let text = own.text.clone();
+                    files.publish(directory, own, at(10)).await.unwrap();
+                    assert_eq!(fs::read_to_string(path).unwrap(), text);
+                }
+            });
+            futures_util::future::join_all(publishing).await;
+            assert_eq!(names(place.path()), [own.name]);
+        }
+    }
+
     /// DT-16: half a file of a process that died is made whole.
     #[tokio::test]
     async fn a_torn_file_is_written_anew() {
@@ -326,6 +359,8 @@ mod tests {
         let directory = place.path().to_str().unwrap();
         let (own, earlier) = (file('c', "own"), file('d', "earlier"));
         fs::write(place.path().join(&earlier.name), "earlier").unwrap();
+        let unfinished = format!("{}.7.new", earlier.name);
+        fs::write(place.path().join(&unfinished), "ear").unwrap();
         fs::write(place.path().join("README"), "of the operator").unwrap();
         let files = AnchorDirectories::new();
         files
@@ -343,13 +378,14 @@ mod tests {
             .unwrap();
         fs::remove_file(place.path().join(&own.name)).unwrap();
         files.sweep(at(499 + 3600)).await;
-        assert_eq!(names(place.path()), ["README", &own.name, &earlier.name]);
+        let left = ["README", &own.name, &earlier.name, &unfinished];
+        assert_eq!(names(place.path()), left);
         assert_eq!(
             fs::read_to_string(place.path().join(&own.name)).unwrap(),
             "own"
         );
         files.sweep(at(500 + 3600)).await;
-        assert_eq!(names(place.path()), ["README", &earlier.name]);
+        assert_eq!(names(place.path()), ["README", &earlier.name, &unfinished]);
         assert_eq!(files.live(), 0);
         files.sweep(at(499 + 3600 + 86_400)).await;
         assert_eq!(names(place.path()), ["README"]);

@@ -54,6 +54,13 @@ impl Account {
         Self::read(&String::from_utf8_lossy(&output.stdout))
     }
 
+    /// The account that a file belongs to, where this process may take another's place.
+    #[must_use]
+    pub fn owner_of(path: &Path) -> Option<Self> {
+        let owner = std::fs::metadata(path).ok()?.uid();
+        Self::to_become(&owner.to_string())
+    }
+
     /// Reads a line of passwd(5).
     pub(super) fn read(line: &str) -> Option<Self> {
         let mut fields = line.trim_end().split(':');
@@ -63,6 +70,13 @@ impl Account {
             group: fields.next()?.parse().ok()?,
         })
     }
+}
+
+/// Whether test(1) says yes to a file, asked as that user, or as this process where none is given.
+#[must_use]
+pub fn may(test: &'static str, path: &Path, account: Option<&Account>) -> bool {
+    let path = path.display().to_string();
+    run("test", &[test, &path], "", account).is_ok_and(|output| output.status.success())
 }
 
 /// Whether this process runs as root.

@@ -21,9 +21,10 @@ use super::stage::Lab;
 /// Plants each.
 pub(super) fn traps(lab: &mut Lab<'_>) {
     let folder = lab.folder.join("doctor");
-    for part in ["spool/etc", "data", "state"] {
+    for part in ["spool/etc", "data", "state", "anchors", "closed"] {
         fs::create_dir_all(folder.join(part)).unwrap();
     }
+    must(Command::new("chmod").arg("700").arg(folder.join("closed")));
     must(
         Command::new("chown")
             .arg("postfix")
@@ -111,6 +112,12 @@ fn plant(lab: &Lab<'_>, folder: &Path, trap: &Trap) {
                     gone: None,
                 },
             );
+            path
+        }
+        More::Nobody => {
+            let path = folder.join("state/nobody.db");
+            fs::copy(lab.folder.join("state.db"), &path).unwrap();
+            must(Command::new("chown").arg("nobody").arg(&path));
             path
         }
         More::Garbage => {

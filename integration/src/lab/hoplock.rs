@@ -93,6 +93,14 @@ impl Hoplock {
         self.child.wait().unwrap().code()
     }
 
+    /// Starts it anew beside another Postfix; returns the one before.
+    pub fn stand_beside(&mut self, postfix: &Path) -> PathBuf {
+        let before = std::mem::replace(&mut self.beside, postfix.to_path_buf());
+        self.terminate();
+        self.restart();
+        before
+    }
+
     /// Starts it anew with what `change` makes of its configuration; returns the old one.
     pub fn reconfigure(&mut self, change: impl Fn(&str) -> String) -> String {
         let old = fs::read_to_string(&self.config).unwrap();

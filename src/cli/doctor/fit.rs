@@ -5,11 +5,15 @@ use super::{Findings, State};
 use crate::adapters::postfix::Settings;
 use crate::config::Config;
 
-/// By its version, and by what was found out of its DNSSEC.
-pub(super) fn postfix(findings: &mut Findings, settings: &Settings, config: &Config) {
+/// By its version, and by whether its own DNSSEC works.
+pub(super) fn postfix(
+    findings: &mut Findings,
+    settings: &Settings,
+    config: &Config,
+    own_dane: bool,
+) {
     const CHECK: &str = "profile";
     let (major, minor, _) = settings.version();
-    let own_dane = !findings.any_problem(OWN_DANE);
     let map = match (own_dane, (major, minor) >= (3, 10)) {
         (true, true) => "postfix310",
         (true, false) => "postfix",
@@ -39,8 +43,8 @@ pub(super) fn postfix(findings: &mut Findings, settings: &Settings, config: &Con
     findings.add(CHECK, state, what, cure);
 }
 
-/// The checks that say so.
-const OWN_DANE: &[&str] = &[
+/// The checks that say that it does not.
+pub(super) const OWN_DANE: &[&str] = &[
     "smtp_dns_support_level",
     "smtp_host_lookup",
     "ignore_mx_lookup_error",
@@ -61,10 +65,7 @@ mod tests {
         let settings = Settings::of(&main, "", "");
         let config = Config::parse("", &[]).0.unwrap();
         let mut findings = Findings::default();
-        if trouble {
-            findings.problem("postfix-resolver", "x", "y");
-        }
-        postfix(&mut findings, &settings, &config);
+        postfix(&mut findings, &settings, &config, !trouble);
         let last = findings.0.pop().unwrap();
         (last.state, last.what)
     }

@@ -102,7 +102,7 @@ fn dialect(findings: &mut Findings, table: &Table, settings: &Settings, config: 
     let Some(profile) = config
         .profiles
         .get(&canonical)
-        .filter(|p| p.family == Family::Postfix)
+        .filter(|p| matches!(p.family, Family::Postfix | Family::Pins))
     else {
         findings.problem(
             CHECK,
@@ -114,7 +114,9 @@ fn dialect(findings: &mut Findings, table: &Table, settings: &Settings, config: 
     let (major, minor, _) = settings.version();
     let speaks_reports = (profile.version.major, profile.version.minor) >= (3, 10);
     let knows_reports = (major, minor) >= (3, 10);
+    let is_pins = profile.family == Family::Pins;
     match (speaks_reports, knows_reports) {
+        _ if is_pins => findings.fine(CHECK, name),
         // The version check has said so already.
         (true, false) => {}
         (false, true) => findings.advice(

@@ -3,7 +3,7 @@
 //!
 //! * [`ours`]: configuration, daemon, resolver, roots, state, clock; [`sockets`]: whether they answer.
 //! * [`postfix`]: Postfix's settings; [`map`] and [`table`]: how it asks us; [`ways`]: what goes around
-//!   us; [`files`]: what it can read.
+//!   us; [`files`]: what it can read; [`pins`]: what it is handed in place of DANE.
 //! * [`fit`]: which profile fits; [`rules`]: rules that never count or cannot be said; [`surveyed`]: what a
 //!   survey found.
 //! * [`exim`], [`sendmail`]: the same of those.
@@ -15,6 +15,7 @@ mod files;
 mod fit;
 mod map;
 mod ours;
+mod pins;
 mod postfix;
 mod rules;
 mod sendmail;
@@ -202,8 +203,14 @@ async fn mail_servers(findings: &mut Findings, config: &Config) -> bool {
     let now = SystemClock::new().now().wall;
     let missing = match tokio::task::spawn_blocking(Settings::read).await {
         Ok(Ok(settings)) => {
-            postfix::dnssec(findings, &settings, config).await;
-            fit::postfix(findings, &settings, config);
+            let own_dane = if pins::are_asked_for(&settings, config) {
+                pins::own_dane_works(&settings, config).await
+            } else {
+                postfix::dnssec(findings, &settings, config).await;
+                !findings.any_problem(fit::OWN_DANE)
+            };
+            fit::postfix(findings, &settings, config, own_dane);
+            pins::anchors(findings, &settings, config);
             postfix::levels(findings, &settings, config);
             files::certificates(findings, &settings);
             map::policy_maps(findings, &settings, config);

@@ -142,11 +142,11 @@ pub(super) fn levels(findings: &mut Findings, settings: &Settings, config: &Conf
             format!("[profile.{}] version = \"{major}.{minor}\"", profile.name),
         );
     }
-    if profile.own_dane == OwnDane::No {
+    if profile.own_dane == OwnDane::No && profile.family == Family::Postfix {
         findings.advice(
             "own-dane",
             format!(
-                "[profile.{}] own_dane = \"no\": destinations with DANE wait",
+                "[profile.{}] own_dane = \"no\": Postfix is handed pins in place of DANE",
                 profile.name
             ),
             "own_dane = \"auto\", once Postfix's resolver validates",
@@ -224,7 +224,8 @@ fn obsolete(findings: &mut Findings, settings: &Settings) {
 /// What Postfix does with `dane` behind an unsigned MX set.
 fn insecure_mx(findings: &mut Findings, settings: &Settings, config: &Config) {
     const CHECK: &str = "smtp_tls_dane_insecure_mx_policy";
-    if settings.version() < (3, 1, 0) || !config.dane.half_dane {
+    let by_itself = profile_of(settings, config).is_none_or(|own| own.family == Family::Postfix);
+    if settings.version() < (3, 1, 0) || !config.dane.half_dane || !by_itself {
         return;
     }
     let effect = match settings.get(CHECK) {
@@ -288,7 +289,9 @@ fn addresses(findings: &mut Findings, settings: &Settings, profile: &Profile) {
     let Ok(number) = limit.parse::<usize>() else {
         return;
     };
-    if number == profile.address_limit {
+    // It only chooses between answers that keep every duty, and pins are built in without one.
+    let is_pinned = profile.family == Family::Pins && profile.address_limit == 0;
+    if number == profile.address_limit || is_pinned {
         findings.fine(LIMIT, limit);
     } else {
         findings.advice(

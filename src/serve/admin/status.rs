@@ -290,8 +290,8 @@ fn relies_on_what_is_seen<'a>(served: impl Iterator<Item = (&'a Profile, bool)>)
                     asked = Some(asked.unwrap_or(false) || is_auto);
                 }
             }
-            Family::Exim | Family::Sendmail => is_elsewhere |= was_asked,
-            Family::Pins => {}
+            // Pins are asked for because there is none.
+            Family::Exim | Family::Sendmail | Family::Pins => is_elsewhere |= was_asked,
         }
     }
     asked.unwrap_or(all && !is_elsewhere)
@@ -372,7 +372,7 @@ mod tests {
             (auto, no, &["postfix"], true),
             (auto, no, &["postfix310"], false),
             (auto, no, &["postfix", "postfix310", "exim"], true),
-            (auto, auto, &["pins"], true),
+            (auto, auto, &["pins"], false),
             (auto, auto, &["exim"], false),
             (auto, auto, &["sendmail"], false),
             (auto, auto, &["exim", "postfix310"], true),

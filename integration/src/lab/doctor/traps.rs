@@ -28,6 +28,8 @@ pub(super) enum More {
     Future,
     /// The state file is no state file.
     Garbage,
+    /// hoplock runs as another user than root.
+    Nobody,
 }
 
 impl Trap {
@@ -83,6 +85,18 @@ const fn other(checks: &'static [&'static str], more: More) -> Trap {
     Trap {
         more,
         ..setting(checks, "")
+    }
+}
+
+/// A Postfix that is handed pins.
+const fn of_pins(checks: &'static [&'static str], hoplock: &'static str, more: More) -> Trap {
+    Trap {
+        hoplock,
+        more,
+        ..setting(
+            checks,
+            "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8425:pins",
+        )
     }
 }
 
@@ -227,4 +241,52 @@ pub(super) const TRAPS: &[Trap] = &[
     other(&["roots"], More::Roots),
     other(&["clock"], More::Future),
     other(&["state"], More::Garbage),
+    // Without DNSSEC of its own there is nothing to say of it; with it there is a better map.
+    Trap {
+        advice: &["profile", "anchor_directory"],
+        ..of_pins(&[], "", More::Nothing)
+    },
+    Trap {
+        main: "smtp_dns_support_level = enabled\n\
+               smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8425:pins",
+        ..of_pins(&[], WELL, More::Nothing)
+    },
+    // smtp(8) looks elsewhere: the chroot is forgotten, or there is none.
+    of_pins(&["anchor_directory"], WELL, More::OldCopy),
+    of_pins(
+        &["anchor_directory"],
+        "[profile.pins]\nanchor_directory = \"LAB/doctor/anchors\"\n\
+         anchor_directory_in_chroot = \"/anchors\"\n",
+        More::Nothing,
+    ),
+    of_pins(
+        &[],
+        "[profile.pins]\nanchor_directory = \"LAB/doctor/spool/anchors\"\n\
+         anchor_directory_in_chroot = \"/anchors\"\n",
+        More::OldCopy,
+    ),
+    // It cannot be written to, or not be read.
+    of_pins(
+        &["anchor_directory"],
+        "[profile.pins]\nanchor_directory = \"LAB/nowhere/anchors\"\n",
+        More::Nothing,
+    ),
+    of_pins(&["anchor_directory"], WELL, More::Nobody),
+    of_pins(
+        &["anchor_directory"],
+        "[profile.pins]\nanchor_directory = \"LAB/doctor/closed\"\n",
+        More::Nothing,
+    ),
+    of_pins(
+        &["smtp_tls_fingerprint_digest"],
+        "[profile.pins]\ndigest = \"sha512\"\n",
+        More::Nothing,
+    ),
+    Trap {
+        main: "smtp_tls_fingerprint_digest = md5\n\
+               smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8425:pins",
+        ..of_pins(&["smtp_tls_fingerprint_digest"], WELL, More::Nothing)
+    },
 ];
+
+const WELL: &str = "[profile.pins]\nanchor_directory = \"LAB/doctor/anchors\"\n";

@@ -13,10 +13,11 @@ mod rollover;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::deliveries::Delivery;
 use super::postfix::{Instance, Postfix};
-use super::servers::NOT_VALIDATING;
+use super::servers::{NOT_VALIDATING, until};
 use super::stage::{Lab, Mapped};
 use super::zones::Plan;
 
@@ -86,6 +87,7 @@ pub(super) fn all(
     lab.answers(&by_dane, mapped);
     lab.deliveries(&by_dane, mapped);
     orders::are_logged(lab);
+    without_its_own(lab, &pins);
     // The sessions of the one that is asked about are followed.
     let followed = lab.hoplock.reconfigure(|text| {
         let is_of = |map: &Mapped| format!("{}/log", map.postfix.folder().display());
@@ -95,6 +97,43 @@ pub(super) fn all(
     rollover::all(lab, &pins, &published.rollover);
     files::is_back(lab, &pins, &gone);
     lab.hoplock.reconfigure(|_| followed.clone());
+}
+
+/// PD-11: beside such a Postfix hoplock sees by itself that it does no DANE, and the map `postfix` gives
+/// pins, too, which hold against forged lookups.
+fn without_its_own(lab: &mut Lab<'_>, pins: &Mapped) {
+    let before = lab.hoplock.stand_beside(pins.postfix.folder());
+    let status = lab.hoplock.tool(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let seen = &status["postfix"]["own_dane"];
+    lab.report.check(
+        seen.as_str()
+            .is_some_and(|seen| seen != "works" && seen != "not-found"),
+        || format!("own_dane beside a Postfix without: {seen}"),
+    );
+    pins.postfix
+        .reconfigure("smtp_tls_policy_maps=socketmap:inet:127.0.0.1:8425:postfix");
+    for (to, sent) in [("own@dane.test", true), ("own@forged-mx.test", false)] {
+        pins.postfix.send(to);
+        until("an attempt by pins", Duration::from_secs(30), || {
+            pins.postfix.attempts(to) > 0
+        });
+        let outcome = pins.postfix.outcome(to).unwrap_or_default();
+        let word = if sent {
+            "status=sent"
+        } else {
+            "(Server certificate not verified)"
+        };
+        lab.report
+            .check(outcome.contains(word), || format!("{to}: {outcome}"));
+    }
+    let told = pins.postfix.postmap("dane.test", "postfix");
+    lab.report.check(told.starts_with(pins.dane), || {
+        format!("the map postfix: {told:?}")
+    });
+    pins.postfix
+        .reconfigure("smtp_tls_policy_maps=socketmap:inet:127.0.0.1:8425:pins");
+    lab.hoplock.stand_beside(&before);
 }
 
 /// The chroot of the Postfix without DNSSEC.
