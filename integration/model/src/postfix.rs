@@ -1,6 +1,7 @@
 //! What Postfix does under an answer, how strictly it reads one, and which safe one is best.
 
-use crate::{Duty, Floor, Host, Outcome, State, Truth, sts::is_domain};
+use crate::sts::is_domain;
+use crate::{Floor, Host, Outcome, Permitted, Profile, State, Truth, candidates, pushed};
 
 plain_data! {
     /// A reply over the socketmap protocol: no policy, so that the mail server's own level acts
@@ -116,7 +117,7 @@ fn by_pins(pins: &[String], state: &State) -> Outcome {
 }
 
 /// Under `secure` and `verify` a certificate passes that has any of the names.
-fn by_names(matches: &[String], host: &str) -> Outcome {
+pub(crate) fn by_names(matches: &[String], host: &str) -> Outcome {
     let names = |part: &String| {
         let below = part.starts_with('.') && host.ends_with(part.as_str()); // any depth (PF-12)
         below || part == "hostname" || part.eq_ignore_ascii_case(host)
@@ -139,21 +140,29 @@ pub fn is_safe(truth: &Truth, reply: &Reply) -> bool {
 
 /// The lowest preference that a reply delivers to, where the mail server sees the truth.
 pub fn delivers_to(truth: &Truth, reply: &Reply) -> Option<u16> {
-    let skips = |host: &Host| outcome_at(truth, reply, host, &host.state) == Outcome::Skip;
-    truth.hosts.iter().filter(|host| !skips(host)).map(|host| host.preference).min()
+    delivered(truth, reply).map(|(host, _)| host.preference).min()
+}
+
+/// The hosts that a reply delivers to, and how.
+pub(crate) fn delivered<'a>(
+    truth: &'a Truth,
+    reply: &'a Reply,
+) -> impl Iterator<Item = (&'a Host, Outcome)> {
+    let outcome = |host: &'a Host| (host, outcome_at(truth, reply, host, &host.state));
+    truth.hosts.iter().map(outcome).filter(|(_, outcome)| *outcome != Outcome::Skip)
 }
 
 fn outcome_at(truth: &Truth, reply: &Reply, host: &Host, state: &State) -> Outcome {
     let seen = Seen { name: &host.name, mx_secure: truth.mx_secure(), state: state.clone() };
-    outcome(reply, truth.settings.floor, &seen)
+    match truth.site.profile {
+        Profile::OwnDane => outcome(reply, truth.settings.floor, &seen),
+        Profile::Pins(_) => pushed(truth, reply, host),
+    }
 }
 
 /// The best tier that a safe answer can reach (the law, choice a and c); none: TEMP is right.
 pub fn best_tier(truth: &Truth) -> Option<u16> {
-    let answer = |level, matches| Reply::Level { level, matches, attributes: Vec::new() };
-    let owing = truth.hosts.iter().filter(|host| host.duty == Duty::WebPki);
-    let secure = answer(Level::Secure, owing.map(|host| host.name.clone()).collect()); // PF-12
-    let bare = [Level::DaneOnly, Level::Dane, Level::Encrypt].map(|level| answer(level, vec![]));
-    let safe = bare.iter().chain([&secure, &Reply::NotFound]).filter(|reply| is_safe(truth, reply));
+    let replies: Vec<Reply> = candidates(truth).iter().map(Permitted::reply).collect();
+    let safe = replies.iter().filter(|reply| is_safe(truth, reply));
     safe.filter_map(|reply| delivers_to(truth, reply)).min()
 }

@@ -13,7 +13,7 @@ mod common;
 use common::*;
 use hoplock_model::{
     Data, Duty, Floor, NextHop, Outcome, Reply, Rule, Seen, Selection, Signing, State, Truth, Type,
-    World, best_tier, delivers_to, is_safe, outcome, parse_reply, truth,
+    World, best_tier, delivers_to, faults, is_safe, outcome, parse_reply, permitted, truth,
 };
 
 /// A row with hosts: situation, the answer at floor `may` or `dane`, that at floor `encrypt`
@@ -73,9 +73,9 @@ const TABLE: &[Line] = &[
     ("DT-20n", INSECURE, "10:none 20:failed", ["NOTFOUND"; 2], ["med", "e"]),
     ("DT-22", DEMANDED, "10:none 20:ee 30:failed", ["dane-only"; 2], ["", ""]),
     ("DT-23", DEMANDED, "10:none", ["TEMP later"; 2], ["", ""]),
-    ("DT-24", DEMANDED_INSECURE, "10:ee", ["TEMP later"; 2], ["", ""]),
+    ("DT-24", DEMANDED_INSECURE, "10:ee", ["TEMP mx-insecure: later"; 2], ["", ""]),
     ("DT-25", DEMANDED, "10:none 20:failed", ["TEMP later"; 2], ["", ""]),
-    ("DT-26", SECURE_STS, "10:none(unlisted)", ["TEMP later"; 2], ["", ""]),
+    ("DT-26", SECURE_STS, "10:none(unlisted)", ["TEMP sts-no-mx-matches: later"; 2], ["", ""]),
     ("DT-27", SECURE, "10:none", ["NOTFOUND"; 2], ["med", "e"]),
 ];
 
@@ -106,7 +106,8 @@ fn reply(truth: &Truth, answer: &str) -> Reply {
                 preferences.split(' ').map(|preference| preference.parse().unwrap()).collect();
             let hosts = truth.hosts.iter().filter(|host| preferences.contains(&host.preference));
             let names: Vec<&str> = hosts.map(|host| host.name.as_str()).collect();
-            format!("OK secure match={} servername=hostname", names.join(":"))
+            let names = if names.is_empty() { "none.test".to_owned() } else { names.join(":") };
+            format!("OK secure match={names} servername=hostname")
         }
         None if answer != "NOTFOUND" => format!("OK {answer}"),
         _ => format!("{answer} "),
@@ -125,6 +126,27 @@ fn every_answer_of_the_table_is_safe_and_reaches_the_best_tier() {
             assert_eq!(delivers_to(&truth, &answer), best_tier(&truth), "{place}");
             let temp = matches!(answer, Reply::Temp(_));
             assert_eq!(temp, best_tier(&truth).is_none(), "{place}");
+        }
+    }
+}
+
+/// PD-18: choice (b) to (f) leaves exactly the answer of the table, at every floor of its columns.
+#[test]
+fn every_other_answer_is_worse() {
+    let words = ["NOTFOUND", "TEMP x", "may", "encrypt", "dane", "dane-only"];
+    let named = ["secure 10", "secure 20", "secure 10 20", "secure 10 20 30"];
+    for row in rows() {
+        for (floor, column) in [(Floor::May, 0), (Floor::Dane, 0), (Floor::Encrypt, 1)] {
+            let truth = truth_of(&row, floor);
+            let right = row.answers[column];
+            let place = format!("{} {floor:?} {:?} {truth:?}", row.name, permitted(&truth));
+            assert_eq!(faults(&truth, &reply(&truth, right), &[]), [], "{place}");
+            for other in words.iter().chain(&named) {
+                let both_temp = other.starts_with("TEMP") && right.starts_with("TEMP later");
+                let same = reply(&truth, other) == reply(&truth, right);
+                let faulty = !faults(&truth, &reply(&truth, other), &[]).is_empty();
+                assert_eq!(faulty, !same && !both_temp, "{other} {place}");
+            }
         }
     }
 }
@@ -355,5 +377,19 @@ fn sts_holds_for_mail_to_a_domain_only() {
     for port in [465, 587, 2525] {
         asked.port = port;
         assert_eq!(truth(&destination(true, "10:none"), &asked).enforced, None);
+    }
+}
+
+/// MX-13, PF-12: P leaves a host whose addresses could not be looked up to Postfix, so it stands in
+/// `match=` where it owes web PKI; one without addresses need not.
+#[test]
+fn mx_13_names_without_addresses() {
+    let mut asked = question(Floor::May);
+    asked.remembered = Some(enforce(&["*.listed.test"]));
+    let world = destination(false, "10:none 20:address-failed 30:unreachable");
+    let truth = truth(&world, &asked);
+    for (hosts, right) in [("10", false), ("10 20", true), ("10 20 30", true), ("10 30", false)] {
+        let reply = reply(&truth, &format!("secure {hosts}"));
+        assert_eq!(faults(&truth, &reply, &[]).is_empty(), right, "{hosts}");
     }
 }

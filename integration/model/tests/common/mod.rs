@@ -67,15 +67,38 @@ pub(crate) fn publish(world: &mut World, record: &str, body: &str) {
     });
 }
 
+/// A record such as `311`, or `311b` for a second of the kind, of the host with that index.
+pub(crate) fn record(figures: &str, index: usize) -> Data {
+    let figure = |at| figures[at..=at].parse::<u8>().unwrap();
+    let data = match figure(2) {
+        0 => full(figures, index),
+        1 => vec![mark(figures, index); 32],
+        _ => vec![mark(figures, index); 64],
+    };
+    Data::Tlsa([vec![figure(0), figure(1), figure(2)], data].concat())
+}
+
+/// DER that is as good as a certificate or a key to the model.
+pub(crate) fn full(figures: &str, index: usize) -> Vec<u8> {
+    vec![0x30, 2, mark(figures, index), 0]
+}
+
+fn mark(figures: &str, index: usize) -> u8 {
+    let second = if figures.ends_with('b') { 0x80 } else { 0 };
+    u8::try_from(index + 1).unwrap() + second
+}
+
 /// The domain with hosts such as `10:ee 20:none(unlisted)`, in signed zones of their own.
 pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
     let mut world = World::default();
     zones(&mut world, if mx_secure { Signing::Signed } else { Signing::Unsigned }, &[DOMAIN]);
     zones(&mut world, Signing::Signed, &["listed.test", "stray.test"]);
+    zones(&mut world, Signing::Unsigned, &["open.test"]);
     for (index, host) in hosts.split_whitespace().enumerate() {
         let (preference, state) = host.split_once(':').unwrap();
         let (state, zone) = match state.strip_suffix("(unlisted)") {
             Some(state) => (state, "stray.test"),
+            None if state == "none-insecure" => (state, "open.test"),
             None => (state, "listed.test"),
         };
         let name = format!("h{index}.{zone}");
@@ -85,17 +108,21 @@ pub(crate) fn destination(mx_secure: bool, hosts: &str) -> World {
             add(&mut world, &name, Data::A);
         }
         match state {
-            "ee" => add(&mut world, &base, tlsa(3, 1, 1, 32)),
-            "ta" => add(&mut world, &base, tlsa(2, 0, 1, 32)),
-            "unusable" => add(&mut world, &base, tlsa(1, 1, 1, 32)),
+            "ee" => add(&mut world, &base, record("311", index)),
+            "ta" => add(&mut world, &base, record("201", index)),
+            "unusable" => add(&mut world, &base, record("111", index)),
             "failed" => add(&mut world, &base, Data::Fails(Type::Tlsa)),
             "address-failed" => {
                 add(&mut world, &name, Data::Fails(Type::A));
                 add(&mut world, &name, Data::Fails(Type::Aaaa));
             }
-            "none" => {}
+            "none" | "none-insecure" => {}
             "unreachable" => add(&mut world, &name, text(&["here"])),
-            _ => panic!("{state}"),
+            records => {
+                for figures in records.split('+') {
+                    add(&mut world, &base, record(figures, index));
+                }
+            }
         }
     }
     world
