@@ -5,20 +5,17 @@
 
 use serde::Serialize;
 
+use super::host::{addresses, presentation, trouble};
 use super::safe;
 use super::view::View;
-use crate::dns::SecurityStatus;
 use crate::findings::{
-    AddressFinding, DaneFinding, Findings, HostFinding, MxFinding, PolicySource, RememberedPolicy,
-    StsFailure, StsFinding,
+    DaneFinding, Findings, MxFinding, PolicySource, RememberedPolicy, StsFailure, StsFinding,
 };
-use crate::law::situation::HostState;
 use crate::law::{Answer, JudgedHost, Loser};
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
 use crate::rules::{Mode, PinnedLevel, Rule};
 use crate::sts::StsMode;
-use crate::tlsa::TlsaRecord;
 
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
@@ -290,53 +287,8 @@ fn host(judged: &JudgedHost, findings: &Findings) -> Option<Host> {
         tlsa,
         duty: judged.duty.word(),
         outcome: judged.outcome.word(),
-        trouble: trouble(judged, finding).map(|words| safe(&words)),
+        trouble: trouble(judged, finding, findings).map(|words| safe(&words)),
     })
-}
-
-/// RDATA as people write it; what is no record at all stands as unknown data (RFC 3597, 5).
-pub(super) fn presentation(rdata: &[u8]) -> String {
-    match TlsaRecord::from_rdata(rdata) {
-        Ok(record) => record.to_string(),
-        Err(_) => {
-            let hex: String = rdata.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("\\# {} {hex}", rdata.len())
-        }
-    }
-}
-
-pub(super) fn addresses(finding: &HostFinding) -> &'static str {
-    let status = |finding: &AddressFinding| match finding {
-        AddressFinding::Present { status, .. } => Some(*status),
-        AddressFinding::Absent { .. } | AddressFinding::Failed(_) => None,
-    };
-    match (status(&finding.ipv4), status(&finding.ipv6)) {
-        (Some(SecurityStatus::Secure), _) | (_, Some(SecurityStatus::Secure)) => "secure",
-        (Some(_), _) | (_, Some(_)) => "insecure",
-        (None, None) => match (&finding.ipv4, &finding.ipv6) {
-            (AddressFinding::Absent { .. }, AddressFinding::Absent { .. }) => "none",
-            _ => "failed",
-        },
-    }
-}
-
-pub(super) fn trouble(judged: &JudgedHost, finding: &HostFinding) -> Option<String> {
-    match (judged.state, &finding.dane) {
-        (HostState::Failed, DaneFinding::Failed(failure)) => {
-            Some(format!("{}: {}", failure.kind.word(), failure.detail))
-        }
-        (HostState::AddressFailed, _) => {
-            [&finding.ipv4, &finding.ipv6]
-                .into_iter()
-                .find_map(|finding| match finding {
-                    AddressFinding::Failed(failure) => {
-                        Some(format!("{}: {}", failure.kind.word(), failure.detail))
-                    }
-                    _ => None,
-                })
-        }
-        _ => None,
-    }
 }
 
 fn sts(findings: Option<&Findings>, now: Moment) -> Sts {

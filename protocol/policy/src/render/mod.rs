@@ -2,6 +2,7 @@
 
 pub mod exim;
 pub mod explain;
+mod host;
 pub mod json;
 pub mod postfix;
 pub mod rule;

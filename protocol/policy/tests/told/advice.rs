@@ -40,8 +40,8 @@ fn each_reason_has_its_advice() {
         (
             Reason::MtaCannotAuthenticate,
             "yours: this destination must be authenticated by DANE",
-            "hoplock doctor postconf smtp_dns_support_level   (must be dnssec)".to_owned(),
-            "mend that; or say own_dane = \"yes\"",
+            "hoplock doctor postconf smtp_dns_support_level   (must be dnssec, for DANE of its own)".to_owned(),
+            "anchor_directory and probe = true in the profile, for trust anchors",
         ),
         (
             Reason::DaneRequired,

@@ -128,6 +128,11 @@ fn nothing_demanded_has_its_cause() {
             mx(),
             "no mail host of this destination has an address",
         ),
+        (
+            Reason::PinsWouldBend,
+            mx(),
+            "the best hosts owe no authentication, and pins would bend mail away from them",
+        ),
     ] {
         let mut case = Case::new(Answer::NotFound, reason);
         case.findings.mx = mx;
@@ -219,6 +224,18 @@ fn answers_say_how_mail_goes() {
             "mail needs one of the 3 keys listed in a rule of yours (Postfix is told \
              \"fingerprint\").",
         ),
+        (
+            Answer::Fingerprint(digests(3)),
+            Reason::DaneAllHosts,
+            "mail needs one of the 3 keys that the hosts' TLSA records name (Postfix is told \
+             \"fingerprint\").",
+        ),
+        (
+            Answer::Encrypt,
+            Reason::PinsWouldBend,
+            "mail must go over TLS, and nobody is authenticated, for pins would bend mail away from the \
+             best hosts (Postfix is told \"encrypt\").",
+        ),
     ] {
         assert_eq!(Case::new(answer, reason).sentence(), words);
     }
@@ -252,4 +269,31 @@ fn dane_says_whom_it_binds() {
         let sentence = format!("{words} (Postfix is told \"dane\").");
         assert_eq!(case.sentence(), sentence, "{reason}");
     }
+}
+
+/// DT-16, PD-15: trust anchors are told as what they demand, and a delay for lack of them as what is awaited.
+#[test]
+fn trust_anchors_are_told() {
+    let anchored = Answer::Anchored {
+        names: names(2),
+        anchors: vec![hoplock_policy::tlsa::TrustAnchorBytes::PublicKey(vec![1])],
+    };
+    let mut case = Case::new(anchored, Reason::DaneTrustAnchors);
+    // There is no place for the file.
+    assert!(
+        case.sentence()
+            .starts_with("MAIL WAITS: no answer that this Postfix")
+    );
+    case.profile.anchor_directory = "/anchors".to_owned();
+    assert_eq!(
+        case.sentence(),
+        "mail needs a certificate for mx1.example.com or mx2.example.com from an authority that the \
+         hosts' TLSA records name (Postfix is told \"secure\")."
+    );
+    let mut waiting = Case::new(Answer::Temp, Reason::MtaCannotAuthenticate);
+    waiting.verdict.anchors_wanted = vec![hoplock_policy::name::MxHost(name("mx1.example.com"))];
+    assert_eq!(
+        waiting.sentence(),
+        "MAIL WAITS: no trust anchor that its hosts' TLSA records name is known yet."
+    );
 }

@@ -46,6 +46,7 @@ struct Case {
     verdict: Verdict,
     findings: Findings,
     rules: Rules,
+    profile: Profile,
 }
 
 impl Case {
@@ -67,6 +68,7 @@ impl Case {
                 lifetime: Duration::from_secs(300),
             },
             rules: Rules::default(),
+            profile: Profile::built_in("postfix").unwrap(),
         }
     }
 
@@ -104,8 +106,8 @@ impl Case {
     }
 
     fn view<T>(&self, with: impl FnOnce(&View<'_>) -> T) -> T {
-        let profile = Profile::built_in("postfix").unwrap();
-        let rendered = render(&self.verdict, &profile);
+        let profile = &self.profile;
+        let rendered = render(&self.verdict, profile);
         let next_hop = NextHop::parse(self.asked);
         let findings = matches!(next_hop, NextHop::Domain { .. } | NextHop::Host { .. });
         with(&View {

@@ -252,13 +252,14 @@ fn cannot_authenticate(family: Family) -> Advice {
              Sendmail 8.18 that does DANE over a resolver that validates",
         ),
         _ => (
-            "yours: this destination must be authenticated by DANE, and the mail server is not known \
-             to be able to",
+            "yours: this destination must be authenticated by DANE; the mail server is not known to be \
+             able to, and its records cannot be handed over as pins or trust anchors",
             vec![
                 "hoplock doctor",
-                "postconf smtp_dns_support_level   (must be dnssec)",
+                "postconf smtp_dns_support_level   (must be dnssec, for DANE of its own)",
             ],
-            "mend that; or say own_dane = \"yes\" in the profile of a Postfix that validates elsewhere",
+            "anchor_directory and probe = true in the profile, for trust anchors; or a Postfix that \
+             validates, and own_dane = \"yes\" where hoplock cannot see that",
         ),
     };
     Advice {

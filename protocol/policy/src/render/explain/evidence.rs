@@ -12,7 +12,8 @@ use crate::law::duty::Duty;
 use crate::law::outcome::Outcome;
 use crate::law::situation::HostState;
 use crate::next_hop::{NextHop, escaped};
-use crate::render::json::{addresses, presentation, trouble, words};
+use crate::render::host::{addresses, presentation, trouble};
+use crate::render::json::words;
 use crate::render::{View, safe};
 use crate::tlsa::TlsaRecord;
 
@@ -55,7 +56,7 @@ fn row(judged: &JudgedHost, host: &HostFinding) -> Vec<String> {
 
 /// What has no room in the row: trouble, and the records themselves.
 fn below(page: &mut Page, judged: &JudgedHost, host: &HostFinding, findings: &Findings) {
-    if let Some(words) = trouble(judged, host) {
+    if let Some(words) = trouble(judged, host, findings) {
         page.detail(&safe(&words));
     }
     if host.aliased {

@@ -50,7 +50,12 @@ pub(super) fn sentence(view: &View<'_>) -> String {
                 [_] => "the key".to_owned(),
                 several => format!("one of the {} keys", several.len()),
             };
-            format!("mail needs {which} listed in a rule of yours")
+            let whose = if is_ordered(verdict) {
+                "listed in a rule of yours"
+            } else {
+                "that the hosts' TLSA records name"
+            };
+            format!("mail needs {which} {whose}")
         }
         (Answer::Anchored { names, .. }, _) => format!(
             "mail needs a certificate for {} from an authority that the hosts' TLSA records name",
@@ -140,6 +145,9 @@ fn nothing(view: &View<'_>) -> &'static str {
             NoHosts::NoService => "this domain offers no such service",
             NoHosts::NoUsableExchange => "no MX record of this domain names a host",
         },
+        (Reason::PinsWouldBend, _) => {
+            "the best hosts owe no authentication, and pins would bend mail away from them"
+        }
         (Reason::NoHosts, _) => "no mail host of this destination has an address",
         _ => "this destination demands nothing",
     }
@@ -150,6 +158,11 @@ fn encrypt(verdict: &Verdict) -> String {
         Reason::TlsaUnusable => "mail must go over TLS, but nobody is authenticated, for no TLSA \
                                  record here can be used"
             .to_owned(),
+        Reason::PinsWouldBend => {
+            "mail must go over TLS, and nobody is authenticated, for pins would \
+                                  bend mail away from the best hosts"
+                .to_owned()
+        }
         _ => format!(
             "mail must go over TLS, and no certificate is checked{}",
             by_rule(verdict)
@@ -204,6 +217,10 @@ fn delay(view: &View<'_>) -> String {
             return format!("the lookups take longer than {mta} may wait");
         }
         Reason::Busy => "hoplock has too much to do",
+        Reason::MtaCannotAuthenticate if !view.verdict.anchors_wanted.is_empty() => {
+            "no trust anchor that its hosts' TLSA records name is known yet"
+        }
+        Reason::ReplyTooLong => "the answer would be longer than the mail server reads",
         Reason::Rule => "a rule of yours says so",
         Reason::Internal => "hoplock failed at this one lookup",
         _ => {
