@@ -6,15 +6,23 @@
 //! them.
 
 use hoplock_model::postfix::{Reply, best_tier, parse_reply};
-use hoplock_model::{Floor, NextHop, Outcome, Question, Rule, Settings, Truth, World, truth};
+use hoplock_model::{
+    Anchor, Fault, Floor, Level, Name, NextHop, Order, Outcome, Permitted, Pins, Probed, Profile,
+    Question, Rule, Settings, State, Truth, World, faults, truth, truth_at,
+};
 
 use super::exceptions;
 use super::history::{Asked, History};
 use super::memory::{Memory, memories};
 use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
-use super::plan::{Event, Key, Millis, NameServer, Plan};
+use super::orders;
+use super::pins::{
+    Reader, accepts, has_file, in_words_of_the_model, level, may_read, names, probed, read_anchors,
+    readers,
+};
+use super::plan::{Event, Key, Millis, NameServer, Plan, Pushed};
 use super::session::judge::judge as sessions;
-use super::site::{Server, Site, StsHost};
+use super::site::{Server, Site, StsHost, Tlsa};
 use super::violation::{About, Breach, Violation};
 
 /// Judges all answers of a run, and all verdicts on sessions.
@@ -25,7 +33,7 @@ pub fn judge(plan: &Plan, history: &History) -> Vec<Violation> {
             return None;
         };
         let took = asked.answered - asked.asked;
-        let case = Case::spanning(plan, history, asked, key, took)?;
+        let case = Case::spanning(plan, history, asked, key, took, plan.pushed())?;
         let (kind, words) = case.judge()?;
         Some(Violation {
             kind,
@@ -49,6 +57,8 @@ pub(super) struct Case<'a> {
     /// Milliseconds that what the answer rests on may be old.
     pub(super) oldest: Millis,
     half_dane: bool,
+    /// What is set where the mail server has no DANE of its own.
+    pub(super) pushed: Option<Pushed>,
 }
 
 impl<'a> Case<'a> {
@@ -59,6 +69,7 @@ impl<'a> Case<'a> {
         asked: &'a Asked,
         key: &'a Key,
         took: Millis,
+        pushed: Option<Pushed>,
     ) -> Option<Self> {
         let number = key.site();
         let site = plan.site(number, asked.answered)?;
@@ -74,7 +85,8 @@ impl<'a> Case<'a> {
             number,
             site,
             oldest: ttl + 1_000 + took.max(500),
-            half_dane: plan.half_dane && plan.own_dane,
+            half_dane: plan.half_dane && plan.own_dane && pushed.is_none(),
+            pushed,
         })
     }
 
@@ -96,13 +108,79 @@ impl<'a> Case<'a> {
             Ok(reply) => reply,
             Err(why) => return Some((Breach::Unreadable, why)),
         };
-        let hosts = self.postfix_sees();
         let truths = self.truths();
-        for seeing in &hosts {
-            let outcome = demanded(self.plan, &reply, seeing);
+        if let Some(words) = self.disobeys(&reply, &truths) {
+            return Some((Breach::Disobeyed, words));
+        }
+        let anchors = match &self.asked.anchors {
+            Some(text) => read_anchors(text),
+            None if has_file(&reply) && self.pushed.is_some() => None,
+            None => Some(Vec::new()),
+        };
+        let Some(anchors) = anchors else {
+            let words = format!("no trust anchors to be read for {}", self.asked.reply);
+            return Some((Breach::Unreadable, words));
+        };
+        // PD-01: it is no fault of the answer what it does, and where it strands.
+        if exceptions::is_ordered(&reply, &truths) {
+            return None;
+        }
+        let weaker = match self.pushed {
+            Some(_) => self.weaker_when_led(&reply, &anchors, &truths),
+            None => self.weaker(&reply, &truths),
+        };
+        if weaker.is_some() || !self.is_calm() {
+            return weaker;
+        }
+        let stranded = match self.pushed {
+            Some(_) => self.stranded_without_dane(&reply, &anchors, &truths),
+            None => self.stranded(&reply, &self.postfix_sees(), &truths),
+        };
+        stranded
+            .map(|words| (Breach::Stranded, words))
+            .or_else(|| self.is_another(&reply, &anchors))
+    }
+
+    /// Where the operator's order does not depend on what is published, it is followed to the letter.
+    fn disobeys(&self, reply: &Reply, truths: &[Truth]) -> Option<String> {
+        let depends =
+            |truth: &Truth| matches!(truth.order, Order::Opportunistic | Order::Mandatory { .. });
+        let obeyed = |truth: &Truth| faults(truth, reply, &[]).is_empty();
+        if truths.iter().any(depends) || truths.iter().any(obeyed) {
+            return None;
+        }
+        let wrong = truths.first().map(|truth| faults(truth, reply, &[]));
+        Some(format!("{:?}", wrong.unwrap_or_default()))
+    }
+
+    /// In calm, the answer is one of those that the law permits, with everything that stands in it.
+    ///
+    /// What a Postfix with DANE of its own is told where the operator says nothing is compared with a copy of
+    /// the whole table elsewhere.
+    fn is_another(&self, reply: &Reply, anchors: &[Anchor]) -> Option<(Breach, String)> {
+        let truths = self.truths();
+        let is_plain = |truth: &Truth| truth.order == Order::Opportunistic;
+        if self.pushed.is_none() && truths.iter().all(is_plain) {
+            return None;
+        }
+        let wrong = |truth: &Truth| {
+            let mut faults = faults(truth, reply, &in_words_of_the_model(truth, anchors));
+            faults.retain(|fault| !is_as_good(fault, truth, reply));
+            faults
+        };
+        if truths.iter().any(|truth| wrong(truth).is_empty()) {
+            return None;
+        }
+        let wrong: Vec<_> = truths.iter().map(wrong).collect();
+        Some((Breach::Another, format!("{wrong:?}")))
+    }
+
+    /// A host that a Postfix with DANE of its own gets to with less than is owed.
+    fn weaker(&self, reply: &Reply, truths: &[Truth]) -> Option<(Breach, String)> {
+        for seeing in &self.postfix_sees() {
+            let outcome = demanded(self.plan, reply, seeing);
             if is_below(outcome, self.plan.floor)
-                && !self.is_off()
-                && !exceptions::failed_for_us_alone(self, &reply, seeing, outcome)
+                && !exceptions::failed_for_us_alone(self, reply, seeing, outcome)
             {
                 let words = format!("{} under {:?}", seeing.name, self.plan.floor);
                 return Some((Breach::BelowFloor, words));
@@ -110,25 +188,72 @@ impl<'a> Case<'a> {
             let permitted = truths
                 .iter()
                 .any(|truth| truth.permits(&seeing.name, outcome));
-            if !permitted && !exceptions::excuse(self, &reply, seeing, outcome) {
-                let duties: Vec<String> = truths
-                    .iter()
-                    .map(|truth| format!("{:?}", truth.duty_of(&seeing.name)))
-                    .collect();
+            if !permitted && !exceptions::excuse(self, reply, seeing, outcome) {
                 let words = format!(
                     "{} ({:?}) gets {outcome:?}, owes {}",
                     seeing.name,
                     seeing.state,
-                    duties.join(" or ")
+                    duties(truths, &seeing.name)
                 );
                 return Some((Breach::Weaker, words));
             }
         }
-        if !self.is_calm() {
+        None
+    }
+
+    /// Somebody who reads a message that is not owed to him, wherever the attacker leads a Postfix without
+    /// DANE of its own.
+    fn weaker_when_led(
+        &self,
+        reply: &Reply,
+        anchors: &[Anchor],
+        truths: &[Truth],
+    ) -> Option<(Breach, String)> {
+        let demands = level(reply, self.plan.floor);
+        if demands == Outcome::Skip {
             return None;
         }
-        self.stranded(&reply, &hosts, &truths)
-            .map(|words| (Breach::Stranded, words))
+        if is_below(demands, self.plan.floor) {
+            let words = format!("{demands:?} under {:?}", self.plan.floor);
+            return Some((Breach::BelowFloor, words));
+        }
+        for name in names(self) {
+            let accepted = readers(self, &name)
+                .into_iter()
+                .filter(|reader| accepts(self, reply, anchors, reader));
+            for reader in accepted {
+                let permits = |truth: &Truth| may_read(self, truth, &name, &reader);
+                let is_permitted = truths.iter().any(permits)
+                    || exceptions::excuse_when_led(self, reply, demands, &name, &reader, &permits);
+                if !is_permitted {
+                    let words = format!(
+                        "{} ({:?}) reads it as {name} by {demands:?}, owes {}",
+                        reader.who,
+                        reader.leaf,
+                        duties(truths, &name)
+                    );
+                    return Some((Breach::Weaker, words));
+                }
+            }
+        }
+        None
+    }
+
+    /// The same as [`Self::stranded`] for a Postfix without DANE of its own.
+    fn stranded_without_dane(
+        &self,
+        reply: &Reply,
+        anchors: &[Anchor],
+        truths: &[Truth],
+    ) -> Option<String> {
+        let hosts = truths.first().map_or(&[][..], |truth| &truth.hosts);
+        let reached = hosts.iter().filter(|host| {
+            let is_there = !matches!(host.state, State::Unreachable | State::AddressFailed);
+            let reader = self.site.host(&host.name).map(Reader::of);
+            is_there && reader.is_none_or(|reader| accepts(self, reply, anchors, &reader))
+        });
+        let reached = reached.map(|host| host.preference).min();
+        self.short_of_the_best(reply, reached, truths)
     }
 
     /// In calm, mail goes to the best hosts that a safe answer reaches.
@@ -141,6 +266,15 @@ impl<'a> Case<'a> {
             })
             .map(|seeing| seeing.preference)
             .min();
+        self.short_of_the_best(reply, reached, truths)
+    }
+
+    fn short_of_the_best(
+        &self,
+        reply: &Reply,
+        reached: Option<u16>,
+        truths: &[Truth],
+    ) -> Option<String> {
         let best: Vec<Option<u16>> = truths.iter().map(best_tier).collect();
         let is_best = |best: &Option<u16>| match (best, reached) {
             (None, _) => true,
@@ -166,7 +300,7 @@ impl<'a> Case<'a> {
         // Where Postfix's own name server stops to validate is found out apart (PD-11, PF-08).
         let settings = Settings {
             believed: self.plan.own_dane,
-            ..self.settings(Rule::None, true)
+            ..self.settings(true)
         };
         seen(&truth(&world, &self.question(settings, None)))
     }
@@ -190,33 +324,31 @@ impl<'a> Case<'a> {
     ) -> Vec<Truth> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
-        let mut rules = vec![self.plan.rule(self.number, asked)];
-        rules.extend(
-            self.plan
-                .events
-                .iter()
-                .filter_map(|(at, event)| match event {
-                    Event::Rule(number, rule) if *number == self.number => {
-                        (*at > asked && *at <= answered).then_some(*rule)
-                    }
-                    _ => None,
-                }),
-        );
-        rules.dedup();
+        let orders = orders::within(self.plan, asked, answered);
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {
             let Some(site) = self.plan.site(self.number, at) else {
                 continue;
             };
             let world = published(site);
+            let known = self.known_of_anchors(site);
             for memory in memories {
-                for rule in &rules {
+                for (rules, now) in &orders {
                     for believed in self.beliefs() {
-                        let settings = self.settings(*rule, believed);
-                        let question = self.question(settings, memory.as_ref());
-                        let truth = truth(&world, &question);
-                        if !truths.contains(&truth) {
-                            truths.push(truth);
+                        for (probed, mismatched) in &known {
+                            let question = self.question(self.settings(believed), memory.as_ref());
+                            let asker = hoplock_model::Site {
+                                profile: self.profile(),
+                                rules: rules.clone(),
+                                now: *now,
+                                probed: probed.clone(),
+                                mismatched: mismatched.clone(),
+                                ..hoplock_model::Site::default()
+                            };
+                            let truth = truth_at(&world, &question, &asker);
+                            if !truths.contains(&truth) {
+                                truths.push(truth);
+                            }
                         }
                     }
                 }
@@ -225,20 +357,56 @@ impl<'a> Case<'a> {
         truths
     }
 
+    fn profile(&self) -> Profile {
+        self.pushed.map_or(Profile::OwnDane, |pushed| {
+            Profile::Pins(Pins {
+                strict: pushed.strict,
+                probe: pushed.probe && pushed.has_place,
+                digest: pushed.digest,
+                bare_keys: true,
+                ..Pins::default()
+            })
+        })
+    }
+
+    /// What may be known of trust anchors: what probes have brought, and where a session has shown that the
+    /// pins do not match and the anchors do (DT-19). Mail that goes out waits for no probe.
+    fn known_of_anchors(&self, site: &Site) -> Vec<(Vec<Probed>, Vec<Name>)> {
+        if !self
+            .pushed
+            .is_some_and(|pushed| pushed.probe && pushed.has_place)
+        {
+            return vec![(Vec::new(), Vec::new())];
+        }
+        let probed = probed(site);
+        let waits = self.asked.reply.starts_with("TEMP");
+        let hosts = site.hosts.iter();
+        let both = hosts.filter(|host| matches!(host.tlsa, Tlsa::Both(_)));
+        let both: Vec<Name> = both.map(|host| host.name.clone()).collect();
+        let has_sessions = || {
+            let mut events = self.plan.events.iter();
+            events.any(|(_, event)| matches!(event, Event::Session(_)))
+        };
+        let mut known = vec![(probed.clone(), Vec::new())];
+        if !waits {
+            known.push((Vec::new(), Vec::new()));
+        }
+        if !both.is_empty() && has_sessions() {
+            known.push((probed, both));
+        }
+        known
+    }
+
     fn question(&self, settings: Settings, memory: Option<&Memory>) -> Question {
         question(self.plan, self.key, settings, memory)
     }
 
-    fn settings(&self, rule: Rule, believed: bool) -> Settings {
-        // Rules are written for the domain alone; a host may have its name.
-        let named = format!("[{}]", self.site.domain_name());
-        let is_domain = matches!(self.key, Key::Domain(_) | Key::Submission(_))
-            || self.asked.key.starts_with(&named);
+    fn settings(&self, believed: bool) -> Settings {
         let seen = &self.history.seen_with_dane;
         Settings {
             floor: self.plan.floor,
             half_dane: self.half_dane,
-            rule: if is_domain { rule } else { Rule::None },
+            rule: Rule::None,
             believed,
             seen_with_dane: seen
                 .iter()
@@ -265,9 +433,15 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn is_off(&self) -> bool {
-        self.plan.rule(self.number, self.asked.asked) == Rule::Off
-            || self.plan.rule(self.number, self.asked.answered) == Rule::Off
+    /// The name of the destination's domain.
+    pub(super) fn domain(&self) -> Name {
+        self.site.domain_name()
+    }
+
+    fn has_anchors(&self) -> bool {
+        let versions = self.plan.sites.get(self.number).into_iter().flatten();
+        let mut hosts = versions.flat_map(|(_, site)| &site.hosts);
+        hosts.any(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)))
     }
 
     fn server(&self, name: &str) -> Server {
@@ -318,17 +492,20 @@ impl<'a> Case<'a> {
         let stepped = self.plan.events.iter().any(|(_, event)| {
             matches!(event, Event::Wall(_)) || matches!(event, Event::Restart(_, by) if *by != 0)
         });
-        let ruled = self.plan.events.iter().any(|(at, event)| {
-            matches!(event, Event::Rule(number, _) if *number == self.number)
-                && *at > begin
-                && *at <= answered
-        });
+        let ruled = orders::change(self.plan, begin, answered);
         let blind = self.plan.blind_from.is_some_and(|from| answered >= from);
         let crowded = self.plan.events.iter().any(|(at, event)| {
             matches!(event, Event::Crash(_)) && *at <= answered && *at + 5_000 > asked
         });
-        let authenticates = self.plan.own_dane;
+        let waits = self.plan.first_contact_defers
+            && versions.is_some_and(|versions| versions.iter().any(|(_, site)| !fetchable(site)));
+        let authenticates = match self.pushed {
+            // DT-16: without a place for them nobody is handed trust anchors.
+            Some(pushed) => pushed.has_place || !self.has_anchors(),
+            None => self.plan.own_dane,
+        };
         authenticates
+            && !waits
             && !(attacked || changed || recovering || stepped || ruled || blind || crowded)
     }
 }
@@ -360,6 +537,40 @@ pub(super) fn question(
         remembered: memory.map(|memory| memory.policy.clone()),
         remembered_id: memory.map(|memory| memory.id.clone()),
     }
+}
+
+/// RFC 7672, 8.1: the TLSA base domain of all the hosts that are used may be told as the server name. And
+/// a level that is the mail server's own is as good as none.
+fn is_as_good(fault: &Fault, truth: &Truth, reply: &Reply) -> bool {
+    let Reply::Level {
+        level, attributes, ..
+    } = reply
+    else {
+        return false;
+    };
+    match fault {
+        Fault::Servername => {
+            let mut told = attributes.iter().filter(|(name, _)| name == "servername");
+            told.all(|(_, name)| {
+                let mut hosts = truth.hosts.iter();
+                name == "hostname" || hosts.any(|host| host.base.as_ref() == Some(name))
+            })
+        }
+        Fault::Word(permitted) => {
+            *level == Level::Encrypt
+                && truth.settings.floor == Floor::Encrypt
+                && *permitted == [Permitted::NotFound]
+        }
+        _ => false,
+    }
+}
+
+fn duties(truths: &[Truth], name: &str) -> String {
+    let duties: Vec<String> = truths
+        .iter()
+        .map(|truth| format!("{:?}", truth.duty_of(name)))
+        .collect();
+    duties.join(" or ")
 }
 
 fn is_below(outcome: Outcome, floor: Floor) -> bool {

@@ -4,6 +4,7 @@
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +13,12 @@ use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
 use hoplock::answer::{Answerer, Settings};
 use hoplock::discover::DiscoverOptions;
 use hoplock::serve::sessions::{JudgeOptions, Judgement, SessionJudge};
-use hoplock::world::{Mta, Resolver as _, World};
-use hoplock_model::{Floor, Rule};
+use hoplock::world::{Clock, Mta, Resolver as _, World};
+use hoplock_model::Floor;
 use hoplock_policy::findings::Validation;
-use hoplock_policy::law::LawOptions;
+use hoplock_policy::law::{FirstContact, LawOptions};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::{self, OwnDaneSeen, Profile};
-use hoplock_policy::rules::{self, Mode, Rules};
+use hoplock_policy::profile::{self, OwnDaneSeen, PinDigest, Profile};
 use hoplock_policy::verify::Warning;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -26,7 +26,8 @@ use tokio::time::sleep;
 use super::history::{Asked, History, Judged};
 use super::internet::{Caches, Internet, SELF_TEST, addresses};
 use super::life::Life;
-use super::plan::{Event, Millis, Plan};
+use super::orders::rules;
+use super::plan::{Event, Millis, Plan, Pushed};
 use super::session::Contact;
 use super::session::certificates::authorities;
 use super::session::happened::Happened;
@@ -41,6 +42,7 @@ pub(super) fn play(plan: &Arc<Plan>) -> History {
         caches: Arc::default(),
         history: Arc::default(),
         folder: plan.file.then(folder),
+        anchors: plan.pushed().filter(|own| own.has_place).map(|_| folder()),
         next: 0,
         now: 0,
         stepped: 0,
@@ -56,7 +58,7 @@ pub(super) fn play(plan: &Arc<Plan>) -> History {
 
 /// In memory where that can be had: nothing here is to outlive the run.
 fn folder() -> TempDir {
-    let memory = std::path::Path::new("/dev/shm");
+    let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() {
         tempfile::tempdir_in(memory)
     } else {
@@ -73,6 +75,8 @@ struct Stage {
     caches: Arc<Caches>,
     history: Arc<Mutex<History>>,
     folder: Option<TempDir>,
+    /// The directory of trust anchors.
+    anchors: Option<TempDir>,
     /// The event that comes next.
     next: usize,
     /// When the next process starts.
@@ -132,6 +136,8 @@ struct Process {
     judge: Arc<SessionJudge>,
     dns: Arc<DnsStub>,
     profile: Arc<Profile>,
+    /// The directory of trust anchors.
+    anchors: Option<PathBuf>,
     life: Arc<Life>,
     history: Arc<Mutex<History>>,
 }
@@ -165,19 +171,19 @@ impl Process {
         };
         let world = World {
             resolver: dns.clone(),
-            policy_fetcher: internet,
+            policy_fetcher: internet.clone(),
             store,
             clock: life.clone(),
             mta: Arc::new(Postfix(seen)),
-            prober: None,
+            prober: Some(internet),
             anchor_files: Arc::new(AnchorDirectories::new()),
         };
-        let answerer = Answerer::new(
-            world,
-            DiscoverOptions::default(),
-            settings(plan, life.now()),
-            1000,
-        );
+        let place = stage
+            .anchors
+            .as_ref()
+            .map(|folder| folder.path().to_owned());
+        let settings = settings(plan, life.now(), place.as_deref());
+        let answerer = Answerer::new(world, DiscoverOptions::default(), settings, 1000);
         // As the daemon: nobody is answered before the name servers were tested.
         self_test::test(&dns).await;
         let answerer = Arc::new(answerer);
@@ -189,7 +195,8 @@ impl Process {
             answerer,
             judge: Arc::new(judge),
             dns,
-            profile: Arc::new(profile(plan)),
+            profile: Arc::new(profile(plan, place.as_deref())),
+            anchors: place,
             life: Arc::clone(life),
             history: Arc::clone(&stage.history),
         }
@@ -200,12 +207,14 @@ impl Process {
         let plan = Arc::clone(&stage.plan);
         let tick = Duration::from_millis((plan.end() / TICKS).max(1000));
         let mut tested = self.life.now();
+        let mut swept = self.life.now();
         while let Some((at, event)) = plan.events.get(stage.next) {
             while self.life.now() < *at {
                 let left = Duration::from_millis(at - self.life.now());
                 sleep(left.min(tick)).await;
                 drop(self.answerer.background());
                 tested = self.test(tested);
+                swept = self.sweep(swept).await;
             }
             stage.next += 1;
             match event {
@@ -223,7 +232,11 @@ impl Process {
                         drop(tokio::spawn(judging));
                     }
                 }
-                Event::Rule(..) => self.answerer.reload(settings(&plan, self.life.now())),
+                Event::Rule(_) | Event::Lift(_) => {
+                    let place = self.anchors.as_deref();
+                    self.answerer
+                        .reload(settings(&plan, self.life.now(), place));
+                }
                 Event::Crash(calls) => self.life.kill_after(*calls),
                 Event::Restart(down, by) => {
                     self.life.step_wall(*by);
@@ -247,6 +260,17 @@ impl Process {
         }
         let dns = Arc::clone(&self.dns);
         drop(tokio::spawn(async move { self_test::test(&dns).await }));
+        now
+    }
+
+    /// Looks after the files of trust anchors as often as the daemon does; when that was last.
+    async fn sweep(&self, swept: Millis) -> Millis {
+        let now = self.life.now();
+        if self.anchors.is_none() || now - swept < SWEEP {
+            return swept;
+        }
+        let uptime = Clock::now(&*self.life).uptime;
+        self.answerer.world().anchor_files.sweep(uptime).await;
         now
     }
 
@@ -290,6 +314,7 @@ impl Process {
         let asked = self.life.now();
         let (answerer, profile) = (Arc::clone(&self.answerer), Arc::clone(&self.profile));
         let (life, history) = (Arc::clone(&self.life), Arc::clone(&self.history));
+        let place = self.anchors.clone();
         async move {
             let answer = answerer.answer(&key, &profile).await;
             // What a dead process says reaches nobody.
@@ -301,6 +326,7 @@ impl Process {
                 key,
                 asked,
                 answered: life.now(),
+                anchors: place.and_then(|place| named_file(&answer.rendered.to_string(), &place)),
                 reply: answer.rendered.to_string(),
                 row: answer.verdict.row.id(),
                 reason: answer.verdict.reason.word(),
@@ -311,9 +337,45 @@ impl Process {
     }
 }
 
-fn profile(plan: &Plan) -> Profile {
-    let mut profile = Profile::built_in("postfix").unwrap();
-    // The model knows no limit of addresses.
+/// The file of trust anchors that a reply names, as smtp(8) reads it in its chroot.
+fn named_file(reply: &str, place: &Path) -> Option<String> {
+    let (_, told) = reply.split_once(&format!(" tafile={IN_CHROOT}/"))?;
+    let name = told.split(' ').next()?;
+    #[allow(clippy::disallowed_methods, reason = "as the mail server does")]
+    std::fs::read_to_string(place.join(name)).ok()
+}
+
+/// The profile by which the mail server asks.
+fn profile(plan: &Plan, place: Option<&Path>) -> Profile {
+    let name = if plan.pins.is_some() {
+        "pins"
+    } else {
+        "postfix"
+    };
+    let mut profile = built_in(plan, name);
+    if let Some(pushed) = plan.pushed() {
+        let Pushed {
+            digest,
+            strict,
+            probe,
+            ..
+        } = pushed;
+        profile.digest = match digest {
+            2 => PinDigest::Sha512,
+            _ => PinDigest::Sha256,
+        };
+        (profile.strict, profile.probe) = (strict, probe);
+        if let Some(place) = place {
+            profile.anchor_directory = place.display().to_string();
+            profile.anchor_directory_in_chroot = IN_CHROOT.to_owned();
+        }
+    }
+    profile
+}
+
+fn built_in(plan: &Plan, name: &str) -> Profile {
+    let mut profile = Profile::built_in(name).unwrap();
+    // The simulated mail server tries every address.
     profile.address_limit = 0;
     profile.deadline = Duration::from_millis(plan.deadline);
     profile.floor = match plan.floor {
@@ -325,29 +387,29 @@ fn profile(plan: &Plan) -> Profile {
     profile
 }
 
-fn settings(plan: &Plan, now: Millis) -> Settings {
-    let rule = |number: usize| {
-        let mode = match plan.rule(number, now) {
-            Rule::None => return None,
-            Rule::Off => Mode::Off,
-            Rule::Mandatory => Mode::Mandatory,
-        };
-        let name = DomainName::parse(&format!("d{number}.test")).ok()?;
-        let pattern = rules::RulePattern::Exact(name);
-        Some(rules::Rule::new(pattern, mode))
-    };
-    let profile = Arc::new(profile(plan));
+fn settings(plan: &Plan, now: Millis, place: Option<&Path>) -> Settings {
+    // Sessions are judged by the one called `postfix`.
+    let profiles = [built_in(plan, "postfix"), profile(plan, place)];
+    let named = profiles.map(|profile| (profile.name.clone(), Arc::new(profile)));
     Settings {
-        rules: Rules::new((0..plan.sites.len()).filter_map(rule).collect()),
-        // Sessions are judged by it.
-        profiles: HashMap::from([(profile.name.clone(), profile)]),
+        rules: rules(plan, now),
+        profiles: HashMap::from(named),
         law: LawOptions {
             half_dane: plan.half_dane,
+            first_contact: if plan.first_contact_defers {
+                FirstContact::Defer
+            } else {
+                FirstContact::Ignore
+            },
             ..LawOptions::default()
         },
     }
 }
 
+/// Where smtp(8) finds the directory of trust anchors.
+const IN_CHROOT: &str = "/anchors";
+/// As the daemon looks after it.
+const SWEEP: Millis = 60_000;
 /// A killed process comes back after a second.
 const RESTART: Millis = 1000;
 /// Every answer is there by then.

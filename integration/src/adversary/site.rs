@@ -6,7 +6,7 @@
 
 use hoplock_model::{Data, Name, PolicyHost, Record, Signing, World, Zone};
 
-use super::session::certificates::{issuer_digest, key_digest};
+use super::session::certificates::{Vouching, issuer_digest, key_digest, selected};
 
 /// One destination.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +84,8 @@ pub struct MailHost {
     pub alias: Option<Name>,
     /// Its TLSA records.
     pub tlsa: Tlsa,
+    /// How those that are usable hold what they name.
+    pub form: Form,
     /// Where they stand.
     pub place: Place,
     /// The program that answers there.
@@ -120,8 +122,30 @@ pub enum Tlsa {
     Unusable,
     /// Those beside a good one.
     Mixed(u8),
+    /// DANE-EE, and DANE-TA beside it.
+    Both(u8),
+    /// DANE-EE in SHA-512, and beside it in SHA-256 a key that is no longer meant to count.
+    Agile(u8),
     /// The zone's servers fail when asked.
     Fails,
+}
+
+/// Selector and matching type of usable records. DANE-EE records name keys, whatever the selector: a
+/// certificate is made anew when the host gets another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// 0 for certificates of authorities, 1 for keys.
+    pub selector: u8,
+    /// 0 for the whole of it, 1 for SHA-256, 2 for SHA-512.
+    pub matching: u8,
+}
+
+impl Form {
+    /// As most are published.
+    pub const USUAL: Self = Self {
+        selector: 1,
+        matching: 1,
+    };
 }
 
 /// Where TLSA records of a host with an alias stand.
@@ -302,39 +326,80 @@ impl MailHost {
                 shared
             }
         };
-        for data in self.tlsa.records() {
+        for data in self.records() {
             add(&owner, data);
         }
     }
 }
 
-impl Tlsa {
+impl MailHost {
     fn records(&self) -> Vec<Data> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Keys(keys) => keys
-                .iter()
-                .map(|key| Data::Tlsa(end_entity(*key)))
-                .collect(),
-            Self::Anchor(key) => vec![Data::Tlsa(rdata(2, *key))],
-            Self::Unusable => unusable(),
-            Self::Mixed(key) => {
+        let end = |key: u8| named(3, Vouching::Private(key), key, self.form);
+        match &self.tlsa {
+            Tlsa::None => Vec::new(),
+            Tlsa::Keys(keys) => keys.iter().map(|key| end(*key)).collect(),
+            Tlsa::Anchor(key) => vec![self.anchor(*key)],
+            Tlsa::Unusable => unusable(),
+            Tlsa::Mixed(key) => {
                 let mut records = unusable();
-                records.push(Data::Tlsa(end_entity(*key)));
+                records.push(end(*key));
                 records
             }
-            Self::Fails => vec![Data::Fails(hoplock_model::Type::Tlsa)],
+            Tlsa::Both(key) => vec![end(*key), self.anchor(*key)],
+            Tlsa::Agile(key) => {
+                let in_digest = |matching| Form {
+                    selector: 1,
+                    matching,
+                };
+                let own = Vouching::Private(*key);
+                vec![
+                    named(3, own, *key, in_digest(2)),
+                    named(3, own, GIVEN_UP, in_digest(1)),
+                ]
+            }
+            Tlsa::Fails => vec![Data::Fails(hoplock_model::Type::Tlsa)],
+        }
+    }
+
+    fn anchor(&self, key: u8) -> Data {
+        named(2, self.server.issuer(key), key, self.form)
+    }
+}
+
+impl Server {
+    /// Who has issued the certificate that it shows.
+    pub(super) fn issuer(self, key: u8) -> Vouching {
+        if self.web_pki || self.own_names {
+            Vouching::Public(key)
+        } else {
+            Vouching::Private(key)
         }
     }
 }
 
+/// A usable record.
+fn named(usage: u8, issuer: Vouching, key: u8, form: Form) -> Data {
+    let selector = if usage == 3 { 1 } else { form.selector };
+    let mut rdata = vec![usage, selector, form.matching];
+    rdata.extend(match usage {
+        2 => selected(issuer, form.selector, form.matching),
+        _ => super::session::certificates::of_key(key, form.matching),
+    });
+    Data::Tlsa(rdata)
+}
+
+/// A key that stands only where digest agility leaves it out, and in no host.
+pub(super) const GIVEN_UP: u8 = 8;
+/// A key that stands only in records that nobody can use, and in no host.
+pub(super) const UNUSABLE: u8 = 9;
+
 /// A PKIX usage, a private one, and a digest that is cut short.
 fn unusable() -> Vec<Data> {
-    let mut short = end_entity(9);
+    let mut short = end_entity(UNUSABLE);
     short.pop();
     vec![
-        Data::Tlsa(rdata(1, 9)),
-        Data::Tlsa(rdata(200, 9)),
+        Data::Tlsa(rdata(1, UNUSABLE)),
+        Data::Tlsa(rdata(200, UNUSABLE)),
         Data::Tlsa(short),
     ]
 }

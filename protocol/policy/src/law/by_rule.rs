@@ -3,14 +3,15 @@
 use super::duty::Duty;
 use super::outcome::Outcome;
 use super::rows::Row;
-use super::verdict::{Answer, MatchName, Verdict};
-use crate::profile::{Floor, Profile};
+use super::situation::HostState;
+use super::verdict::{Answer, JudgedHost, MatchName, Verdict};
+use crate::profile::{Family, Floor, Profile};
 use crate::reason::Reason;
 use crate::rules::{Fallback, Mode, PinnedLevel, Rule};
 
 /// The verdict under a rule that does not pin a level.
 pub(super) fn by_rule(rule: &Rule, verdict: Verdict, profile: &Profile) -> Verdict {
-    if let Some(mut given) = pinned(rule) {
+    if let Some(mut given) = pinned(rule, profile) {
         given.hosts = verdict.hosts;
         return given;
     }
@@ -25,7 +26,7 @@ pub(super) fn by_rule(rule: &Rule, verdict: Verdict, profile: &Profile) -> Verdi
 }
 
 /// The level that a rule gives whatever the findings say; `None` where it gives none.
-pub(super) fn pinned(rule: &Rule) -> Option<Verdict> {
+pub(super) fn pinned(rule: &Rule, profile: &Profile) -> Option<Verdict> {
     let answer = match rule.answer? {
         PinnedLevel::None => Answer::None,
         PinnedLevel::May => Answer::May,
@@ -42,6 +43,18 @@ pub(super) fn pinned(rule: &Rule) -> Option<Verdict> {
         rule.pattern.to_string(),
         comment(rule)
     );
+    // PD-11: without DANE of its own, Postfix would take `dane` for `may`.
+    if profile.family == Family::Pins && matches!(answer, Answer::Dane | Answer::DaneOnly) {
+        let words = format!(
+            "{words}; {} is nothing to a mail server without DANE of its own: give fingerprint, secure or \
+             mode = \"mandatory\" instead",
+            answer.word()
+        );
+        let mut verdict = Verdict::temp(Row::Rule, Reason::MtaCannotAuthenticate, words);
+        verdict.rule = Some(Box::new(rule.clone()));
+        verdict.expires_in = PINNED_LIFETIME;
+        return Some(verdict);
+    }
     // PF-10, PD-17: a list that is empty would mean another list. Such a rule delays.
     let answer = match answer {
         Answer::Fingerprint(list) if list.is_empty() => Answer::Temp,
@@ -95,7 +108,12 @@ fn hands_off(reason: Reason, verdict: Verdict, profile: &Profile) -> Verdict {
 /// PD-09, PD-10: only established absence opens the way to the operator's strategy.
 fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
     let established = match verdict.row {
-        Row::Dt23 => verdict.reason == Reason::DaneRequired && !verdict.hosts.is_empty(),
+        // A host in unsigned space has proved nothing (NX-04): the operator must allow that too.
+        Row::Dt23 => {
+            verdict.reason == Reason::DaneRequired
+                && !verdict.hosts.is_empty()
+                && (rule.fallback_on_insecure || verdict.hosts.iter().all(is_proved))
+        }
         Row::Dt24 => {
             verdict.reason == Reason::MxInsecure
                 && rule.fallback_on_insecure
@@ -130,6 +148,10 @@ fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
         hosts,
         ..Verdict::plain(answer, verdict.row, Reason::RuleFallback, words)
     }
+}
+
+fn is_proved(host: &JudgedHost) -> bool {
+    host.state != HostState::NoneInsecure
 }
 
 fn names(rule: &Rule) -> Vec<MatchName> {

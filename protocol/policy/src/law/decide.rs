@@ -105,7 +105,7 @@ pub fn decide_without_lookup(
             // A level given whatever the findings say needs no findings, and waits for none.
             let ordered = rule.and_then(|rule| match rule.mode {
                 Mode::Off if rule.answer.is_none() => Some(off(rule, profile)),
-                _ => pinned(rule),
+                _ => pinned(rule, profile),
             });
             let is_refused = matches!(next_hop, NextHop::Service { .. }) && !options.srv_submission;
             return ordered.or_else(|| is_refused.then(srv_is_off));
@@ -121,7 +121,7 @@ pub fn decide_without_lookup(
     };
     // NX-03, PF-06: only a rule written for such a key gives it an answer.
     Some(
-        rule.and_then(pinned)
+        rule.and_then(|rule| pinned(rule, profile))
             .unwrap_or_else(|| Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())),
     )
 }
