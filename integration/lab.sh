@@ -5,7 +5,7 @@
 # Debian 12 with the package.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor exim memory package sendmail; none named: all
+#   check deliveries doctor exim memory package sendmail survive; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}

@@ -106,6 +106,15 @@ impl<A> FindingsCache<A> {
             .or_else(|| self.free.get(next_hop))
     }
 
+    /// The same for somebody who must not change what is kept and what leaves first.
+    #[must_use]
+    pub fn peek_fresh(&self, next_hop: &NextHop, now: Moment) -> Option<Arc<Entry<A>>> {
+        let demanding = self.demanding.peek(next_hop);
+        demanding
+            .or_else(|| self.free.peek(next_hop))
+            .filter(|entry| !entry.remaining(now).is_zero())
+    }
+
     /// Keeps findings. A failure is kept for seconds, longer each time it repeats (RFC 9520, 3).
     pub fn keep(
         &self,
@@ -133,16 +142,11 @@ impl<A> FindingsCache<A> {
             _ => findings.lifetime.min(failure_lifetime(failures)),
         };
         findings.lifetime = lifetime;
-        let answers = Mutex::new(Vec::new());
         let entry = Arc::new(Entry {
-            findings: Arc::new(findings),
-            under,
             earlier,
             failures,
-            lifetime,
-            answers,
             told,
-            hits: AtomicU32::new(0),
+            ..Entry::apart(findings, under)
         });
         let (into, from) = if demanding {
             (&self.demanding, &self.free)
@@ -187,6 +191,22 @@ impl<A> FindingsCache<A> {
 }
 
 impl<A> Entry<A> {
+    /// Findings that are kept nowhere.
+    #[must_use]
+    pub fn apart(findings: Findings, under: Validation) -> Self {
+        let lifetime = findings.lifetime;
+        Self {
+            findings: Arc::new(findings),
+            under,
+            earlier: None,
+            failures: 0,
+            lifetime,
+            answers: Mutex::new(Vec::new()),
+            told: Mutex::new(None),
+            hits: AtomicU32::new(0),
+        }
+    }
+
     /// What is left of the entry's life.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Duration {

@@ -20,6 +20,7 @@ use crate::report::Sessions;
 pub struct Metrics {
     registry: Registry,
     answers: Family<AnswerLabels, Counter>,
+    observed: Family<ObservedLabels, Counter>,
     exim: Family<EximLabels, Counter>,
     sendmail: Family<SendmailLabels, Counter>,
     dns: Family<DnsLabels, Counter>,
@@ -81,6 +82,11 @@ struct AnswerLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ObservedLabels {
+    reason: ReasonLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EximLabels {
     verb: &'static str,
     answer: &'static str,
@@ -129,6 +135,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("hoplock"),
             answers: Family::default(),
+            observed: Family::default(),
             exim: Family::default(),
             sendmail: Family::default(),
             dns: Family::default(),
@@ -228,6 +235,10 @@ impl Metrics {
 
     fn register_requests(&mut self) {
         let (exim, dns) = (self.exim.clone(), self.dns.clone());
+        let help = "Answers that a rule of mode audit kept from demanding anything, by the reason of what \
+                    was kept back";
+        let observed = self.observed.clone();
+        self.registry.register("answers_observed", help, observed);
         let help = "Requests on Exim's readsocket by verb and answer";
         self.registry.register("exim_requests", help, exim);
         let (help, sendmail) = (
@@ -251,6 +262,12 @@ impl Metrics {
             reason: ReasonLabel(verdict.reason),
         };
         self.answers.get_or_create(&labels).inc();
+        if let Some(reason) = verdict.would_fail {
+            let labels = ObservedLabels {
+                reason: ReasonLabel(reason),
+            };
+            self.observed.get_or_create(&labels).inc();
+        }
     }
 
     /// Counts one request of Exim's, by its verb and the first word of its answer.

@@ -302,3 +302,12 @@ const MOST_PLACES: usize = 10_000;
 const AT_ONCE: usize = 64;
 /// Certificates of a chain that are looked at: real ones have four or so.
 const LONGEST_CHAIN: usize = 20;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+mod tests;

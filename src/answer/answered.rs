@@ -97,6 +97,11 @@ pub(super) fn tell(answered: &Answered, profile: &Profile, is_news: bool) {
         verdict.row.id(),
     );
     let detail = &verdict.detail;
+    if let Some(reason) = verdict.would_fail.filter(|_| is_news) {
+        // OP-03, DT-21: the event that audit owes.
+        let would = reason.word();
+        tracing::warn!(%next_hop, profile, would, detail, "only observed");
+    }
     match (is_news, &verdict.answer) {
         (true, Answer::Temp) => {
             tracing::warn!(%next_hop, profile, verdict = word, reason, row, detail, "mail waits");
@@ -113,7 +118,8 @@ impl Told {
         let waits = verdict.answer == Answer::Temp;
         Self {
             word: verdict.answer.word(),
-            reason: verdict.reason,
+            // Under `audit` the reason is always that; what changes is what would have been.
+            reason: verdict.would_fail.unwrap_or(verdict.reason),
             waits,
             at: now,
         }

@@ -15,6 +15,7 @@ use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaSet;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Answered, Answerer, Counters, memory};
 use crate::cache::{Entry, FindingsCache};
@@ -45,13 +46,7 @@ impl Answerer {
                     flights: Arc::clone(&self.flights),
                     key,
                 };
-                let gathering = Gathering {
-                    discoverer: Arc::clone(&self.discoverer),
-                    cache: Arc::clone(&self.cache),
-                    world: self.world.clone(),
-                    counters: Arc::clone(&self.counters),
-                    purpose,
-                };
+                let gathering = self.gathering(purpose);
                 let counters = Arc::clone(&self.counters);
                 let broken = move |()| {
                     counters.broken.fetch_add(1, Ordering::Relaxed);
@@ -72,6 +67,38 @@ impl Answerer {
                 flight
             }
         }
+    }
+}
+
+impl Answerer {
+    fn gathering(&self, purpose: Purpose) -> Gathering {
+        Gathering {
+            discoverer: Arc::clone(&self.discoverer),
+            cache: Arc::clone(&self.cache),
+            world: self.world.clone(),
+            counters: Arc::clone(&self.counters),
+            purpose,
+        }
+    }
+
+    /// A gathering for a survey: what it brings is kept nowhere. `seat` is held to its end, also where
+    /// nobody waits any more.
+    pub(super) async fn gather_apart(
+        &self,
+        next_hop: NextHop,
+        deadline: Duration,
+        seat: OwnedSemaphorePermit,
+    ) -> Result<Arc<Entry<Answered>>, Broken> {
+        self.counters.surveyed.fetch_add(1, Ordering::Relaxed);
+        let gathering = self.gathering(Purpose::Survey);
+        let task = tokio::spawn(async move {
+            let _seat = seat;
+            gathering.run(&next_hop, deadline).await
+        });
+        task.await.map_err(|_| {
+            self.counters.broken.fetch_add(1, Ordering::Relaxed);
+            Broken
+        })
     }
 }
 
@@ -103,6 +130,8 @@ pub(super) enum Purpose {
     Query,
     /// Those at hand will expire soon.
     Renewal,
+    /// Somebody asks what would be answered.
+    Survey,
 }
 
 impl Gathering {
@@ -117,6 +146,10 @@ impl Gathering {
             && self.world.resolver.test().await == Validation::NotValidating
         {
             under = Validation::NotValidating;
+        }
+        // What nobody sends mail to takes no place from what is busy, and is not remembered.
+        if self.purpose == Purpose::Survey {
+            return Arc::new(Entry::apart(findings, under));
         }
         for warning in &findings.warnings {
             tracing::info!(%next_hop, "{warning}");

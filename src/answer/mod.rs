@@ -9,30 +9,31 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use hoplock_policy::findings::{Findings, Validation};
-use hoplock_policy::law::outcome::Outcome;
+use hoplock_policy::findings::Validation;
 use hoplock_policy::law::rows::Row;
-use hoplock_policy::law::{
-    Answer, Conditions, JudgedHost, Verdict, decide, decide_without_lookup, without_findings,
-};
+use hoplock_policy::law::{Answer, Verdict, decide_without_lookup, without_findings};
 use hoplock_policy::moment::Moment;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
-use hoplock_policy::tlsa::anchor_file;
+use tokio::sync::Semaphore;
 
 mod anchors;
 mod answered;
+mod decided;
 mod gather;
 mod memory;
+mod observed;
 mod renew;
 mod sessions;
+mod survey;
 mod waiting;
 
 use self::anchors::Anchors;
 pub use self::answered::{Answered, Settings};
 use self::answered::{made, tell};
 use self::gather::{Broken, Flight, Purpose, is_overtaken};
+pub use self::observed::{Observation, Observed};
 use self::renew::Renewals;
 pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
@@ -50,6 +51,9 @@ pub struct Answerer {
     counters: Arc<Counters>,
     renewals: Renewals,
     waiting: WaitingMail,
+    observed: Observed,
+    /// One seat for each destination that is surveyed at a time.
+    surveys: Arc<Semaphore>,
     /// The profiles that were asked for.
     asked: DashMap<String, ()>,
     anchors: Arc<Anchors>,
@@ -68,6 +72,8 @@ pub struct Counters {
     pub broken: AtomicU64,
     /// Gatherings ahead of expiry, among those started.
     pub renewed: AtomicU64,
+    /// Gatherings for surveys, not among those started.
+    pub surveyed: AtomicU64,
     /// Destinations that had usable TLSA records and lost them (CA-09).
     pub dane_lost: AtomicU64,
 }
@@ -93,6 +99,8 @@ impl Answerer {
             counters: Arc::default(),
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
+            observed: Observed::default(),
+            surveys: Arc::new(Semaphore::new(survey::AT_ONCE)),
             asked: DashMap::new(),
             looked_again: DashMap::new(),
         }
@@ -150,6 +158,12 @@ impl Answerer {
         &self.waiting
     }
 
+    /// Destinations that a rule says to observe only.
+    #[must_use]
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
     /// True where an answer was made for the profile of this name.
     #[must_use]
     pub fn was_asked(&self, profile: &str) -> bool {
@@ -203,6 +217,7 @@ impl Answerer {
                 if answered.verdict.answer == Answer::Temp {
                     self.waiting.note(&answered, now);
                 }
+                self.observed.note(&answered, now);
                 return answered;
             }
             return self.judge(&entry, profile, now, patience).await;
@@ -223,20 +238,14 @@ impl Answerer {
                 let now = self.world.clock.now();
                 return self.judge(&entry, profile, now, patience).await;
             }
-            Some(Err(Broken)) => {
-                let words = "this lookup broke by a fault of hoplock; its log has the details";
-                Verdict::temp(Row::Law, Reason::Internal, words)
-            }
-            // PF-04: the lookup goes on and fills the cache; the MTA asks again.
-            None => {
-                let words = "the lookups take longer than the MTA waits; they go on";
-                Verdict::temp(Row::Law, Reason::Deadline, words)
-            }
+            Some(Err(broken)) => in_vain(Some(broken)),
+            None => in_vain(None),
         };
         let now = self.world.clock.now();
         let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
         let answered = Arc::new(made(next_hop, verdict, None, profile, now));
         self.waiting.note(&answered, now);
+        self.observed.note(&answered, now);
         answered
     }
 
@@ -268,40 +277,11 @@ impl Answerer {
         if !self.asked.contains_key(&profile.name) {
             self.asked.insert(profile.name.clone(), ());
         }
-        // MX-17: what was gathered while the resolver did not validate is judged so, whatever came
-        // after.
-        let validation = match entry.under {
-            Validation::NotValidating => Validation::NotValidating,
-            _ => self.world.resolver.validation(),
-        };
-        let next_hop = &entry.findings.next_hop;
-        let remembered_dane = validation == Validation::NotValidating
-            && memory::holds(&self.world, next_hop, now).await;
-        let conditions = Conditions {
-            validation,
-            remembered_dane,
-            own_dane: self.world.mta.own_dane(),
-            now,
-        };
-        let by = |findings: &Findings| {
-            decide(
-                findings,
-                &settings.rules,
-                profile,
-                &settings.law,
-                conditions,
-            )
-        };
-        let (findings, mut verdict) = self.with_anchors(&entry.findings, by, patience).await;
-        let mut may_keep = verdict.anchors_wanted.is_empty();
-        if let Err(words) = self.hand_over(&verdict, profile, now, patience).await {
-            let hosts = std::mem::take(&mut verdict.hosts);
-            verdict = Verdict::temp(verdict.row, Reason::MtaCannotAuthenticate, words);
-            verdict.hosts = skipped(hosts);
-            may_keep = false;
-        }
-        let answered = made(next_hop.clone(), verdict, Some(findings), profile, now);
+        let (answered, may_keep) = self
+            .handed_over(entry, &settings, profile, now, patience)
+            .await;
         self.waiting.note(&answered, now);
+        self.observed.note(&answered, now);
         let told = Told::of(&answered, now);
         tell(&answered, profile, entry.tells(told));
         let answered = Arc::new(answered);
@@ -310,63 +290,6 @@ impl Answerer {
             entry.keep_answer(key, Arc::clone(&answered));
         }
         answered
-    }
-
-    /// The verdict on findings, with the trust anchors that it wants, where hosts show them in time. Mail
-    /// that goes out without them waits for none; they are asked all the same.
-    async fn with_anchors(
-        &self,
-        findings: &Arc<Findings>,
-        by: impl Fn(&Findings) -> Verdict,
-        patience: Patience,
-    ) -> (Arc<Findings>, Verdict) {
-        let mut findings = Arc::clone(findings);
-        let mut verdict = by(&findings);
-        let is_by_pins = matches!(
-            verdict.answer,
-            Answer::Fingerprint(_) | Answer::Anchored { .. }
-        );
-        if verdict.anchors_wanted.is_empty() && !is_by_pins {
-            return (findings, verdict);
-        }
-        for attempt in 0..2 {
-            if let Some(more) = self.anchors.beside(&findings) {
-                findings = Arc::new(more);
-                verdict = by(&findings);
-            }
-            if verdict.anchors_wanted.is_empty() || attempt > 0 {
-                break;
-            }
-            let patience = match verdict.answer {
-                Answer::Temp => patience,
-                _ => patience.over(),
-            };
-            let wanted = &verdict.anchors_wanted;
-            self.anchors.ask(&findings, wanted, patience).await;
-        }
-        (findings, verdict)
-    }
-
-    /// The files that the answer names stand before it leaves.
-    async fn hand_over(
-        &self,
-        verdict: &Verdict,
-        profile: &Profile,
-        now: Moment,
-        patience: Patience,
-    ) -> Result<(), String> {
-        let Answer::Anchored { anchors, .. } = &verdict.answer else {
-            return Ok(());
-        };
-        // Without a place the renderer says so.
-        if profile.anchor_directory.is_empty() {
-            return Ok(());
-        }
-        let until = now.uptime.saturating_add(verdict.expires_in);
-        let files = &self.world.anchor_files;
-        let published = files.publish(&profile.anchor_directory, anchor_file(anchors), until);
-        let in_time = patience.wait(published).await;
-        in_time.unwrap_or_else(|| Err("the trust anchors are not yet written".to_owned()))
     }
 
     /// Counts changes of settings and of what is known of the resolver: both change answers.
@@ -383,12 +306,19 @@ impl Answerer {
     }
 }
 
-/// What becomes of hosts where the answer is a delay.
-fn skipped(mut hosts: Vec<JudgedHost>) -> Vec<JudgedHost> {
-    for host in &mut hosts {
-        host.outcome = Outcome::Skip;
+/// Why there are no findings; `None`: not yet.
+fn in_vain(broken: Option<Broken>) -> Verdict {
+    match broken {
+        Some(Broken) => {
+            let words = "this lookup broke by a fault of hoplock; its log has the details";
+            Verdict::temp(Row::Law, Reason::Internal, words)
+        }
+        // PF-04: the lookup goes on and fills the cache; the MTA asks again.
+        None => {
+            let words = "the lookups take longer than the MTA waits; they go on";
+            Verdict::temp(Row::Law, Reason::Deadline, words)
+        }
     }
-    hosts
 }
 
 /// A flood of unknown names must not hold memory without end; each flight is a few kilobytes.

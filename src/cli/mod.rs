@@ -16,6 +16,7 @@ mod rule;
 mod serve;
 mod sessions;
 mod status;
+mod survey;
 mod table;
 mod tlsa;
 mod verify;
@@ -47,6 +48,8 @@ enum Command {
     Verify(verify::Arguments),
     /// The TLSA records for a certificate, ready for a zone file.
     Tlsa(tlsa::Arguments),
+    /// What a list of domains, or the recipients of a mail log, would be answered.
+    Survey(survey::Arguments),
     /// How the running daemon is, and its alarms.
     Status(status::Arguments),
     /// What became of TLS sessions, from the journal of the running daemon.
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Tlsa(arguments) => tlsa::run(&arguments),
+        Command::Survey(arguments) => survey::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Sessions(arguments) => sessions::run(&arguments),
         Command::Cache(command) => cache::run(&command),

@@ -127,21 +127,66 @@ fn page(value: &Value) -> String {
             number(value, "/journal/failed")
         ),
     );
+    for (name, words) in orders(value) {
+        fact(name, words);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What the operator ordered: observing, DNSSEC set aside, rules.
+fn orders(value: &Value) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    if let Some(words) = observing(value) {
+        all.push(("observing", words));
+    }
+    for order in list(value, "/negative_trust_anchors") {
+        let field = |name: &str| text(order, &format!("/{name}"));
+        let (zone, domain, until) = (field("zone"), field("domain"), field("expires"));
+        let standing = field("standing");
+        let words = format!("of {zone} set aside for {domain} until {until} ({standing})");
+        all.push(("dnssec", words));
+    }
     for rule in list(value, "/rules") {
         let until = rule.pointer("/expires").and_then(Value::as_str);
         let until = until.map_or_else(String::new, |until| format!(" until {until}"));
-        fact(
-            "rule",
-            format!(
-                "{:?} {}{until} ({}, {})",
-                text(rule, "/pattern"),
-                text(rule, "/says"),
-                text(rule, "/standing"),
-                text(rule, "/source")
-            ),
+        let words = format!(
+            "{:?} {}{until} ({}, {})",
+            text(rule, "/pattern"),
+            text(rule, "/says"),
+            text(rule, "/standing"),
+            text(rule, "/source")
         );
+        all.push(("rule", words));
     }
-    lines.join("\n") + "\n"
+    all
+}
+
+/// OP-03: that nothing is demanded must not be overlooked.
+pub(super) fn observing(status: &Value) -> Option<String> {
+    let everything = status.pointer("/observing/everything") == Some(&Value::Bool(true));
+    let destinations = number(status, "/observing/destinations");
+    let mut words = match (everything, destinations) {
+        (false, 0) => return None,
+        (false, _) => "a rule of mode audit lets mail out".to_owned(),
+        (true, _) => {
+            let until = text(status, "/observing/until");
+            let until = if until.is_empty() {
+                "without end".to_owned()
+            } else {
+                format!("until {until}")
+            };
+            let closer = match number(status, "/observing/closer_rules") {
+                0 => String::new(),
+                1 => " save by one closer rule,".to_owned(),
+                count => format!(" save by {count} closer rules,"),
+            };
+            format!("NOTHING IS DEMANDED of any destination,{closer} {until}")
+        }
+    };
+    words.push_str(&format!(
+        "; {destinations} destinations would have been held to something (hoplock rule observed)"
+    ));
+    Some(words)
 }
 
 /// Numbers by word.

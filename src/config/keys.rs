@@ -166,6 +166,7 @@ pub const RULE_KEYS: &[Key<Rule>] = &[
     key("rules", "answer", "\"\"", "a level given whatever is found: none, may, encrypt, dane, dane-only, fingerprint, verify, secure, defer", "OP-05", |r| word(words::ANSWERS, r.answer)),
     key("rules", "fingerprints", "[]", "digests for fingerprint", "PD-09", |r| list(&r.fingerprints)),
     key("rules", "names", "[]", "reference names for secure and verify", "PD-09", |r| list(&r.names)),
+    key("rules", "ca_file", "\"\"", "PEM file whose authorities alone count for secure and verify (Postfix: tafile)", "OP-05", |r| optional(r.ca_file.as_ref())),
     key("rules", "fallback", "\"defer\"", "where DANE is mandatory and absent: defer, fingerprint, secure, encrypt", "PD-09", |r| word(words::FALLBACKS, r.fallback)),
     key("rules", "fallback_on_insecure", "false", "fall back behind an insecure MX set too", "PD-10", |r| r.fallback_on_insecure.to_string()),
     key("rules", "comment", "\"\"", "for people", "OP-05", |r| quoted(&r.comment)),

@@ -319,6 +319,7 @@ mod tests {
             ],
         ),
         ("sts", &["true", "false"]),
+        ("ca_file", &[r#""""#, r#""/etc/ca.pem""#]),
         (
             "answer",
             &[

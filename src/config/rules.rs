@@ -97,6 +97,7 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, pattern: RulePattern, at
         answer: reader.choice(section, "answer", words::ANSWERS).flatten(),
         fingerprints: fingerprints(reader, section),
         names: names(reader, section),
+        ca_file: ca_file(reader, section),
         fallback: reader
             .choice(section, "fallback", words::FALLBACKS)
             .unwrap_or(Fallback::Defer),
@@ -110,6 +111,7 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, pattern: RulePattern, at
         expires: expires(reader, section),
     };
     check_lists(reader, section, &rule, at);
+    check_authorities(reader, section, &rule);
     check_fallback(reader, section, &rule);
     check_expiry(reader, section, &rule);
     rule
@@ -148,6 +150,20 @@ fn check_lists(reader: &mut Reader<'_>, section: &Section<'_>, rule: &Rule, at: 
             let at = reader.at(section, key);
             reader.warn(at, words);
         }
+    }
+}
+
+/// OP-05: authorities count only where names do.
+fn check_authorities(reader: &mut Reader<'_>, section: &Section<'_>, rule: &Rule) {
+    let by_names = matches!(rule.answer, Some(PinnedLevel::Secure | PinnedLevel::Verify))
+        || rule.fallback == Fallback::Secure;
+    if rule.ca_file.is_some() && !by_names {
+        let words = format!(
+            "[{}] ca_file has no effect: neither answer nor fallback is secure or verify",
+            section.name
+        );
+        let at = reader.at(section, "ca_file");
+        reader.warn(at, words);
     }
 }
 
@@ -218,6 +234,24 @@ fn names(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<DomainName> {
         }
     }
     good
+}
+
+/// A path as a policy of Postfix can hold it: what separates attributes there cannot be quoted.
+fn ca_file(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<String> {
+    let (text, at) = reader
+        .text(section, "ca_file")
+        .filter(|(text, _)| !text.is_empty())?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    if text.starts_with('/') && text.chars().all(is_plain) {
+        return Some(text);
+    }
+    let words = format!(
+        "[{}] ca_file = {text:?} cannot stand in a policy; write a whole path of letters, digits and \
+         / . _ - + @, such as \"/etc/postfix/partner-ca.pem\"",
+        section.name
+    );
+    reader.error(at, words);
+    None
 }
 
 fn expires(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Timestamp> {

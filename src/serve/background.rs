@@ -8,6 +8,7 @@ use hoplock_policy::profile::OwnDaneSeen;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::admin::Admin;
+use super::negative_anchors::BETWEEN_LOOKS;
 use super::rulebook::Standing;
 use crate::answer::Answerer;
 use crate::world::Clock as _;
@@ -43,6 +44,16 @@ pub(super) async fn journal(admin: Arc<Admin>) {
     loop {
         ticks.tick().await;
         sessions.second();
+    }
+}
+
+/// Looks whether DNSSEC trouble that is to be survived is (OP-02); never ends.
+pub(super) async fn anchors(admin: Arc<Admin>) {
+    let mut ticks = interval(BETWEEN_LOOKS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        admin.anchors.watch().await;
     }
 }
 

@@ -18,6 +18,7 @@ use super::conversation::{Desk, converse, turn_away};
 use super::dns_answers;
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
 use super::listen::Listener;
+use super::negative_anchors::NegativeAnchors;
 use super::readsocket;
 use super::rulebook::Rulebook;
 use super::sessions;
@@ -76,9 +77,11 @@ pub async fn run(
     let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
     let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
+    let anchors = NegativeAnchors::new(Arc::clone(&answerer));
     let admin = Arc::new(Admin {
         engine,
         rulebook,
+        anchors,
         metrics: Arc::new(Metrics::new()),
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
@@ -120,6 +123,7 @@ pub async fn run(
     watching.spawn(background::every_second(Arc::clone(&answerer)));
     watching.spawn(background::every_minute(Arc::clone(&admin)));
     watching.spawn(background::journal(Arc::clone(&admin)));
+    watching.spawn(background::anchors(Arc::clone(&admin)));
     watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
     while let Told::Reload = signals.next().await {

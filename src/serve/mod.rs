@@ -3,6 +3,7 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`negative_anchors`]: DNSSEC trouble that is survived by order.
 //! * [`dns_answers`]: policies as TXT records.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
 //! * [`verifier`]: Sendmail's session check.
@@ -20,6 +21,7 @@ pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod listen;
+pub mod negative_anchors;
 mod policy_words;
 pub mod readsocket;
 pub mod rulebook;

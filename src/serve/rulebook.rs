@@ -10,6 +10,7 @@ use hoplock_policy::moment::Timestamp;
 use hoplock_policy::render::rule::says;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern};
 
+use super::negative_anchors::is_no_rule;
 use crate::answer::{Answerer, Settings};
 use crate::config::{Config, Severity};
 use crate::world::{StoreFailure, StoredRule};
@@ -149,7 +150,8 @@ impl Rulebook {
         let store = &self.answerer.world().store;
         let known = store.rules().await?;
         let meant = pattern_of(pattern).map_or_else(|| pattern.to_owned(), |own| own.to_string());
-        let Some(rule) = known.iter().find(|rule| rule.pattern == meant) else {
+        let mut known = known.iter().filter(|stored| !is_no_rule(stored));
+        let Some(rule) = known.find(|rule| rule.pattern == meant) else {
             return Ok(false);
         };
         let removed = store.drop_rule(rule.pattern.clone()).await?;
@@ -202,7 +204,7 @@ impl Rulebook {
             }
         };
         let mut rules = Vec::new();
-        for stored in stored {
+        for stored in stored.into_iter().filter(|stored| !is_no_rule(stored)) {
             match read(&stored.text) {
                 Ok(rule) => rules.push((rule, stored, Read::Well)),
                 Err(why) => match in_its_place(&stored) {

@@ -21,7 +21,7 @@ plain_data! {
 pub fn order_for(entries: &[Entry], next_hop: &str, now: u64) -> Option<Order> {
     let rank = |entry: &Entry| match &entry.pattern {
         Pattern::Exact(name) => (name == next_hop).then_some(usize::MAX),
-        Pattern::Below(top) => next_hop.ends_with(&format!(".{top}")).then_some(1 + top.len()),
+        Pattern::Below(top) => next_hop.ends_with(&format!(".{top}")).then_some(top.len()),
         Pattern::All => Some(0),
     };
     let lives = |entry: &&Entry| entry.expires.is_none_or(|end| now < end); // OP-05

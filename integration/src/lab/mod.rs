@@ -10,6 +10,7 @@
 //! * `check`: `hoplock check` and `hoplock tlsa`, beside the tools that judge too.
 //! * `clients`: the same destinations by Exim and Sendmail.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
+//! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
 pub mod certificates;
@@ -30,4 +31,5 @@ pub mod run;
 pub mod servers;
 mod sessions;
 mod stage;
+mod survive;
 pub mod zones;

@@ -23,7 +23,7 @@ use super::servers::{
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, clients, doctor, memory, package, reports, sessions};
+use super::{check, clients, doctor, memory, package, reports, sessions, survive};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -73,6 +73,7 @@ pub fn main() -> ExitCode {
         memory::another_resolver(&mut lab);
         memory::kills(&mut lab);
     });
+    stage("survive", &runs, || survive::orders(&mut lab));
     let log = lab.hoplock.log();
     lab.report
         .check(!log.contains("panicked"), || "hoplock panicked".to_owned());
@@ -96,7 +97,7 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 8] = [
     "check",
     "deliveries",
     "doctor",
@@ -104,6 +105,7 @@ const STAGES: [&str; 7] = [
     "memory",
     "package",
     "sendmail",
+    "survive",
 ];
 
 /// The lab's DNS.

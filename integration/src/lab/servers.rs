@@ -137,7 +137,8 @@ pub fn unbound(folder: &Path, anchor: &str) -> Server {
          trust-anchor-file: \"{0}/root.key\"\n  do-not-query-localhost: no\n  ede: yes\n  \
          do-ip6: no\n  local-zone: \"test.\" nodefault\n  module-config: \"validator iterator\"\n  \
          domain-insecure: \"policy.hoplock.internal.\"\n\
-         remote-control:\n  control-enable: no\n\
+         remote-control:\n  control-enable: yes\n  control-interface: \"{0}/unbound.control\"\n  \
+         control-use-cert: no\n\
          stub-zone:\n  name: \"policy.hoplock.internal.\"\n  stub-addr: 127.0.0.1@5354\n  \
          stub-no-cache: yes\n",
         folder.display()

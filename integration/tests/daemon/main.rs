@@ -1,12 +1,16 @@
 //! The real binary over real sockets: framing, deadline, reload, drain, bounds, exit statuses.
 //!
 //! * [`state_file`]: what is wrong with it, and what happens then.
+//! * [`anchors`]: DNSSEC trouble that is survived by order.
 //! * [`callers`]: mail servers that ask over HTTP.
 //! * [`exim`]: readsocket, certificates, DNS answers.
+//! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
 //! * [`reports`]: sessions as they are reported.
+//! * [`rule_files`]: rules as files.
 //! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
+//! * [`survey`]: what many destinations would be answered.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
     clippy::unwrap_used,
@@ -17,16 +21,20 @@
     reason = "tests"
 )]
 
+mod anchors;
 mod callers;
 mod exim;
 mod name_server;
+mod observing;
 mod orders;
 mod process;
 mod reports;
+mod rule_files;
 mod sendmail;
 mod sessions;
 mod sockets;
 mod state_file;
+mod survey;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

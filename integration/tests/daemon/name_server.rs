@@ -6,33 +6,51 @@ use std::thread::spawn;
 /// One record: owner, type, data. Without data the lookup fails.
 pub(crate) type Published = (&'static str, u16, Vec<u8>);
 
+/// What there is of a name and a type.
+type Find = dyn Fn(&[u8], u16) -> Vec<Vec<u8>>;
+
 /// Answers from a thread of its own, until the program ends. What it says is secure, save what stands
 /// below `plain.test`.
 pub(crate) fn start(records: Vec<Published>) -> SocketAddr {
+    start_with(move |name, wanted| {
+        let own = records
+            .iter()
+            .filter(|(owner, kind, _)| *kind == wanted && wire(owner) == name);
+        own.map(|(.., data)| data.clone()).collect()
+    })
+}
+
+/// The same for whatever `find` has of a name, as it stands in a message, and a type.
+pub(crate) fn start_with(find: impl Fn(&[u8], u16) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let plain = wire("plain.test");
+    start_changing(find, move |name| !name.ends_with(&plain))
+}
+
+/// The same, where `secure` says of which names it is said.
+pub(crate) fn start_changing(
+    find: impl Fn(&[u8], u16) -> Vec<Vec<u8>> + Send + 'static,
+    secure: impl Fn(&[u8]) -> bool + Send + 'static,
+) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     spawn(move || {
         let mut query = [0; 1500];
         while let Ok((length, from)) = socket.recv_from(&mut query) {
-            let _ = socket.send_to(&reply(&query[..length], &records), from);
+            let _ = socket.send_to(&reply(&query[..length], &find, &secure), from);
         }
     });
     address
 }
 
 /// RFC 1035, 4.1: header, the question as it came, and the records of that name and type.
-fn reply(query: &[u8], records: &[Published]) -> Vec<u8> {
+fn reply(query: &[u8], find: &Find, secure: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
     let name_ends = HEADER + query[HEADER..].iter().position(|byte| *byte == 0).unwrap() + 1;
     let name = &query[HEADER..name_ends];
     let wanted = u16::from_be_bytes([query[name_ends], query[name_ends + 1]]);
-    let found: Vec<&[u8]> = records
-        .iter()
-        .filter(|(owner, kind, _)| *kind == wanted && wire(owner) == name)
-        .map(|(.., data)| data.as_slice())
-        .collect();
+    let found = find(name, wanted);
     let failed = found.iter().any(|data| data.is_empty());
-    let secure = !name.ends_with(&wire("plain.test"));
-    let records: Vec<(u16, &[u8])> = found.iter().map(|data| (wanted, *data)).collect();
+    let secure = secure(name);
+    let records: Vec<(u16, &[u8])> = found.iter().map(|data| (wanted, data.as_slice())).collect();
     let (answers, authorities, records) = match (failed, records.is_empty()) {
         (true, _) => (0, 0, Vec::new()),
         (false, true) => (0, 1, vec![(SOA, SOA_DATA)]),

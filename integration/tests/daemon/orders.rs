@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::process::{BINARY, Daemon, ask};
 use super::state_file::NOW;
 
-fn out(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn out(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
     let output = daemon.tool(arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,7 +1,7 @@
 //! The daemon as a process in a folder of its own, and how it is asked.
 
 use std::io::{Read, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -23,6 +23,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn start(more: &str) -> Self {
         Self::start_with(more, |_| {})
+    }
+
+    /// Over a name server of the test's own.
+    pub(crate) fn start_over(server: SocketAddr, more: &str) -> Self {
+        Self::start_with(more, |command| {
+            let config = PathBuf::from(command.get_args().last().unwrap());
+            let text = std::fs::read_to_string(&config).unwrap();
+            let (before, after) = text.split_once("servers = [").unwrap();
+            let (_, after) = after.split_once(']').unwrap();
+            let text = format!("{before}servers = [\"{server}\"]{after}");
+            std::fs::write(&config, text).unwrap();
+        })
     }
 
     pub(crate) fn start_with(more: &str, change: impl FnOnce(&mut Command)) -> Self {

@@ -14,6 +14,7 @@ use hoplock::report::Sessions;
 use hoplock::serve::admin::{Admin, Guard, router};
 use hoplock::serve::connections::Connections;
 use hoplock::serve::engine::{Engine, Memory, settings};
+use hoplock::serve::negative_anchors::NegativeAnchors;
 use hoplock::serve::rulebook::Rulebook;
 use hoplock::world::{
     Clock as _, JournalEntry, Judged, MatchedKind, MatchedText, SessionSource, Timing,
@@ -64,6 +65,7 @@ impl Inside {
             let closing = CancellationToken::new();
             let admin = Arc::new(Admin {
                 rulebook: Rulebook::new(Arc::clone(&engine.answerer), settings(&config)),
+                anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
                 engine,
                 metrics: Arc::new(Metrics::new()),
                 connections: Connections::new(10, &closing),

@@ -26,6 +26,8 @@ pub struct Rule {
     pub fingerprints: Vec<String>,
     /// Reference names for `secure` and `verify`.
     pub names: Vec<DomainName>,
+    /// A file of authorities that alone count for `secure` and `verify`, as the mail server finds it.
+    pub ca_file: Option<String>,
     /// What to do where DANE is mandatory and its absence is established.
     pub fallback: Fallback,
     /// Whether the fallback also serves where the MX set is insecure (DT-24).
@@ -48,6 +50,7 @@ impl Rule {
             answer: None,
             fingerprints: Vec::new(),
             names: Vec::new(),
+            ca_file: None,
             fallback: Fallback::Defer,
             fallback_on_insecure: false,
             comment: String::new(),
@@ -173,6 +176,12 @@ impl Rules {
 }
 
 impl Rule {
+    /// The authorities that a level or a fallback of this rule is to rest on.
+    #[must_use]
+    pub fn authorities(&self) -> Option<&str> {
+        self.ca_file.as_deref()
+    }
+
     /// True once its time is over (OP-05).
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {

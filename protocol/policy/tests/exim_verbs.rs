@@ -20,7 +20,7 @@ use hoplock_policy::profile::{Floor, OwnDaneSeen};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::exim::{Admission, Level, level, mx, option};
 use hoplock_policy::render::render;
-use hoplock_policy::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
+use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::Owed;
 
@@ -39,16 +39,10 @@ fn name(text: &str) -> DomainName {
 
 fn rule(answer: Option<PinnedLevel>, mode: Mode) -> Rule {
     Rule {
-        pattern: RulePattern::Any,
-        mode,
-        sts: true,
         answer,
         fingerprints: vec!["ab".repeat(32)],
         names: vec![name("gateway.test")],
-        fallback: Fallback::Defer,
-        fallback_on_insecure: false,
-        comment: String::new(),
-        expires: None,
+        ..Rule::new(RulePattern::Any, mode)
     }
 }
 

@@ -259,7 +259,7 @@ fn a_missing_anchor_is_told_with_its_cure() {
     silent.profile.probe = false;
     let mut nowhere = case.clone();
     nowhere.profile.anchor_directory = String::new();
-    let mut failed = case.clone();
+    let mut failed = case;
     let host = failed.findings.hosts[0].host.clone();
     failed
         .findings
@@ -393,7 +393,10 @@ fn pins_are_of_the_profiles_digest() {
         said.starts_with("TEMP mta-cannot-authenticate: mx0.example.com: "),
         "{said}"
     );
-    assert!(said.contains("SHA-512"), "{said}");
+    assert!(
+        said.contains("SHA-512") && !said.contains("digest_order"),
+        "{said}"
+    );
     assert_eq!(case.wanted(), Vec::<String>::new());
     let mut takes_it = case;
     takes_it.profile.digest = PinDigest::Sha512;
@@ -453,6 +456,7 @@ fn agility_is_each_hosts_own() {
         "{}",
         case.reply()
     );
+    assert!(case.reply().contains("digest_order"), "{}", case.reply());
     case.options.digest_order = vec![1, 2];
     assert_eq!(case.pins(), ["02".repeat(32)]);
     let apart = Case::secure().records(10, &[strong]).records(20, &[weak]);
@@ -484,7 +488,7 @@ fn mapped_usages_are_pushed() {
         assert_eq!(word(case, true, false), mapped);
         assert_eq!(word(case, true, true), complete);
     }
-    let mut by_itself = end_entity.clone();
+    let mut by_itself = end_entity;
     by_itself.profile = hoplock_policy::law::golden::postfix(Floor::May);
     assert_eq!(word(&by_itself, true, true), "encrypt");
 }
@@ -754,4 +758,80 @@ fn modes_under_each_floor() {
         assert_eq!(under(Mode::Opportunistic).reply(), pin, "{floor:?}");
         assert_eq!(under(Mode::Mandatory).reply(), pin, "{floor:?}");
     }
+}
+
+/// DT-16, OP-06: over all small host sets, a probe is asked for exactly where it would change the answer, of
+/// hosts that have digests of trust anchors and nothing that is known; and what it brings is all that counts.
+#[test]
+fn probes_are_asked_for_exactly_where_they_count() {
+    let certificates: Vec<Certificate> = (0..3).map(|_| certificate(true)).collect();
+    let kinds = [
+        "ee", "ta", "ee+ta", "far+ta", "full", "none", "unusable", "failed",
+    ];
+    let slots: Vec<(u16, &str)> = [10, 20]
+        .into_iter()
+        .flat_map(|preference| kinds.map(|kind| (preference, kind)))
+        .collect();
+    let mut sets: Vec<Vec<(u16, &str)>> = Vec::new();
+    for (i, a) in slots.iter().enumerate() {
+        for (j, b) in slots.iter().enumerate().skip(i) {
+            for c in slots.iter().skip(j) {
+                sets.push(vec![*a, *b, *c]);
+            }
+            sets.push(vec![*a, *b]);
+        }
+        sets.push(vec![*a]);
+    }
+    let mut asked = 0;
+    for set in sets {
+        for (strict, mandatory) in [(false, false), (true, false), (false, true)] {
+            let mut case = Case::secure();
+            let mut digests = Vec::new();
+            case.profile.strict = strict;
+            if mandatory {
+                case = case.rule(Rule::new(RulePattern::Any, Mode::Mandatory));
+            }
+            for (at, (preference, kind)) in set.iter().enumerate() {
+                let named = record(&certificates[at], 2, 1, 1);
+                let (own, far) = (digest(3, 1, at as u8), digest(3, 2, at as u8));
+                if kind.ends_with("ta") {
+                    digests.push((at, named.clone()));
+                }
+                case = match *kind {
+                    "ee" => case.records(*preference, &[own]),
+                    "ta" => case.records(*preference, &[named]),
+                    "ee+ta" => case.records(*preference, &[own, named]),
+                    "far+ta" => case.records(*preference, &[far, named]),
+                    "full" => case.records(*preference, &[record(&certificates[at], 2, 1, 0)]),
+                    "none" => case.bare(*preference),
+                    "unusable" => case.records(*preference, &[digest(1, 1, 9)]),
+                    _ => case.failed(*preference),
+                };
+            }
+            let wanted = case.wanted();
+            let mut all = case.clone();
+            for (at, named) in &digests {
+                all = all.probed(named, &certificates[*at]);
+            }
+            assert_eq!(
+                all.reply() != case.reply(),
+                !wanted.is_empty(),
+                "{set:?} {strict} {mandatory}: {wanted:?}"
+            );
+            assert_eq!(all.wanted(), Vec::<String>::new(), "{set:?}");
+            let mut those = case;
+            for (at, named) in digests {
+                if wanted.contains(&format!("mx{at}.example.com")) {
+                    those = those.probed(&named, &certificates[at]);
+                }
+            }
+            assert_eq!(those.reply(), all.reply(), "{set:?} {strict} {mandatory}");
+            asked += usize::from(!wanted.is_empty());
+            // Nothing that is unknown is guessed at: an empty list never leaves.
+            for reply in [those.reply(), all.reply()] {
+                assert!(!reply.contains("= ") && !reply.ends_with('='), "{reply}");
+            }
+        }
+    }
+    assert!(asked > 300, "only {asked}");
 }

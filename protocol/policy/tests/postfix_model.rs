@@ -2,7 +2,8 @@
 //!
 //! Postfix stops all mail to a destination whose policy it cannot read: an unknown attribute, one
 //! given twice, one at a level that does not take it, braces before 3.10. The model knows which
-//! version knows what. Not modelled: files and ciphers, which are never written.
+//! version knows what. Not modelled: ciphers, which are never written. What Postfix does with pins and
+//! anchors in a session stands in `pins_model.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,6 +18,7 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::{Family, PinDigest, Profile, Version};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::render;
+use hoplock_policy::tlsa::{TrustAnchorBytes, anchor_file};
 use proptest::prelude::*;
 
 /// What Postfix makes of one socketmap reply.
@@ -37,6 +39,7 @@ enum Read {
 struct Policy {
     level: String,
     matches: Vec<String>,
+    tafiles: Vec<String>,
     servername: Option<String>,
     policy_type: Option<String>,
     policy_domain: Option<String>,
@@ -153,7 +156,7 @@ fn read_policy(text: &str, minor: u16) -> Result<Policy, String> {
 
 fn attribute(policy: &mut Policy, name: &str, value: String, minor: u16) -> Result<(), String> {
     let since = match name {
-        "match" | "ciphers" | "protocols" | "exclude" => 0,
+        "match" | "tafile" | "ciphers" | "protocols" | "exclude" => 0,
         "servername" | "connection_reuse" => 4,
         "enable_rpk" => 9,
         "policy_type" | "policy_domain" | "policy_string" | "mx_host_pattern" | "policy_ttl"
@@ -176,6 +179,14 @@ fn attribute(policy: &mut Policy, name: &str, value: String, minor: u16) -> Resu
             let parts = value.split(separator).filter(|part| !part.is_empty());
             policy.matches.extend(parts.map(str::to_owned));
         }
+        "tafile" if !["verify", "secure"].contains(&policy.level.as_str()) => {
+            return Err(format!(
+                "\"tafile\" invalid at security level {:?}",
+                policy.level
+            ));
+        }
+        "tafile" if value.is_empty() => return Err("\"tafile\" has empty value".to_owned()),
+        "tafile" => policy.tafiles.push(value),
         "servername" if !is_host_name(&value) => return Err(format!("bad servername {value:?}")),
         "servername" => once(&mut policy.servername, name, value)?,
         "policy_type" if !["sts", "no-policy-found"].contains(&value.as_str()) => {
@@ -280,6 +291,9 @@ fn the_model_refuses_what_postfix_refuses() {
             10,
         ),
         ("OK fingerprint", 7),
+        ("OK secure match=mx.test tafile=", 7),
+        (&format!("OK fingerprint match={digest} tafile=/a.pem"), 7),
+        ("OK encrypt tafile=/a.pem", 7),
         ("OK fingerprint match=zz", 7),
         ("OK may nonsense=1", 10),
         ("OK encrypt protocols=>=TLSv1.2", 5),
@@ -291,6 +305,7 @@ fn the_model_refuses_what_postfix_refuses() {
     }
     for (reply, minor) in [
         ("OK none match=x", 3),
+        ("OK secure match=mx.test tafile=/a.pem", 3),
         ("OK secure match=mx.test", 3),
         ("OK secure { match = mx.test }", 10),
         ("OK secure,match=a.test:b.test\tmatch=c.test", 3),
@@ -339,6 +354,14 @@ fn check(verdict: &Verdict, profile: &Profile) {
                     assert_eq!(reason, "mta-cannot-authenticate");
                     assert!(expected(answer, profile).is_empty(), "{reply:?}");
                 }
+                Answer::Anchored { anchors, .. } => {
+                    assert_eq!(reason, "mta-cannot-authenticate");
+                    let lacks = expected(answer, profile).is_empty() || anchors.is_empty();
+                    assert!(
+                        lacks || !profile.anchor_directory.starts_with('/'),
+                        "{reply:?}"
+                    );
+                }
                 other => panic!("{other:?} became {reply:?}"),
             }
             return;
@@ -360,8 +383,20 @@ fn check(verdict: &Verdict, profile: &Profile) {
     let order = (profile.require_tls12 && mandatory).then_some(order);
     assert_eq!(policy.protocols.as_deref(), order, "{reply:?}");
     let listing = !names.is_empty();
-    let sni = (listing && minor >= 4).then_some("hostname");
+    let sni = match &verdict.server_name {
+        Some(name) if is_host_name(name.as_str()) => name.as_str(),
+        _ => "hostname",
+    };
+    let sni = (listing && minor >= 4).then_some(sni);
     assert_eq!(policy.servername.as_deref(), sni, "{reply:?}");
+    // DT-16: without a file Postfix would trust authorities of its own.
+    let files: Vec<String> = match &verdict.answer {
+        Answer::Anchored { anchors, .. } => {
+            vec![format!("/anchors/{}", anchor_file(anchors).name)]
+        }
+        _ => Vec::new(),
+    };
+    assert_eq!(policy.tafiles, files, "{reply:?}");
     let told = verdict.sts.as_ref().filter(|_| {
         minor >= 10
             && verdict.reason == Reason::StsEnforce
@@ -404,7 +439,7 @@ fn check(verdict: &Verdict, profile: &Profile) {
 /// What must stand in `match=`: sorted, each once, nothing that is an instruction to Postfix.
 fn expected(answer: &Answer, profile: &Profile) -> Vec<String> {
     let mut list: Vec<String> = match answer {
-        Answer::Secure(names) | Answer::Verify(names) => {
+        Answer::Secure(names) | Answer::Verify(names) | Answer::Anchored { names, .. } => {
             let mut names = names.clone();
             names.sort();
             names.iter().map(ToString::to_string).collect()
@@ -471,7 +506,12 @@ fn answers() -> Vec<Answer> {
     ];
     for names in lists_of_names() {
         answers.push(Answer::Secure(names.clone()));
-        answers.push(Answer::Verify(names));
+        answers.push(Answer::Verify(names.clone()));
+        let key = TrustAnchorBytes::PublicKey(vec![48, 0]);
+        for anchors in [vec![], vec![key.clone()], vec![key.clone(), key]] {
+            let names = names.clone();
+            answers.push(Answer::Anchored { names, anchors });
+        }
     }
     for digests in [
         vec![],
@@ -527,7 +567,12 @@ fn postfix_reads_every_answer_as_meant() {
                             let mut profile = profile(minor, digest, family);
                             check(&verdict, &profile);
                             profile.require_tls12 = true;
-                            check(&verdict, &profile);
+                            profile.anchor_directory = "/anchors".to_owned();
+                            for server_name in ["base.test", "1.2.3"] {
+                                verdict.server_name = Some(name(server_name));
+                                check(&verdict, &profile);
+                            }
+                            verdict.server_name = None;
                             read += 2;
                         }
                     }

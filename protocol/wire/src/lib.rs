@@ -12,6 +12,7 @@
 //! | Exim's `${readsocket{…}}` | [`lines`] | [`readsocket`] |
 //! | replies of SMTP servers to a client | [`smtp_reply`] | [`smtp_reply`] |
 //! | the log of Postfix's smtp(8) | [`lines`], or the journal | [`postfix_log`] |
+//! | lists of destinations, and logs of mail servers for their recipients | [`lines`] | [`destinations`] |
 //!
 //! Not done here: what a key, a certificate or a failure means, and what it deserves.
 //!
@@ -121,6 +122,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod destinations;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod lines;

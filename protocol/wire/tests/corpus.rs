@@ -12,6 +12,12 @@ use std::path::Path;
 
 use hoplock_wire::fuzzing;
 
+/// The seeds and all that the fuzzer found.
+#[test]
+fn destinations() {
+    replay("destinations", fuzzing::destinations);
+}
+
 /// PF-02: the seeds and all that the fuzzer found.
 #[test]
 fn netstring() {

@@ -78,7 +78,7 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
     clippy::disallowed_methods,
     reason = "doctor looks at the mail server's files"
 )]
-fn holds_certificates(file: &Path) -> std::io::Result<bool> {
+pub(super) fn holds_certificates(file: &Path) -> std::io::Result<bool> {
     let text = std::fs::read(file)?;
     let mark = b"-----BEGIN";
     Ok(text.windows(mark.len()).any(|window| window == mark))

@@ -4,20 +4,26 @@
 //! * [`ours`]: configuration, daemon, resolver, roots, state, clock; [`sockets`]: whether they answer.
 //! * [`postfix`]: Postfix's settings; [`map`] and [`table`]: how it asks us; [`ways`]: what goes around
 //!   us; [`files`]: what it can read.
+//! * [`fit`]: which profile fits; [`rules`]: rules that never count or cannot be said; [`surveyed`]: what a
+//!   survey found.
 //! * [`exim`], [`sendmail`]: the same of those.
 //! * [`alarms`]: what the running daemon sees otherwise.
 
 mod alarms;
 mod exim;
 mod files;
+mod fit;
 mod map;
 mod ours;
 mod postfix;
+mod rules;
 mod sendmail;
 mod sockets;
+mod surveyed;
 mod table;
 mod ways;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -37,6 +43,9 @@ pub(super) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// What `hoplock survey --json` printed, or its --resume file: which destinations will wait, and why.
+    #[arg(long, value_name = "FILE")]
+    survey: Option<PathBuf>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -121,7 +130,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return exit::failed();
         }
     };
-    let findings = runtime.block_on(examine(&arguments.file));
+    let mut findings = runtime.block_on(examine(&arguments.file));
+    if let Some(path) = &arguments.survey {
+        surveyed::survey(&mut findings, path);
+    }
     let problems = findings.count(State::Problem);
     if arguments.json {
         print(&query::pretty(&Report {
@@ -161,11 +173,28 @@ async fn examine(file: &ConfigFile) -> Findings {
     ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
     let is_postfix = mail_servers(&mut findings, &config).await;
+    let now = SystemClock::new().now().wall;
+    rules::of_configuration(&mut findings, &config, &asking(&config, is_postfix), now);
     // Last, since what was found above need not be told twice.
     if let Some(status) = running {
+        rules::of_daemon(&mut findings, &status);
         alarms::of(&mut findings, &status, &config, is_postfix);
     }
     findings
+}
+
+/// The profiles of whoever asks here.
+fn asking(config: &Config, is_postfix: bool) -> Vec<&'static str> {
+    let mut profiles = Vec::new();
+    if is_postfix {
+        profiles.push("postfix");
+    }
+    if !config.listen.readsocket.is_empty() {
+        profiles.push("exim");
+    } else if !is_postfix {
+        profiles.push("sendmail");
+    }
+    profiles
 }
 
 /// Each that is installed; usually there is one. False where that is another than Postfix.
@@ -174,6 +203,7 @@ async fn mail_servers(findings: &mut Findings, config: &Config) -> bool {
     let missing = match tokio::task::spawn_blocking(Settings::read).await {
         Ok(Ok(settings)) => {
             postfix::dnssec(findings, &settings, config).await;
+            fit::postfix(findings, &settings, config);
             postfix::levels(findings, &settings, config);
             files::certificates(findings, &settings);
             map::policy_maps(findings, &settings, config);

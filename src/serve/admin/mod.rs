@@ -5,14 +5,20 @@
 //! are taken on the control socket alone.
 //!
 //! * `cache`: what is kept, and forgetting it.
+//! * `anchors`: orders to survive DNSSEC trouble.
+//! * `observed`: what rules of mode `audit` kept from being done.
 //! * `rules`: rules at run time.
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
+//! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
 
+mod anchors;
 mod cache;
+mod observed;
 mod rules;
 mod sessions;
 mod status;
+mod survey;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -31,6 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connections::Connections;
 use super::engine::Engine;
+use super::negative_anchors::NegativeAnchors;
 use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
@@ -42,6 +49,8 @@ pub struct Admin {
     pub engine: Engine,
     /// Rules of the configuration and of the store.
     pub rulebook: Rulebook,
+    /// Orders to survive DNSSEC trouble.
+    pub anchors: NegativeAnchors,
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Connections of mail servers.
@@ -60,11 +69,19 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache", get(cache::list))
         .route("/api/v1/cache/show", get(cache::show))
         .route("/api/v1/cache/export", get(cache::export))
+        .route("/api/v1/observed", get(observed::list))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/status", get(status::status));
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
+            .route("/api/v1/survey", get(survey::survey))
+            .route(
+                "/api/v1/negative-trust-anchors",
+                get(anchors::list)
+                    .post(anchors::add)
+                    .delete(anchors::remove),
+            )
             .route(
                 "/api/v1/rules",
                 get(rules::list).post(rules::add).delete(rules::remove),

@@ -14,6 +14,8 @@ use hoplock_policy::profile::{Family, OwnDane, OwnDaneSeen, Profile};
 use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
+use super::anchors::{self, OrderLine};
+use super::observed::Observing;
 use super::rules::RuleLine;
 use super::{Admin, sessions, time};
 use crate::serve::rulebook::{Listed, Standing};
@@ -34,6 +36,8 @@ pub(super) struct Status {
     journal: Journal,
     alarms: Vec<Alarm>,
     rules: Vec<RuleLine>,
+    observing: Observing,
+    negative_trust_anchors: Vec<OrderLine>,
 }
 
 #[derive(Serialize)]
@@ -95,6 +99,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
     let world = answerer.world();
     let now = world.clock.now();
     let rules = admin.rulebook.list(now.wall).await;
+    let orders = admin.orders(now.wall).await;
     let counters = answerer.counters();
     let servers = admin.engine.dns.report();
     let seen = world.mta.own_dane();
@@ -141,12 +146,18 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             failed: journal.alarms,
             not_kept: journal.too_many + journal.not_written,
         },
-        alarms: alarms(&admin, &rules, now).await,
+        alarms: {
+            let mut all = alarms(&admin, &rules, now).await;
+            all.extend(anchors::alarms(&orders));
+            all
+        },
         rules: rules
             .iter()
             .filter(|listed| listed.standing != Standing::Expired)
             .map(RuleLine::of)
             .collect(),
+        observing: Observing::of(&admin, now.wall),
+        negative_trust_anchors: anchors::lines(&orders),
     })
 }
 
@@ -255,7 +266,8 @@ fn own_dane(admin: &Admin) -> Option<Alarm> {
     );
     (found_out && seen != OwnDaneSeen::Works).then(|| Alarm {
         alarm: "postfix-dnssec",
-        what: "destinations with DANE are answered TEMP: Postfix's own DNSSEC was not seen to work"
+        what: "destinations with DANE are reached by pins, or wait: Postfix's own DNSSEC was not seen to \
+               work"
             .to_owned(),
         cause: seen.words().to_owned(),
         cure: "hoplock doctor".to_owned(),

@@ -175,6 +175,7 @@ fn rule(bytes: &mut Bytes<'_>, next_hop: &NextHop) -> Rule {
             .then(|| Timestamp(1_800_000_000_000 + u64::from(bytes.number()) * 10_000)),
         fingerprints: (0..bytes.byte() % 3).map(|_| fingerprint(bytes)).collect(),
         names: (0..bytes.byte() % 3).map(|_| bytes.name()).collect(),
+        ca_file: None,
         comment: bytes.text(),
     }
 }

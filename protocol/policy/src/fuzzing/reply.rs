@@ -140,8 +140,15 @@ fn attributes<'a>(level: &str, rest: &'a str, verdict: &Verdict, profile: &Profi
     };
     let servername = match &verdict.server_name {
         _ if minor < 4 => String::new(),
-        Some(name) => format!("servername={name}"),
-        None => "servername=hostname".to_owned(),
+        // Postfix takes no name of digits and dots alone.
+        Some(name)
+            if name
+                .as_str()
+                .contains(|c: char| !c.is_ascii_digit() && c != '.') =>
+        {
+            format!("servername={name}")
+        }
+        _ => "servername=hostname".to_owned(),
     };
     let rest = after(after(rest, &servername), protocols);
     if level == "secure" && minor >= 10 && verdict.reason == Reason::StsEnforce {

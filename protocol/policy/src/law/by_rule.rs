@@ -21,6 +21,9 @@ pub(super) fn by_rule(rule: &Rule, verdict: Verdict, profile: &Profile) -> Verdi
         Mode::Opportunistic => verdict,
         Mode::Mandatory => fallback(rule, verdict),
     };
+    if verdict.reason == Reason::RuleFallback {
+        verdict = sayable(rule, verdict, profile);
+    }
     verdict.rule = Some(Box::new(rule.clone()));
     verdict
 }
@@ -61,10 +64,34 @@ pub(super) fn pinned(rule: &Rule, profile: &Profile) -> Option<Verdict> {
         Answer::Verify(list) | Answer::Secure(list) if list.is_empty() => Answer::Temp,
         answer => answer,
     };
-    let mut verdict = Verdict::plain(answer, Row::Rule, Reason::Rule, words);
+    let verdict = Verdict::plain(answer, Row::Rule, Reason::Rule, words);
+    let mut verdict = sayable(rule, verdict, profile);
     verdict.rule = Some(Box::new(rule.clone()));
     verdict.expires_in = PINNED_LIFETIME;
     Some(verdict)
+}
+
+/// OP-05, PD-11: authorities of the operator's own are said to Postfix alone. Another mail server would
+/// take its own for them, so that mail waits.
+fn sayable(rule: &Rule, verdict: Verdict, profile: &Profile) -> Verdict {
+    let by_names = matches!(verdict.answer, Answer::Secure(_) | Answer::Verify(_));
+    let knows = matches!(profile.family, Family::Postfix | Family::Pins);
+    if rule.authorities().is_none() || !by_names || knows {
+        return verdict;
+    }
+    let words = format!(
+        "rule {:?} names authorities of its own (ca_file), which this mail server cannot be told",
+        rule.pattern.to_string()
+    );
+    let mut hosts = verdict.hosts;
+    for host in &mut hosts {
+        (host.duty, host.outcome) = (Duty::Refuse, Outcome::Skip);
+    }
+    let reason = Reason::MtaCannotAuthenticate;
+    Verdict {
+        hosts,
+        ..Verdict::plain(Answer::Temp, verdict.row, reason, words)
+    }
 }
 
 /// The verdict of a rule that says `off`: nothing is looked up for it.
@@ -84,9 +111,10 @@ fn hands_off(reason: Reason, verdict: Verdict, profile: &Profile) -> Verdict {
         Floor::May => (Answer::NotFound, Outcome::Clear),
         Floor::Secure => (Answer::NotFound, Outcome::OwnWebPki),
     };
-    let would_fail = (reason == Reason::RuleAudit
-        && verdict.hosts.iter().any(|host| host.duty != Duty::Free))
-    .then_some(verdict.reason);
+    // What cannot be looked up has no hosts to show, and would wait all the same.
+    let demands =
+        verdict.answer == Answer::Temp || verdict.hosts.iter().any(|host| host.duty != Duty::Free);
+    let would_fail = (reason == Reason::RuleAudit && demands).then_some(verdict.reason);
     let words = match would_fail {
         Some(reason) => format!(
             "told only; the policy would be {} ({reason})",

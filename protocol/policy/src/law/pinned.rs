@@ -31,6 +31,8 @@ pub(super) struct Means {
     pub(super) anchors: Vec<TrustAnchorBytes>,
     /// It has records of trust anchors beside the pins, and they go unused (DT-19).
     beside: bool,
+    /// Some could be pinned, and stronger digests stand beside them (CM-22).
+    silenced: bool,
     /// A probe could bring an anchor that would be used.
     pub(super) wanted: bool,
 }
@@ -54,6 +56,8 @@ impl Means {
             .filter(|record| !is_anchor(record))
             .filter_map(|record| pin(&record.record, profile.digest))
             .collect();
+        let mut end_entity = set.usable.iter().filter(|record| !is_anchor(record));
+        let silenced = end_entity.any(|record| pin(&record.record, profile.digest).is_some());
         let has_place = !profile.anchors_told().is_empty();
         let anchors: Vec<TrustAnchorBytes> = counting
             .iter()
@@ -79,6 +83,7 @@ impl Means {
             pins,
             anchors,
             beside,
+            silenced,
             wanted,
         }
     }
@@ -247,8 +252,14 @@ impl<'a> Pinning<'a> {
                 PinDigest::Sha256 => ("sha256", "SHA-512"),
                 PinDigest::Sha512 => ("sha512", "SHA-256"),
             };
+            // CM-25: the operator's order silences what the MTA could pin.
+            let cure = if means.silenced {
+                "; [dane] digest_order may say otherwise"
+            } else {
+                ""
+            };
             return format!(
-                "its DANE-EE records count in {other} only, and digest = \"{own}\" is what the MTA pins"
+                "its DANE-EE records count in {other} only, and the MTA pins {own}{cure}"
             );
         }
         if profile.anchors_told().is_empty() {

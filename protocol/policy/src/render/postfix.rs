@@ -47,11 +47,12 @@ pub fn render(verdict: &Verdict, profile: &Profile) -> Rendered {
         // RFC 7672, 8.1; RFC 8461, 7.1: outside DANE, Postfix sends no SNI unless it is told to.
         policy.push_str(" servername=");
         match &verdict.server_name {
-            Some(name) => policy.push_str(name.as_str()),
-            None => policy.push_str("hostname"),
+            Some(name) if is_host_name(name) => policy.push_str(name.as_str()),
+            _ => policy.push_str("hostname"),
         }
     }
     policy.push_str(protocols(profile));
+    policy.push_str(&own_authorities(verdict));
     if let (Answer::Secure(names), Some(basis)) = (&verdict.answer, told(verdict, profile)) {
         policy.push_str(&attributes(names, basis));
         let strings = policy_strings(basis);
@@ -98,6 +99,15 @@ fn protocols(profile: &Profile) -> &'static str {
     } else {
         " protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"
     }
+}
+
+/// OP-05: a file of authorities that takes the place of Postfix's own, where a rule gives the names.
+fn own_authorities(verdict: &Verdict) -> String {
+    let by_names = matches!(verdict.answer, Answer::Secure(_) | Answer::Verify(_));
+    let by_rule = matches!(verdict.reason, Reason::Rule | Reason::RuleFallback);
+    let rule = verdict.rule.as_ref().filter(|_| by_names && by_rule);
+    let file = rule.and_then(|rule| rule.authorities());
+    file.map_or_else(String::new, |file| format!(" tafile={file}"))
 }
 
 /// The policy to tell: only where the answer rests on it, and only to a version that knows how.
@@ -167,7 +177,7 @@ fn fingerprints(digests: &[String], algorithm: PinDigest) -> Vec<String> {
     digests
 }
 
-/// Postfix refuses a `policy_domain` of digits and dots alone.
+/// Postfix takes no name of digits and dots alone, be it `policy_domain` or `servername`.
 fn is_host_name(name: &DomainName) -> bool {
     name.as_str()
         .bytes()

@@ -23,6 +23,9 @@ pub fn says(rule: &Rule) -> String {
         let names: Vec<String> = rule.names.iter().map(ToString::to_string).collect();
         words.push_str(&format!(", names {}", names.join(" ")));
     }
+    if let Some(file) = rule.authorities() {
+        words.push_str(&format!(", authorities of {file}"));
+    }
     if !rule.fingerprints.is_empty() {
         words.push_str(&format!(", fingerprints {}", rule.fingerprints.join(" ")));
     }

@@ -7,8 +7,9 @@ use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{Answer, LawOptions, Verdict, decide_without_lookup, without_findings};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::Floor;
+use hoplock_policy::profile::{Floor, Profile};
 use hoplock_policy::reason::Reason;
+use hoplock_policy::render::render;
 use hoplock_policy::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
 
 use super::{Case, INSECURE, SECURE, hosts, name, rule};
@@ -164,6 +165,60 @@ fn audit_tells_what_would_have_been() {
         assert_eq!(verdict.would_fail, would_fail, "{mode:?} {hosts}");
         assert_eq!(verdict.detail, detail);
     }
+}
+
+/// OP-03, DT-21: what waits because it cannot be looked up has no host to show, and `audit` tells it too.
+#[test]
+fn audit_tells_of_what_would_wait() {
+    let rules = Rules::new(vec![Rule::new(RulePattern::Any, Mode::Audit)]);
+    let profile = Profile::built_in("postfix").unwrap();
+    let waits = Verdict::temp(Row::Dt02, Reason::MxLookupFailed, "it failed");
+    let next_hop = NextHop::parse("e.test");
+    let verdict = without_findings(waits, &next_hop, &rules, &profile, Moment::default());
+    assert_eq!(verdict.answer, Answer::NotFound);
+    assert_eq!(verdict.would_fail, Some(Reason::MxLookupFailed));
+}
+
+/// OP-05: authorities of the operator's own are said to Postfix, at a level of the rule and at its
+/// fallback; where they cannot be said, mail waits rather than rest on others.
+#[test]
+fn own_authorities_are_said_or_mail_waits() {
+    let with = |rule: Rule| Rule {
+        ca_file: Some("/etc/ca.pem".to_owned()),
+        names: vec![name("a.test")],
+        ..rule
+    };
+    let fallback = Rule {
+        fallback: Fallback::Secure,
+        ..rule(Mode::Mandatory)
+    };
+    for (own, text) in [
+        (pin(PinnedLevel::Secure), "OK secure match=a.test"),
+        (pin(PinnedLevel::Verify), "OK verify match=a.test"),
+        (fallback, "OK secure match=a.test"),
+    ] {
+        for name in ["postfix", "postfix310", "exim", "sendmail"] {
+            let profile = Profile::built_in(name).unwrap();
+            let mut case = Case::new(SECURE, "10:none").rule(with(own.clone()));
+            case.profile = profile.clone();
+            let verdict = case.verdict();
+            let said = render(&verdict, &profile).to_string();
+            if name.starts_with("postfix") {
+                let expected = format!("{text} servername=hostname tafile=/etc/ca.pem");
+                assert_eq!(said, expected, "{name}");
+            } else {
+                assert_eq!(verdict.answer, Answer::Temp, "{name}: {said}");
+                assert_eq!(verdict.reason, Reason::MtaCannotAuthenticate);
+            }
+        }
+    }
+    // What a policy of the destination gives has the authorities of everybody.
+    let case = Case::enforced(SECURE, "10:none").rule(with(rule(Mode::Opportunistic)));
+    let said = render(&case.verdict(), &case.profile).to_string();
+    assert!(
+        said.starts_with("OK secure match=") && !said.contains("tafile"),
+        "{said}"
+    );
 }
 
 /// PD-09, PD-10: a fallback acts where the absence of DANE is established, and nowhere else; behind an

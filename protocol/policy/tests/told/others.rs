@@ -18,6 +18,7 @@ fn rule(answer: Option<PinnedLevel>, mode: Mode) -> Rule {
         answer,
         fingerprints: Vec::new(),
         names: Vec::new(),
+        ca_file: None,
         fallback: Fallback::Defer,
         fallback_on_insecure: false,
         comment: String::new(),

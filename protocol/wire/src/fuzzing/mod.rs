@@ -3,6 +3,7 @@
 //! The fuzz targets and the replay of their corpus (`tests/corpus.rs`) call the same functions, one
 //! for each target. Hidden from the documentation: this is no part of the interface.
 
+mod destinations;
 mod netstring;
 mod postfix_log;
 mod readsocket;
@@ -12,6 +13,7 @@ mod socketmap;
 mod tlsrpt;
 mod verifier_key;
 
+pub use self::destinations::destinations;
 pub use self::netstring::netstring;
 pub use self::postfix_log::postfix_log;
 pub use self::readsocket::readsocket;

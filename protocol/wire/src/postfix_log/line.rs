@@ -80,7 +80,14 @@ pub fn parse_message<'a>(source: Source<'a>, message: &'a str) -> Option<LogLine
     Some(LogLine { source, event })
 }
 
-fn head(input: &str) -> IResult<&str, Source<'_>> {
+/// True where a line begins as those of a log do: with a time, a machine and a program.
+pub(crate) fn has_head(line: &str) -> bool {
+    let begin = (alt((internet_time, classic_time)), space1, word, space1);
+    recognize(begin).parse(line).is_ok()
+}
+
+/// The head, and the message behind it.
+pub(crate) fn head(input: &str) -> IResult<&str, Source<'_>> {
     let (rest, time) = alt((internet_time, classic_time)).parse(input)?;
     let (rest, machine) = delimited(space1, word, space1).parse(rest)?;
     let (rest, process) = take_till1(|c: char| c == '[' || c.is_whitespace())(rest)?;

@@ -35,6 +35,7 @@ pub use event::{
     TlsrptLine, Trouble, TrustLevel,
 };
 pub use line::{LogLine, Source, parse_line, parse_message};
+pub(crate) use line::{has_head, head};
 pub use logged::{LoggedDelivery, LoggedSession, LoggedStarttls, LoggedTlsrpt, Origin};
 
 /// The longest line that is read, in bytes.

@@ -228,6 +228,18 @@ fn session_check(findings: &mut Findings, settings: &Settings) -> bool {
             "its lines as in docs/sendmail.md",
         );
     }
+    for name in GREETED {
+        if !greets(settings, name) {
+            findings.problem(
+                "sendmail-greeting",
+                format!(
+                    "{name} does not greet hoplock (`verifier hello`): where something else answers at \
+                     its port, Sendmail gives mail back before RCPT"
+                ),
+                "its lines as in docs/sendmail.md",
+            );
+        }
+    }
     if !settings
         .get("CertFingerprintAlgorithm")
         .eq_ignore_ascii_case("sha256")
@@ -239,6 +251,17 @@ fn session_check(findings: &mut Findings, settings: &Settings) -> bool {
         );
     }
     true
+}
+
+/// Whether a ruleset asks for the greeting, itself or by the one that it calls.
+fn greets(settings: &Settings, name: &str) -> bool {
+    let says = |rules: &[Rule]| rules.iter().any(|rule| rule.right.contains(GREETING));
+    let rules = settings.ruleset(name);
+    let called = rules
+        .iter()
+        .filter_map(|rule| rule.right.split_once("$>"))
+        .filter_map(|(_, called)| called.split_ascii_whitespace().next());
+    says(rules) || called.map(|name| settings.ruleset(name)).any(says)
 }
 
 /// Why a ruleset would let a session pass that hoplock did not answer `ok` for.
@@ -344,5 +367,8 @@ fn abilities_as_told(
 pub(super) const STS: &str = "sts";
 const VERIFIER: &str = "verifier";
 const RULESET: &str = "Local_tls_rcpt";
+/// Rulesets of every session, with TLS or without, before there is a recipient to give back.
+const GREETED: [&str; 2] = ["Local_try_tls", "Local_tls_server"];
+const GREETING: &str = "$(verifier hello ";
 /// Seconds that a map must have: hoplock answers within four.
 const PATIENCE: u32 = 5;

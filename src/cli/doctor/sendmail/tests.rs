@@ -142,6 +142,23 @@ fn each_trap_of_a_map_is_found() {
     finds("sendmail-verifier", "Kverifier ", "Kother ");
 }
 
+/// EX-02: whatever else answers at hoplock's port is met before there is a recipient to give back.
+#[test]
+fn a_session_without_a_greeting_is_found() {
+    for (version, text, abilities) in RECORDED {
+        let greeting = "$(verifier hello ";
+        assert!(text.contains(greeting));
+        let without = text.replace(greeting, "$(verifier | ");
+        let found = found(&without, abilities, CHECKED);
+        let both = [("sendmail-greeting", State::Problem); 2];
+        assert_eq!(found, both, "{version}");
+    }
+    for ruleset in ["SLocal_try_tls", "SLocal_tls_server"] {
+        let line = format!("{ruleset}\nR$*\t$@ $>Hoplock_there\n");
+        finds("sendmail-greeting", &line, &format!("{ruleset}\n"));
+    }
+}
+
 /// EX-02: a session check that lets pass what is not the whole good answer; options that spoil an answer.
 #[test]
 fn each_trap_of_rules_and_options_is_found() {

@@ -2,16 +2,14 @@
 //! second look where they do not match it (SV-04).
 
 mod case;
+mod owing;
 mod pins;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hoplock_policy::law::Answer;
-use hoplock_policy::moment::Moment;
-use hoplock_policy::name::MxHost;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::{Floor, Profile};
+use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{
     MtaWord, Original, Owed, Presented, SessionOutcome, SessionVerdict, Warning, verify_by_word,
@@ -20,6 +18,7 @@ use hoplock_policy::verify::{
 use rustls_pki_types::TrustAnchor;
 
 pub use self::case::{Case, JudgeOptions, Judgement};
+use self::owing::{Owing, by_its_mx_name};
 use super::handshakes::Handshakes;
 use crate::answer::{Answered, Answerer};
 use crate::world::Patience;
@@ -259,43 +258,6 @@ impl SessionJudge {
             .unwrap_or_else(|| without("mx_host"))
     }
 
-    fn owed<'a>(
-        &'a self,
-        answered: &'a Answered,
-        case: &Case,
-        host: &MxHost,
-        options: &JudgeOptions,
-    ) -> Owing<'a> {
-        let verdict = &answered.verdict;
-        if verdict.answer == Answer::Temp && verdict.hosts.is_empty() && verdict.rule.is_none() {
-            return Owing::Unknown(verdict.detail.clone());
-        }
-        let findings = answered.findings.as_deref();
-        let profile = self.answerer.profile(&answered.profile);
-        let floor = profile.map_or(Floor::May, |profile| profile.floor);
-        // What was in force then is judged as it was then.
-        let at = Moment {
-            wall: case.time,
-            uptime: answered.made.uptime,
-        };
-        let owed = Owed::under(
-            verdict,
-            findings,
-            &host.0,
-            &options.tlsa,
-            &self.authorities,
-            at,
-            floor,
-        );
-        let Ok(own) = owed else {
-            return Owing::Strange;
-        };
-        match verdict.open_policy(own.duty, findings) {
-            Some((_, words)) => Owing::Unknown(words),
-            None => Owing::Known(own),
-        }
-    }
-
     /// What sessions that resume this one inherit: nothing of one of which too little is known.
     fn original(
         &self,
@@ -319,29 +281,6 @@ impl SessionJudge {
             Owing::Strange | Owing::Unknown(_) => None,
         }
     }
-}
-
-/// What is known of a host's duty.
-enum Owing<'a> {
-    /// All of it.
-    Known(Owed<'a>),
-    /// The destination binds its hosts, and this is none of them.
-    Strange,
-    /// The lookups failed, in words.
-    Unknown(String),
-}
-
-/// Postfix reports a host whose MX name is an alias under the name where that leads; duties and policies
-/// go by the name in the MX record (RFC 8461, 4.1).
-fn by_its_mx_name(case: &Case, answered: &Answered) -> Case {
-    let mut case = case.clone();
-    let findings = answered.findings.as_deref();
-    if let Some(host) = &mut case.session.mx_host
-        && let Some(finding) = findings.and_then(|findings| findings.host_named(&host.0))
-    {
-        *host = finding.host.clone();
-    }
-    case
 }
 
 fn without(part: &str) -> SessionVerdict {

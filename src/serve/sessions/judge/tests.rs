@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
-use hoplock_policy::name::DomainName;
+use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
-use hoplock_policy::tlsa::TlsaOptions;
+use hoplock_policy::tlsa::{TlsaOptions, TlsaRecord};
 use hoplock_policy::verify::{Certificate, Session, Sni, Starttls, TlsVersion};
 
 use super::*;
@@ -15,28 +15,26 @@ use crate::answer::Settings;
 use crate::discover::DiscoverOptions;
 use crate::report::reported::Evidence;
 use crate::store::memory::MemoryStore;
-use crate::world::scripted::ScriptedPolicy;
-use crate::world::scripted::{Scripted, ScriptedWorld, Zone};
+use crate::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
 use crate::world::{Clock as _, FetchFailureKind, PolicyResponse};
 
 const TTL: Duration = Duration::from_secs(300);
 
-fn name(text: &str) -> DomainName {
+pub(super) fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
 }
 
-fn certificate(host: &str) -> Certificate {
+pub(super) fn certificate(host: &str) -> Certificate {
     let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
     Certificate::from_der(made.cert.der().to_vec())
 }
 
-fn record(certificate: &Certificate) -> Vec<u8> {
-    let record = hoplock_policy::tlsa::TlsaRecord::naming(certificate, 3, 1, 1);
-    record.unwrap().rdata()
+pub(super) fn record(certificate: &Certificate) -> Vec<u8> {
+    TlsaRecord::naming(certificate, 3, 1, 1).unwrap().rdata()
 }
 
 /// A signed domain with one host that has these TLSA records.
-fn world(records: &[Vec<u8>]) -> Arc<ScriptedWorld> {
+pub(super) fn world(records: &[Vec<u8>]) -> Arc<ScriptedWorld> {
     let world = ScriptedWorld::new();
     world.zone(Zone {
         name: name("test"),
@@ -64,18 +62,18 @@ fn publish(world: &ScriptedWorld, records: &[Vec<u8>]) {
     );
 }
 
-fn judge(world: &Arc<ScriptedWorld>) -> SessionJudge {
+pub(super) fn judge(world: &Arc<ScriptedWorld>) -> SessionJudge {
     judge_under(world, Settings::default())
 }
 
-fn judge_under(world: &Arc<ScriptedWorld>, settings: Settings) -> SessionJudge {
+pub(super) fn judge_under(world: &Arc<ScriptedWorld>, settings: Settings) -> SessionJudge {
     let store = Arc::new(MemoryStore::new(100));
     let options = DiscoverOptions::default();
     let answerer = Answerer::new(world.world(store), options, settings, 100);
     SessionJudge::new(Arc::new(answerer), Vec::new(), JudgeOptions::default())
 }
 
-fn case(world: &ScriptedWorld, host: &str, shown: &Certificate) -> Case {
+pub(super) fn case(world: &ScriptedWorld, host: &str, shown: &Certificate) -> Case {
     Case {
         session: Session {
             next_hop: Some(NextHop::parse("e.test")),

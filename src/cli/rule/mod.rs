@@ -1,5 +1,7 @@
 //! `hoplock rule`: rules at run time, stored with who, when and until when.
 
+mod anchors;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::control::{Daemon, Ended, percent_encoded};
-use super::status::text;
+use super::status::{number, text};
 use super::table::table;
 use super::{ConfigFile, end, exit, query};
 use crate::adapters::clock::SystemClock;
@@ -18,9 +20,17 @@ use crate::world::Clock as _;
 pub(super) enum Command {
     /// Add a rule, in place of any for the same destinations. `rule add '*' --mode audit --until 2h`
     /// lets all mail out for two hours, save what a closer rule of yours demands.
-    Add(New),
+    Add(Box<New>),
     /// All rules, those of the configuration too.
     List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// What rules of mode audit let pass: destinations that would have been held to something.
+    Observed {
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -31,6 +41,9 @@ pub(super) enum Command {
     Remove {
         /// As it is listed: a domain, .domain for all below it, or '*'.
         pattern: String,
+        /// Not a rule, but the order to survive that domain's DNSSEC trouble.
+        #[arg(long)]
+        survive_dnssec_trouble: bool,
         /// Who removes it; without it, the user.
         #[arg(long)]
         by: Option<String>,
@@ -57,12 +70,24 @@ pub(super) struct New {
     /// Reference names for secure and verify.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
+    /// A PEM file whose authorities alone count for secure and verify, where Postfix finds it.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
     /// Where DANE is mandatory and absent: defer, fingerprint, secure, encrypt.
     #[arg(long)]
     fallback: Option<String>,
     /// MTA-STS does not count.
     #[arg(long)]
     no_sts: bool,
+    /// Not a rule: says what to tell Unbound so that mail for this domain survives its DNSSEC trouble for a
+    /// time, watches until that works, and reminds when it is over. Changes nothing by itself.
+    #[arg(long, requires = "until", conflicts_with_all = [
+        "mode", "answer", "fingerprints", "names", "ca_file", "fallback", "no_sts"
+    ])]
+    survive_dnssec_trouble: bool,
+    /// The zone whose DNSSEC is to be set aside, where it cannot be found out.
+    #[arg(long, requires = "survive_dnssec_trouble")]
+    zone: Option<String>,
     /// When it ends: a span such as 90m, 2h, 7d, or a time such as 2026-12-31T12:00:00Z.
     #[arg(long, value_name = "SPAN|TIME")]
     until: Option<String>,
@@ -78,9 +103,19 @@ pub(super) struct New {
 
 pub(super) fn run(command: &Command) -> ExitCode {
     end(match command {
+        Command::Add(new) if new.survive_dnssec_trouble => anchors::add(new),
         Command::Add(new) => add(new),
         Command::List { json, file } => listed(*json, file),
-        Command::Remove { pattern, by, file } => remove(pattern, by.as_deref(), file),
+        Command::Observed { json, file } => observed(*json, file),
+        Command::Remove {
+            pattern,
+            survive_dnssec_trouble: true,
+            by,
+            file,
+        } => anchors::remove(pattern, by.as_deref(), file),
+        Command::Remove {
+            pattern, by, file, ..
+        } => remove(pattern, by.as_deref(), file),
     })
 }
 
@@ -136,6 +171,7 @@ fn section(new: &New) -> Result<String, String> {
         ("mode", &new.mode),
         ("answer", &new.answer),
         ("fallback", &new.fallback),
+        ("ca_file", &new.ca_file),
     ] {
         if let Some(value) = value {
             line(key, quoted(value));
@@ -190,7 +226,8 @@ fn time(until: &str) -> Result<String, String> {
 }
 
 fn listed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended> {
-    let body = Daemon::of(file)?.get("/api/v1/rules")?;
+    let daemon = Daemon::of(file)?;
+    let body = daemon.get("/api/v1/rules")?;
     let value: Value = serde_json::from_str(&body).map_err(|error| {
         (
             format!("the daemon's answer is no JSON: {error}"),
@@ -218,9 +255,43 @@ fn listed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended>
             text(rule, "/comment"),
         ]);
     }
+    rows.extend(anchors::rows(&daemon)?);
     let page = table(&rows);
     let page = if page.is_empty() {
         "no rules\n".to_owned()
+    } else {
+        page
+    };
+    Ok((page, exit::FINE))
+}
+
+fn observed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended> {
+    let body = Daemon::of(file)?.get("/api/v1/observed")?;
+    let value: Value = serde_json::from_str(&body).map_err(|error| {
+        (
+            format!("the daemon's answer is no JSON: {error}"),
+            exit::failed(),
+        )
+    })?;
+    if as_json {
+        return Ok((query::pretty(&value), exit::FINE));
+    }
+    let heads = ["DESTINATION", "PROFILE", "ANSWERS", "LAST", "RULE", "WHAT"];
+    let mut rows = vec![heads.map(ToOwned::to_owned).to_vec()];
+    for own in value.as_array().into_iter().flatten() {
+        rows.push(vec![
+            text(own, "/next_hop"),
+            text(own, "/profile"),
+            number(own, "/answers").to_string(),
+            text(own, "/last"),
+            text(own, "/rule"),
+            text(own, "/detail"),
+        ]);
+    }
+    let page = table(&rows);
+    let nothing = "nothing was kept from being done in the last week\n";
+    let page = if page.is_empty() {
+        nothing.to_owned()
     } else {
         page
     };
