@@ -32,9 +32,9 @@ plain_data! {
     pub struct Line { pub host: Name, pub record: Option<TlsaRecord>, pub fate: Fate }
     /// What becomes of a record. It stands in `match=` as this digest (lower-case hexadecimal), or
     /// in the CA file as one of these. Or not: no address; the address lookup failed; hosts found
-    /// insecurely; the lookup failed; no records, or none secure; none usable; a stronger digest of
-    /// the kind is there (agility); DANE-EE in a digest that the mail server has not; DANE-EE that
-    /// the certificate shown did not match; an anchor whose bytes nobody has.
+    /// insecurely; the lookup failed; no records, or none secure; none usable; DANE-TA, and a
+    /// stronger digest of the kind is there (agility); DANE-EE in a digest that the mail server has
+    /// not; DANE-EE that the certificate shown did not match; an anchor whose bytes nobody has.
     pub enum Fate { Pinned(String), Anchored(Vec<Anchor>), Unreachable, AddressFailed, MxInsecure,
         LookupFailed, NoRecords, NoneUsable, Weaker, OtherDigest, Mismatched, NoBytes }
 }
@@ -103,10 +103,11 @@ fn fate(truth: &Truth, host: &Host, records: &[TlsaRecord], record: &TlsaRecord)
     let default = Pins::default();
     let pins = truth.site.profile.pins().unwrap_or(&default);
     // RFC 7671, 9; CM-22 to CM-24: within usage and selector, never against full data. Each host
-    // by itself, before the union: the digests of one do not silence those of another
+    // by itself, before the union: the digests of one do not silence those of another. Among the
+    // digests that the client supports: for pins that is one, so that no DANE-EE silences another
     let rank = |record: &TlsaRecord| pins.digests.iter().position(|digest| *digest == record.2);
     let rivals = records.iter().filter(|at| (at.0, at.1) == (record.0, record.1) && at.2 != 0);
-    if record.2 != 0 && rivals.map(rank).any(|rival| rival < rank(record)) {
+    if record.0 != 3 && record.2 != 0 && rivals.map(rank).any(|rival| rival < rank(record)) {
         return Fate::Weaker;
     }
     let shown = truth.site.probed.iter().filter(|probed| pins.probe && probed.host == host.name);
@@ -115,12 +116,15 @@ fn fate(truth: &Truth, host: &Host, records: &[TlsaRecord], record: &TlsaRecord)
         Fate::Mismatched // DT-19: the DANE-TA records remain
     } else if record.0 == 3 {
         let selected = |leaf: &Certificate| selected(record.1, leaf).to_vec();
-        let leaf = shown.map(|probed| &probed.leaf).find(is);
+        // DT-17: only where no DANE-EE record of the host is a pin as it stands
+        let taken = |at: &TlsaRecord| at.0 == 3 && (at.2 == 0 || at.2 == pins.digest);
+        let lacking = !records.iter().any(taken);
+        let leaf = shown.map(|probed| &probed.leaf).filter(|_| lacking).find(is);
         match record.2 {
             0 => Fate::Pinned(hex(&digest(pins.digest, &record.3))), // PF-09
             same if same == pins.digest => Fate::Pinned(hex(&record.3)),
             _ => leaf.map_or(Fate::OtherDigest, |leaf| {
-                Fate::Pinned(hex(&digest(pins.digest, &selected(leaf)))) // DT-17
+                Fate::Pinned(hex(&digest(pins.digest, &selected(leaf))))
             }),
         }
     } else {

@@ -372,15 +372,18 @@ fn no_pin_too_many_and_none_too_few() {
     assert_eq!(account(&truth).last(), Some(&none));
 }
 
-/// CM-22 to CM-25: agility is within usage and selector, never against full data, among records
-/// that count, in the configured order, and for each host by itself.
+/// RFC 7671, 9: agility is among the digests that the client supports, and for pins that is one:
+/// no other counts or silences it, whatever the order, for each host by itself.
 #[test]
-fn agility() {
-    use Fate::{OtherDigest, Weaker};
+fn agility_of_pins() {
+    use Fate::OtherDigest;
     let pinned = || Fate::Pinned(pin(0));
+    let long = || Fate::Pinned("01".repeat(64));
     let full = || Fate::Pinned(FULL_PIN.to_owned());
     let cases = [
-        ("10:312+311", vec![OtherDigest, Weaker]),
+        ("10:312+311", vec![OtherDigest, pinned()]),
+        ("10:311+312", vec![pinned(), OtherDigest]),
+        ("10:302+301", vec![OtherDigest, pinned()]),
         ("10:312+301", vec![OtherDigest, pinned()]),
         ("10:312+310", vec![OtherDigest, full()]),
         ("10:212+311", vec![Fate::NoBytes, pinned()]),
@@ -390,7 +393,16 @@ fn agility() {
         assert_eq!(fates(&plain(hosts)), expected, "{hosts}");
     }
     let turned = Pins { digests: vec![1, 2], ..Pins::default() };
-    assert_eq!(fates(&with("10:312+311", turned)), [Weaker, pinned()]);
+    assert_eq!(fates(&with("10:312+311", turned)), [OtherDigest, pinned()]);
+    for digests in [vec![2, 1], vec![1, 2]] {
+        let sha512 = Pins { digest: 2, digests, ..Pins::default() };
+        let truth = with("10:312+311", sha512);
+        assert_eq!(fates(&truth), [long(), OtherDigest]);
+        let answer = said(&format!("OK fingerprint match={} servername=hostname", "01".repeat(64)));
+        assert_eq!(faults(&truth, &answer, &[]), []);
+    }
+    let mapped = Pins { map_pkix_usages: true, ..Pins::default() };
+    assert_eq!(fates(&with("10:112+311", mapped)), [OtherDigest, pinned()]);
     let off = Pins { digests: vec![1], ..Pins::default() };
     assert_eq!(fates(&with("10:312+311", off)), [pinned()]); // CM-24: disabled ones take no part
     let mut world = destination(true, "10:311");
@@ -398,8 +410,42 @@ fn agility() {
     add(&mut world, "_25._tcp.h0.listed.test", Data::Tlsa(short)); // CM-24: malformed
     let truth = seen(&world, &question(Floor::May), &site(Pins::default()));
     check_alone(&truth, "fingerprint 0");
+    check_alone(&plain("10:312+311"), "fingerprint 0");
+    check_alone(&plain("10:312+311 20:311"), "fingerprint 0 1");
     check_alone(&plain("10:312+301 20:311"), "fingerprint 0 1");
     check_alone(&plain("10:312 20:311"), "fingerprint 1");
+}
+
+/// CM-22 to CM-25: for anchors agility is within usage and selector, never against full data,
+/// among records that count, in the configured order, and for each host by itself.
+#[test]
+fn agility_of_anchors() {
+    use Fate::{NoBytes, Weaker};
+    let turned = Pins { digests: vec![1, 2], ..Pins::default() };
+    let off = Pins { digests: vec![1], ..Pins::default() };
+    let other = Pins { digest: 2, ..Pins::default() };
+    for (hosts, pins, expected) in [
+        ("10:202+201", Pins::default(), vec![NoBytes, Weaker]),
+        ("10:212+211", other, vec![NoBytes, Weaker]),
+        ("10:202+201", turned, vec![Weaker, NoBytes]),
+        ("10:202+201", off, vec![NoBytes]),
+        ("10:202+211", Pins::default(), vec![NoBytes, NoBytes]),
+        ("10:202+200", Pins::default(), vec![NoBytes, anchored(0)]),
+        ("10:201 20:202", Pins::default(), vec![NoBytes, NoBytes]),
+    ] {
+        assert_eq!(fates(&with(hosts, pins)), expected, "{hosts}");
+    }
+    // so a probe brings the bytes for the strongest only
+    let world =
+        published(&[digest_of("202", &issuer(1).whole), digest_of("201", &issuer(0).whole)]);
+    let with = |probed| {
+        let site = Site { probed, ..site(Pins::default()) };
+        seen(&world, &question(Floor::May), &site)
+    };
+    check_alone(&with(vec![probed(0)]), "TEMP");
+    let strong = Probed { issuers: vec![issuer(1)], ..probed(0) };
+    let right = anchors_reply("dest.test:h0.listed.test");
+    assert_eq!(faults(&with(vec![strong]), &right, &file(&[1])), []);
 }
 
 /// TU-02 to TU-04, TU-08, OP-04: what is switched off or mapped changes usability for profile F,
@@ -637,6 +683,21 @@ fn dt_17_another_digest() {
         let other = Probed { leaf: probed(1).leaf, ..probed(0) };
         check_alone(&with(vec![other]), "TEMP");
     }
+    // beside what can be said it does not count, whatever is shown
+    for beside in ["311", "301", "310"] {
+        let world = published(&[digest_of("312", &leaf.key), record(beside, 0)]);
+        let site = Site { probed: vec![probed(0)], ..site(Pins::default()) };
+        let truth = seen(&world, &question(Floor::May), &site);
+        let said = if beside == "310" { FULL_PIN.to_owned() } else { pin(0) };
+        assert_eq!(fates(&truth)[..2], [Fate::OtherDigest, Fate::Pinned(said)], "{beside}");
+    }
+    // a host that lacks it is not silenced by one that has it, nor by its own anchors
+    let mut world = published(&[digest_of("312", &leaf.key), record("201", 0)]);
+    add(&mut world, "_25._tcp.h1.listed.test", record("311", 1));
+    let site = Site { probed: vec![probed(0)], ..site(Pins::default()) };
+    let fates = fates(&seen(&world, &question(Floor::May), &site));
+    assert!(matches!(&fates[0], Fate::Pinned(shown) if *shown != pin(1)), "{fates:?}");
+    assert_eq!(fates[2], Fate::Pinned(pin(1)));
 }
 
 /// DT-19: a host with both is pinned by DANE-EE; after a report of a mismatch that a DANE-TA
