@@ -105,6 +105,13 @@ pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) 
     happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
 }
 
+/// PD-01: under a level that the operator gives nothing is looked up, so that nobody knows of which host a
+/// reported name is the alias.
+pub(super) fn named_by_alias(case: &Case<'_>, happened: &Happened) -> bool {
+    let is_given = |truth: &Truth| matches!(truth.order, Order::Pinned { .. });
+    happened.alias.is_some() && case.plan.names_by_alias() && case.truths().iter().any(is_given)
+}
+
 /// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
 /// set back makes two orders of them. And it makes a policy live for longer.
 fn is_set_back(case: &Case<'_>) -> bool {
@@ -140,8 +147,12 @@ fn forged_set(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
         let is_vouched_for = patterns.is_some_and(|own| happened.is_vouched_for(own));
         truth.selection == Selection::Failed && is_vouched_for
     };
+    let is_ruled = case
+        .truths()
+        .iter()
+        .any(|truth| !truth.site.rules.is_empty());
     judged.outcome == SessionOutcome::AuthenticatedSts
-        && is_attacked(case)
+        && (is_attacked(case) || is_ruled)
         && relaxed(case).iter().any(permits)
 }
 

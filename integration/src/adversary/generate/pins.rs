@@ -8,7 +8,7 @@ use hoplock_model::Type;
 
 use super::super::plan::{Attack, Event, Kind, Millis, Plan, Pushed, Target, Victim};
 use super::super::session::Shows;
-use super::super::site::{Form, MailHost, Tlsa};
+use super::super::site::{Addresses, Form, MailHost, Tlsa};
 use super::pick;
 
 /// Makes some plans without an attacker such.
@@ -63,6 +63,17 @@ pub(super) fn attacked(plan: &mut Plan, span: Millis) {
             kind,
         };
         plan.attacks.push(attack);
+    }
+    let forges = |attack: &Attack| attack.kind == Kind::ForgeAddress;
+    if plan.attacks.iter().any(forges) {
+        // He may answer what the servers cannot.
+        for (_, site) in plan.sites.iter_mut().flatten() {
+            for host in &mut site.hosts {
+                if host.addresses == Addresses::Fail {
+                    host.addresses = Addresses::Four;
+                }
+            }
+        }
     }
     // Asked again at once, when what a probe brings has come.
     let again: Vec<(Millis, Event)> = plan

@@ -57,6 +57,21 @@ impl Keeping<'_> {
         if let Some(kept) = self.ordered() {
             return kept;
         }
+        // PD-01, PD-16: his word also stands where it is a weak one.
+        let is_encrypted = self.happened.is_encrypted();
+        match &self.truth.order {
+            Order::Pinned { level, .. } => match level {
+                Level::May | Level::Dane => return true,
+                Level::Encrypt => return is_encrypted,
+                _ => {}
+            },
+            Order::Mandatory { fallback, .. }
+                if self.truth.absent && *fallback == Fallback::Encrypt =>
+            {
+                return is_encrypted;
+            }
+            _ => {}
+        }
         match self.duty() {
             Duty::Free => true,
             Duty::Encrypt => self.happened.is_encrypted(),
