@@ -105,11 +105,17 @@ pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) 
     happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
 }
 
-/// PD-01: under a level that the operator gives nothing is looked up, so that nobody knows of which host a
-/// reported name is the alias.
-pub(super) fn named_by_alias(case: &Case<'_>, happened: &Happened) -> bool {
-    let is_given = |truth: &Truth| matches!(truth.order, Order::Pinned { .. });
-    happened.alias.is_some() && case.plan.names_by_alias() && case.truths().iter().any(is_given)
+/// PD-01: under a level that the operator gives nothing is looked up, so that nobody knows the hosts that a
+/// level of DANE is for.
+pub(super) fn is_given_dane(case: &Case<'_>) -> bool {
+    let is_given = |truth: &Truth| {
+        let level = match &truth.order {
+            Order::Pinned { level, .. } => Some(*level),
+            _ => None,
+        };
+        matches!(level, Some(Level::Dane | Level::DaneOnly))
+    };
+    case.truths().iter().any(is_given)
 }
 
 /// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
@@ -248,9 +254,11 @@ fn is_attacked(case: &Case<'_>) -> bool {
 
 fn is_policy_hidden(case: &Case<'_>) -> bool {
     let since = case.asked.asked.saturating_sub(case.oldest + RETRY);
+    // Of a session that has been, nobody waits for more.
+    let waits = case.plan.first_contact_defers && !case.is_of_session();
     let hides = |attack: &Attack| {
         let on_record = attack.types.is_empty() || attack.types.contains(&Type::Txt);
-        let hides = if case.plan.first_contact_defers {
+        let hides = if waits {
             // Whoever waits for a policy that may be there is left with what says that there is none: a
             // denial, or what was true before it was published. Only a signature tells that from the truth.
             on_record && is_of_absence(attack.kind)
@@ -269,7 +277,7 @@ fn is_policy_hidden(case: &Case<'_>) -> bool {
             .is_some_and(|sts| sts.host != StsHost::Serves)
     };
     case.plan.attacks.iter().any(hides)
-        || !case.plan.first_contact_defers
+        || !waits
             && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
 }
 

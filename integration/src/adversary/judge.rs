@@ -433,6 +433,11 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// True where it stands for a session.
+    pub(super) fn is_of_session(&self) -> bool {
+        self.asked.reply.is_empty()
+    }
+
     /// The name of the destination's domain.
     pub(super) fn domain(&self) -> Name {
         self.site.domain_name()

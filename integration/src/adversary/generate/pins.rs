@@ -26,6 +26,9 @@ pub(super) fn attacked(plan: &mut Plan, span: Millis) {
     let rng = &mut rng;
     plan.first_contact_defers = rng.u8(..100) < 15;
     if rng.u8(..100) >= 35 {
+        if !plan.own_dane {
+            owe_tls(plan);
+        }
         return;
     }
     plan.pins = Some(pushed(rng));
@@ -66,10 +69,10 @@ pub(super) fn attacked(plan: &mut Plan, span: Millis) {
     }
     let forges = |attack: &Attack| attack.kind == Kind::ForgeAddress;
     if plan.attacks.iter().any(forges) {
-        // He may answer what the servers cannot.
+        // He may answer what the servers cannot, and give an address to who has none.
         for (_, site) in plan.sites.iter_mut().flatten() {
             for host in &mut site.hosts {
-                if host.addresses == Addresses::Fail {
+                if matches!(host.addresses, Addresses::Fail | Addresses::None) {
                     host.addresses = Addresses::Four;
                 }
             }
@@ -95,8 +98,26 @@ fn pushed(rng: &mut Rng) -> Pushed {
     }
 }
 
+/// What is demanded for the sake of one host is demanded of all of them.
+fn owe_tls(plan: &mut Plan) {
+    for versions in &mut plan.sites {
+        let binds = |host: &MailHost| host.tlsa != Tlsa::None;
+        let owes_tls = versions
+            .iter()
+            .any(|(_, site)| site.hosts.iter().any(binds));
+        for (_, site) in versions {
+            for host in &mut site.hosts {
+                host.server.tls |= owes_tls;
+            }
+        }
+    }
+}
+
 /// Gives hosts records in other forms, each host the same in all versions of its site.
 fn forms(rng: &mut Rng, plan: &mut Plan) {
+    owe_tls(plan);
+    // In SHA-256 it is open whether a digest that the mail server does not take silences another.
+    let may_be_agile = plan.pins.is_some_and(|pins| pins.digest == 2);
     for versions in &mut plan.sites {
         let hosts = versions
             .iter()
@@ -109,25 +130,24 @@ fn forms(rng: &mut Rng, plan: &mut Plan) {
                 matching: *pick(rng, &[0, 1, 1, 1, 2]),
             };
             let turned = rng.u8(..100);
-            // What is demanded for the sake of one host is demanded of all of them.
-            let owes_tls = versions.iter().any(|(_, site)| {
-                let mut hosts = site.hosts.iter();
-                hosts.any(|host| host.tlsa != Tlsa::None)
-            });
             // A certificate is made anew where the authority changes: its digest would have to roll over
             // too, which is not done here.
             let stays = versions.len() == 1;
             for (_, site) in versions.iter_mut() {
                 if let Some(host) = site.hosts.get_mut(place) {
-                    host.server.tls |= owes_tls;
-                    turn(host, form, turned, stays);
+                    turn(host, form, turned, (stays, may_be_agile));
                 }
             }
         }
     }
 }
 
-fn turn(host: &mut MailHost, form: Form, turned: u8, stays: bool) {
+fn turn(
+    host: &mut MailHost,
+    form: Form,
+    turned: u8,
+    (stays, may_be_agile): (bool, bool),
+) {
     host.form = Form {
         selector: if stays { form.selector } else { 1 },
         ..form
@@ -139,7 +159,7 @@ fn turn(host: &mut MailHost, form: Form, turned: u8, stays: bool) {
     match turned {
         0..18 => host.tlsa = Tlsa::Anchor(key),
         18..28 => host.tlsa = Tlsa::Both(key),
-        28..42 => host.tlsa = Tlsa::Agile(key),
+        28..42 if may_be_agile => host.tlsa = Tlsa::Agile(key),
         _ => {}
     }
 }

@@ -133,7 +133,7 @@ impl Judging<'_> {
             && handshake.is_some_and(is_honest)
             && !refuses(self.case.plan, self.contact, self.happened)
             && !self.says_less()
-            && !exceptions::named_by_alias(&self.case, self.happened)
+            && !exceptions::is_given_dane(&self.case)
             && !exceptions::unreported(&self.case, self.happened, self.judged)
             && self.case.is_calm();
         if !is_honest || !self.keeps_everything() {
