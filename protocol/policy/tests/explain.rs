@@ -51,6 +51,7 @@ struct World {
     findings: Findings,
     rules: Vec<Rule>,
     profile: Profile,
+    own_dane: OwnDaneSeen,
 }
 
 impl World {
@@ -73,6 +74,7 @@ impl World {
             findings,
             rules: Vec::new(),
             profile: Profile::built_in("postfix").unwrap(),
+            own_dane: OwnDaneSeen::Works,
         };
         let exchange = RecordData::Mx {
             preference: 10,
@@ -174,7 +176,7 @@ impl World {
         let conditions = Conditions {
             validation: Validation::Validating,
             remembered_dane: false,
-            own_dane: OwnDaneSeen::Works,
+            own_dane: self.own_dane,
             now: NOW,
         };
         decide(&self.findings, &rules, &self.profile, options, conditions)
@@ -338,6 +340,34 @@ fn waiting() {
     none_and_failed()
         .told("example.com")
         .is_page(include_str!("explain/waiting.txt"));
+}
+
+/// PD-11, PD-15, D4: a Postfix whose own DNSSEC does not work is told pins, and the page says why; hosts that
+/// only a probe could bring in are shown with what came of it.
+#[test]
+fn pinned() {
+    let anchor = DaneFinding::Records {
+        base: TlsaBaseDomain(name("mx2.example.com")),
+        rdata: vec![[&[2, 1, 1][..], &[0xcd; 32]].concat()],
+    };
+    let mut world = World::new("example.com", SECURE)
+        .host("mx1.example.com", 10, usable("mx1.example.com", 0xab))
+        .host("mx2.example.com", 20, anchor);
+    let failed = (
+        MxHost(name("mx2.example.com")),
+        "STARTTLS was not offered".to_owned(),
+    );
+    world.findings.anchor_failures.push(failed);
+    world.own_dane = OwnDaneSeen::LookupsOff;
+    let told = world.told("example.com");
+    told.is_page(include_str!("explain/pinned.txt"));
+    assert_eq!(told.query["verdict"], "fingerprint");
+    assert_eq!(told.query["reason"], "dane-all-hosts");
+    let hosts = &told.query["mx"]["hosts"];
+    assert_eq!(hosts[1]["outcome"], "skip");
+    assert_eq!(hosts[1]["duty"], "dane");
+    let trouble = hosts[1]["trouble"].as_str().unwrap();
+    assert!(trouble.contains("STARTTLS was not offered"), "{trouble}");
 }
 
 /// PD-12, PD-15: nothing is demanded.

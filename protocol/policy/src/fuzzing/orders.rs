@@ -55,6 +55,7 @@ pub(super) fn profile(bytes: &mut Bytes<'_>) -> Profile {
         PinDigest::Sha512
     };
     profile.address_limit = usize::from(more >> 4 & 7);
+    profile.strict = more & 128 != 0;
     profile
 }
 

@@ -167,8 +167,11 @@ pub(super) fn with_hosts(
         _ => None,
     };
     for host in &mut verdict.hosts {
+        // MX-13: an MTA without DANE is counted on for nobody whom nobody resolves.
+        let is_gone = host.state == HostState::Unreachable
+            || host.state == HostState::AddressFailed && profile.family == Family::Pins;
         host.outcome = match said {
-            Some(said) if host.state != HostState::Unreachable => said,
+            Some(said) if !is_gone => said,
             _ if host.outcome == Outcome::WebPki && !stands_in(&verdict.answer, host, findings) => {
                 Outcome::Skip
             }

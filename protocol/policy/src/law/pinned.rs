@@ -1,8 +1,8 @@
 //! What can be handed to an MTA without DANE in place of TLSA records: digests to pin, and trust anchors
 //! by their bytes (the law's column F).
 //!
-//! Taken from each host by itself, after digest agility (RFC 7671, 9), and then put together: doing it
-//! the other way round, one host's SHA-512 records would silence another host's SHA-256 ones.
+//! Taken from each host by itself, and then put together. Digest agility (RFC 7671, 9) is among what the
+//! MTA takes: for pins that is one digest, for trust anchors all of them, since they go by their bytes.
 //! Not done here: which of the two is answered ([`super::choice`]).
 
 use std::fmt::Write as _;
@@ -31,8 +31,6 @@ pub(super) struct Means {
     pub(super) anchors: Vec<TrustAnchorBytes>,
     /// It has records of trust anchors beside the pins, and they go unused (DT-19).
     beside: bool,
-    /// Some could be pinned, and stronger digests stand beside them (CM-22).
-    silenced: bool,
     /// A probe could bring an anchor that would be used.
     pub(super) wanted: bool,
 }
@@ -51,13 +49,13 @@ impl Means {
         let set = TlsaSet::read(rdata.iter().map(Vec::as_slice), &options.tlsa);
         let counting = strongest(&set.usable, &options.digest_order);
         let is_anchor = |record: &UsableRecord| record.usage == TlsaUsage::TrustAnchor;
-        let pins: Vec<String> = counting
+        // RFC 7671, 9: agility is among the digests that the client supports, and this one takes one.
+        let pins: Vec<String> = set
+            .usable
             .iter()
             .filter(|record| !is_anchor(record))
             .filter_map(|record| pin(&record.record, profile.digest))
             .collect();
-        let mut end_entity = set.usable.iter().filter(|record| !is_anchor(record));
-        let silenced = end_entity.any(|record| pin(&record.record, profile.digest).is_some());
         let has_place = !profile.anchors_told().is_empty();
         let anchors: Vec<TrustAnchorBytes> = counting
             .iter()
@@ -83,7 +81,6 @@ impl Means {
             pins,
             anchors,
             beside,
-            silenced,
             wanted,
         }
     }
@@ -252,14 +249,8 @@ impl<'a> Pinning<'a> {
                 PinDigest::Sha256 => ("sha256", "SHA-512"),
                 PinDigest::Sha512 => ("sha512", "SHA-256"),
             };
-            // CM-25: the operator's order silences what the MTA could pin.
-            let cure = if means.silenced {
-                "; [dane] digest_order may say otherwise"
-            } else {
-                ""
-            };
             return format!(
-                "its DANE-EE records count in {other} only, and the MTA pins {own}{cure}"
+                "its DANE-EE records are digests of {other} only, and the MTA pins {own}"
             );
         }
         if profile.anchors_told().is_empty() {
