@@ -153,12 +153,8 @@ fn forged_set(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
         let is_vouched_for = patterns.is_some_and(|own| happened.is_vouched_for(own));
         truth.selection == Selection::Failed && is_vouched_for
     };
-    let is_ruled = case
-        .truths()
-        .iter()
-        .any(|truth| !truth.site.rules.is_empty());
     judged.outcome == SessionOutcome::AuthenticatedSts
-        && (is_attacked(case) || is_ruled)
+        && is_attacked(case)
         && relaxed(case).iter().any(permits)
 }
 
@@ -277,8 +273,7 @@ fn is_policy_hidden(case: &Case<'_>) -> bool {
             .is_some_and(|sts| sts.host != StsHost::Serves)
     };
     case.plan.attacks.iter().any(hides)
-        || !waits
-            && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
+        || !waits && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
 }
 
 fn is_of_absence(kind: Kind) -> bool {

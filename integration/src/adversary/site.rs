@@ -126,6 +126,8 @@ pub enum Tlsa {
     Both(u8),
     /// DANE-EE in SHA-512, and beside it in SHA-256 a key that is no longer meant to count.
     Agile(u8),
+    /// DANE-EE in both digests.
+    Twice(u8),
     /// The zone's servers fail when asked.
     Fails,
 }
@@ -357,6 +359,15 @@ impl MailHost {
                     named(3, own, GIVEN_UP, in_digest(1)),
                 ]
             }
+            Tlsa::Twice(key) => [2, 1]
+                .map(|matching| {
+                    let form = Form {
+                        selector: 1,
+                        matching,
+                    };
+                    named(3, Vouching::Private(*key), *key, form)
+                })
+                .to_vec(),
             Tlsa::Fails => vec![Data::Fails(hoplock_model::Type::Tlsa)],
         }
     }

@@ -116,7 +116,7 @@ fn owe_tls(plan: &mut Plan) {
 /// Gives hosts records in other forms, each host the same in all versions of its site.
 fn forms(rng: &mut Rng, plan: &mut Plan) {
     owe_tls(plan);
-    // In SHA-256 it is open whether a digest that the mail server does not take silences another.
+    // Where the other digest is pinned, the key that is no longer meant to count would be.
     let may_be_agile = plan.pins.is_some_and(|pins| pins.digest == 2);
     for versions in &mut plan.sites {
         let hosts = versions
@@ -142,12 +142,7 @@ fn forms(rng: &mut Rng, plan: &mut Plan) {
     }
 }
 
-fn turn(
-    host: &mut MailHost,
-    form: Form,
-    turned: u8,
-    (stays, may_be_agile): (bool, bool),
-) {
+fn turn(host: &mut MailHost, form: Form, turned: u8, (stays, may_be_agile): (bool, bool)) {
     host.form = Form {
         selector: if stays { form.selector } else { 1 },
         ..form
@@ -159,7 +154,8 @@ fn turn(
     match turned {
         0..18 => host.tlsa = Tlsa::Anchor(key),
         18..28 => host.tlsa = Tlsa::Both(key),
-        28..42 if may_be_agile => host.tlsa = Tlsa::Agile(key),
+        28..38 if may_be_agile => host.tlsa = Tlsa::Agile(key),
+        28..44 => host.tlsa = Tlsa::Twice(key),
         _ => {}
     }
 }
