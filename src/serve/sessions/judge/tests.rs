@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use hoplock_policy::dns::{Exchange, RecordData, RecordType, SecurityStatus};
+use hoplock_policy::dns::{Exchange, FailureKind, RecordData, RecordType, SecurityStatus};
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
