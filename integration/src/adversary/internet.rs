@@ -16,6 +16,7 @@ use hoplock::world::Waiting;
 use hoplock_model::{Answer, Data, Name, Type, World};
 use tokio::time::sleep;
 
+use super::attacker::attackers;
 use super::life::Life;
 use super::plan::{Attack, Kind, Millis, NameServer, Plan, Target};
 use super::site::Ttls;
@@ -322,34 +323,6 @@ pub(super) fn is_secure(answer: &Answer) -> bool {
         | Answer::NoData { secure, .. }
         | Answer::NxDomain { secure, .. } => *secure,
         Answer::Failed => false,
-    }
-}
-
-/// The attacker's own zone is signed, and his host has keys of his own: whoever is led there by an
-/// insecure MX set finds everything in order.
-pub(super) fn attackers(name: &str, record_type: Type) -> Answer {
-    let aliases = Vec::new();
-    let data = match record_type {
-        Type::A if name == ATTACKER => Some(Data::A),
-        Type::Tlsa if name == format!("_25._tcp.{ATTACKER}") => {
-            Some(Data::Tlsa(super::site::end_entity(ATTACKERS_KEY)))
-        }
-        _ => None,
-    };
-    match data {
-        Some(data) => Answer::Records {
-            secure: true,
-            data: vec![data],
-            aliases,
-        },
-        None if name == ATTACKER => Answer::NoData {
-            secure: true,
-            aliases,
-        },
-        None => Answer::NxDomain {
-            secure: true,
-            aliases,
-        },
     }
 }
 

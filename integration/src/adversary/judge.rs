@@ -7,8 +7,7 @@
 
 use hoplock_model::postfix::{Reply, best_tier, parse_reply};
 use hoplock_model::{
-    Anchor, Fault, Floor, Level, Name, NextHop, Order, Outcome, Permitted, Pins, Probed, Profile,
-    Question, Rule, Settings, State, Truth, World, faults, truth, truth_at,
+    Name, NextHop, Pins, Profile, Question, Rule, Settings, Truth, World, truth, truth_at,
 };
 
 use super::exceptions;
@@ -16,10 +15,7 @@ use super::history::{Asked, History};
 use super::memory::{Memory, memories};
 use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
 use super::orders;
-use super::pins::{
-    Reader, accepts, has_file, in_words_of_the_model, level, may_read, names, probed, read_anchors,
-    readers,
-};
+use super::pins::{has_file, read_anchors};
 use super::plan::{Event, Key, Millis, NameServer, Plan, Pushed};
 use super::session::judge::judge as sessions;
 use super::site::{Server, Site, StsHost, Tlsa};
@@ -141,121 +137,6 @@ impl<'a> Case<'a> {
             .or_else(|| self.is_another(&reply, &anchors))
     }
 
-    /// Where the operator's order does not depend on what is published, it is followed to the letter.
-    fn disobeys(&self, reply: &Reply, truths: &[Truth]) -> Option<String> {
-        let depends =
-            |truth: &Truth| matches!(truth.order, Order::Opportunistic | Order::Mandatory { .. });
-        let obeyed = |truth: &Truth| faults(truth, reply, &[]).is_empty();
-        if truths.iter().any(depends) || truths.iter().any(obeyed) {
-            return None;
-        }
-        let wrong = truths.first().map(|truth| faults(truth, reply, &[]));
-        Some(format!("{:?}", wrong.unwrap_or_default()))
-    }
-
-    /// In calm, the answer is one of those that the law permits, with everything that stands in it.
-    ///
-    /// What a Postfix with DANE of its own is told where the operator says nothing is compared with a copy of
-    /// the whole table elsewhere.
-    fn is_another(&self, reply: &Reply, anchors: &[Anchor]) -> Option<(Breach, String)> {
-        let truths = self.truths();
-        let is_plain = |truth: &Truth| truth.order == Order::Opportunistic;
-        if self.pushed.is_none() && truths.iter().all(is_plain) {
-            return None;
-        }
-        let wrong = |truth: &Truth| {
-            let mut faults = faults(truth, reply, &in_words_of_the_model(truth, anchors));
-            faults.retain(|fault| !is_as_good(fault, truth, reply));
-            faults
-        };
-        if truths.iter().any(|truth| wrong(truth).is_empty()) {
-            return None;
-        }
-        let wrong: Vec<_> = truths.iter().map(wrong).collect();
-        Some((Breach::Another, format!("{wrong:?}")))
-    }
-
-    /// A host that a Postfix with DANE of its own gets to with less than is owed.
-    fn weaker(&self, reply: &Reply, truths: &[Truth]) -> Option<(Breach, String)> {
-        for seeing in &self.postfix_sees() {
-            let outcome = demanded(self.plan, reply, seeing);
-            if is_below(outcome, self.plan.floor)
-                && !exceptions::failed_for_us_alone(self, reply, seeing, outcome)
-            {
-                let words = format!("{} under {:?}", seeing.name, self.plan.floor);
-                return Some((Breach::BelowFloor, words));
-            }
-            let permitted = truths
-                .iter()
-                .any(|truth| truth.permits(&seeing.name, outcome));
-            if !permitted && !exceptions::excuse(self, reply, seeing, outcome) {
-                let words = format!(
-                    "{} ({:?}) gets {outcome:?}, owes {}",
-                    seeing.name,
-                    seeing.state,
-                    duties(truths, &seeing.name)
-                );
-                return Some((Breach::Weaker, words));
-            }
-        }
-        None
-    }
-
-    /// Somebody who reads a message that is not owed to him, wherever the attacker leads a Postfix without
-    /// DANE of its own.
-    fn weaker_when_led(
-        &self,
-        reply: &Reply,
-        anchors: &[Anchor],
-        truths: &[Truth],
-    ) -> Option<(Breach, String)> {
-        let demands = level(reply, self.plan.floor);
-        if demands == Outcome::Skip {
-            return None;
-        }
-        if is_below(demands, self.plan.floor) {
-            let words = format!("{demands:?} under {:?}", self.plan.floor);
-            return Some((Breach::BelowFloor, words));
-        }
-        for name in names(self) {
-            let accepted = readers(self, &name)
-                .into_iter()
-                .filter(|reader| accepts(self, reply, anchors, reader));
-            for reader in accepted {
-                let permits = |truth: &Truth| may_read(self, truth, &name, &reader);
-                let is_permitted = truths.iter().any(permits)
-                    || exceptions::excuse_when_led(self, reply, demands, &name, &reader, &permits);
-                if !is_permitted {
-                    let words = format!(
-                        "{} ({:?}) reads it as {name} by {demands:?}, owes {}",
-                        reader.who,
-                        reader.leaf,
-                        duties(truths, &name)
-                    );
-                    return Some((Breach::Weaker, words));
-                }
-            }
-        }
-        None
-    }
-
-    /// The same as [`Self::stranded`] for a Postfix without DANE of its own.
-    fn stranded_without_dane(
-        &self,
-        reply: &Reply,
-        anchors: &[Anchor],
-        truths: &[Truth],
-    ) -> Option<String> {
-        let hosts = truths.first().map_or(&[][..], |truth| &truth.hosts);
-        let reached = hosts.iter().filter(|host| {
-            let is_there = !matches!(host.state, State::Unreachable | State::AddressFailed);
-            let reader = self.site.host(&host.name).map(Reader::of);
-            is_there && reader.is_none_or(|reader| accepts(self, reply, anchors, &reader))
-        });
-        let reached = reached.map(|host| host.preference).min();
-        self.short_of_the_best(reply, reached, truths)
-    }
-
     /// In calm, mail goes to the best hosts that a safe answer reaches.
     fn stranded(&self, reply: &Reply, hosts: &[Seeing], truths: &[Truth]) -> Option<String> {
         let reached = hosts
@@ -269,7 +150,7 @@ impl<'a> Case<'a> {
         self.short_of_the_best(reply, reached, truths)
     }
 
-    fn short_of_the_best(
+    pub(super) fn short_of_the_best(
         &self,
         reply: &Reply,
         reached: Option<u16>,
@@ -289,7 +170,7 @@ impl<'a> Case<'a> {
 
     /// The hosts that Postfix finds when the answer has come, through the name server that it shares
     /// with the service.
-    fn postfix_sees(&self) -> Vec<Seeing> {
+    pub(super) fn postfix_sees(&self) -> Vec<Seeing> {
         let at = self.asked.answered;
         let domain = self.site.domain_name();
         let mut kept = self.history.kept.iter().rev();
@@ -367,34 +248,6 @@ impl<'a> Case<'a> {
                 ..Pins::default()
             })
         })
-    }
-
-    /// What may be known of trust anchors: what probes have brought, and where a session has shown that the
-    /// pins do not match and the anchors do (DT-19). Mail that goes out waits for no probe.
-    fn known_of_anchors(&self, site: &Site) -> Vec<(Vec<Probed>, Vec<Name>)> {
-        if !self
-            .pushed
-            .is_some_and(|pushed| pushed.probe && pushed.has_place)
-        {
-            return vec![(Vec::new(), Vec::new())];
-        }
-        let probed = probed(site);
-        let waits = self.asked.reply.starts_with("TEMP");
-        let hosts = site.hosts.iter();
-        let both = hosts.filter(|host| matches!(host.tlsa, Tlsa::Both(_)));
-        let both: Vec<Name> = both.map(|host| host.name.clone()).collect();
-        let has_sessions = || {
-            let mut events = self.plan.events.iter();
-            events.any(|(_, event)| matches!(event, Event::Session(_)))
-        };
-        let mut known = vec![(probed.clone(), Vec::new())];
-        if !waits {
-            known.extend(without_some(site, &probed).map(|some| (some, Vec::new())));
-        }
-        if !both.is_empty() && has_sessions() {
-            known.push((probed, both));
-        }
-        known
     }
 
     fn question(&self, settings: Settings, memory: Option<&Memory>) -> Question {
@@ -477,7 +330,9 @@ impl<'a> Case<'a> {
                 && attack.until > since
                 && attack.from <= answered
         });
-        let attacked = attacked || exceptions::waits_for_test(self);
+        // The disk is a real one, and the clock is not.
+        let is_unwritten = self.asked.reply.contains("are not yet written");
+        let attacked = attacked || is_unwritten || exceptions::waits_for_test(self);
         let versions = self.plan.sites.get(self.number);
         let failed = versions.is_some_and(|versions| versions.iter().any(|(_, site)| site.fails()));
         let begin = if failed { dns } else { since(self.oldest) };
@@ -541,68 +396,6 @@ pub(super) fn question(
         settings,
         remembered: memory.map(|memory| memory.policy.clone()),
         remembered_id: memory.map(|memory| memory.id.clone()),
-    }
-}
-
-/// RFC 7672, 8.1: the TLSA base domain of all the hosts that are used may be told as the server name. And
-/// a level that is the mail server's own is as good as none.
-fn is_as_good(fault: &Fault, truth: &Truth, reply: &Reply) -> bool {
-    let Reply::Level {
-        level, attributes, ..
-    } = reply
-    else {
-        return false;
-    };
-    match fault {
-        Fault::Servername => {
-            let mut told = attributes.iter().filter(|(name, _)| name == "servername");
-            told.all(|(_, name)| {
-                let mut hosts = truth.hosts.iter();
-                name == "hostname" || hosts.any(|host| host.base.as_ref() == Some(name))
-            })
-        }
-        Fault::Word(permitted) => {
-            // PF-08: without DNSSEC it takes `dane` for `may`.
-            let own = match truth.settings.floor {
-                Floor::Dane => Level::May,
-                _ => Level::Encrypt,
-            };
-            let is_own = matches!(truth.settings.floor, Floor::Dane | Floor::Encrypt);
-            is_own && *level == own && *permitted == [Permitted::NotFound]
-        }
-        _ => false,
-    }
-}
-
-/// What is known while probes of some of the hosts have not come back.
-fn without_some(site: &Site, probed: &[Probed]) -> impl Iterator<Item = Vec<Probed>> {
-    let hosts = site.hosts.iter();
-    let asked = hosts.filter(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)));
-    let asked: Vec<&Name> = asked.map(|host| &host.name).take(4).collect();
-    let lacking = (1..1_u32 << asked.len()).map(move |set| {
-        let lacks = |name: &Name| {
-            let place = asked.iter().position(|own| *own == name);
-            place.is_some_and(|place| set >> place & 1 == 1)
-        };
-        let known = probed.iter().filter(|own| !lacks(&own.host));
-        known.cloned().collect()
-    });
-    lacking.collect::<Vec<_>>().into_iter()
-}
-
-fn duties(truths: &[Truth], name: &str) -> String {
-    let duties: Vec<String> = truths
-        .iter()
-        .map(|truth| format!("{:?}", truth.duty_of(name)))
-        .collect();
-    duties.join(" or ")
-}
-
-fn is_below(outcome: Outcome, floor: Floor) -> bool {
-    match floor {
-        Floor::May | Floor::Dane => false,
-        Floor::Encrypt => outcome == Outcome::Clear,
-        Floor::Secure => matches!(outcome, Outcome::Clear | Outcome::Encrypt),
     }
 }
 

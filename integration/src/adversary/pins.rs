@@ -15,10 +15,11 @@ use hoplock_model::{
 use super::internet::{ATTACKER, ATTACKERS_KEY};
 use super::judge::Case;
 use super::plan::Millis;
+use super::records::{GIVEN_UP, UNUSABLE};
 use super::session::certificates::{Leaf, Vouching, of_key, selected};
 use super::session::happened::{attackers, own};
 use super::session::keeping::{counting, is_of_issuer, is_of_key};
-use super::site::{Addresses, GIVEN_UP, MailHost, Site, UNUSABLE};
+use super::site::{Addresses, MailHost, Site};
 
 /// Somebody who answers where the mail server comes to.
 #[derive(Clone, Debug, PartialEq)]

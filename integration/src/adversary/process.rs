@@ -3,22 +3,19 @@
 //! Each process lives in a runtime of its own whose clock is paused and moves on when nothing is left
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::anchor_files::AnchorDirectories;
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
-use hoplock::answer::{Answerer, Settings};
+use hoplock::answer::Answerer;
 use hoplock::discover::DiscoverOptions;
 use hoplock::serve::sessions::{JudgeOptions, Judgement, SessionJudge};
 use hoplock::world::{Clock, Mta, Resolver as _, World};
-use hoplock_model::Floor;
 use hoplock_policy::findings::Validation;
-use hoplock_policy::law::{FirstContact, LawOptions};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::{self, OwnDaneSeen, PinDigest, Profile};
+use hoplock_policy::profile::{OwnDaneSeen, Profile};
 use hoplock_policy::verify::Warning;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -26,12 +23,12 @@ use tokio::time::sleep;
 use super::history::{Asked, History, Judged};
 use super::internet::{Caches, Internet, SELF_TEST, addresses};
 use super::life::Life;
-use super::orders::rules;
-use super::plan::{Event, Millis, Plan, Pushed};
+use super::plan::{Event, Millis, Plan};
 use super::session::Contact;
 use super::session::certificates::authorities;
 use super::session::happened::Happened;
 use super::session::report::case;
+use super::settings::{named_file, profile, settings};
 use super::store::JournaledStore;
 
 /// Plays a plan; what came of it.
@@ -337,79 +334,6 @@ impl Process {
     }
 }
 
-/// The file of trust anchors that a reply names, as smtp(8) reads it in its chroot.
-fn named_file(reply: &str, place: &Path) -> Option<String> {
-    let (_, told) = reply.split_once(&format!(" tafile={IN_CHROOT}/"))?;
-    let name = told.split(' ').next()?;
-    #[allow(clippy::disallowed_methods, reason = "as the mail server does")]
-    std::fs::read_to_string(place.join(name)).ok()
-}
-
-/// The profile by which the mail server asks.
-fn profile(plan: &Plan, place: Option<&Path>) -> Profile {
-    let name = if plan.pins.is_some() {
-        "pins"
-    } else {
-        "postfix"
-    };
-    let mut profile = built_in(plan, name);
-    if let Some(pushed) = plan.pushed() {
-        let Pushed {
-            digest,
-            strict,
-            probe,
-            ..
-        } = pushed;
-        profile.digest = match digest {
-            2 => PinDigest::Sha512,
-            _ => PinDigest::Sha256,
-        };
-        (profile.strict, profile.probe) = (strict, probe);
-        if let Some(place) = place {
-            profile.anchor_directory = place.display().to_string();
-            profile.anchor_directory_in_chroot = IN_CHROOT.to_owned();
-        }
-    }
-    profile
-}
-
-fn built_in(plan: &Plan, name: &str) -> Profile {
-    let mut profile = Profile::built_in(name).unwrap();
-    // The simulated mail server tries every address.
-    profile.address_limit = 0;
-    profile.deadline = Duration::from_millis(plan.deadline);
-    profile.floor = match plan.floor {
-        Floor::May => profile::Floor::May,
-        Floor::Dane => profile::Floor::Dane,
-        Floor::Encrypt => profile::Floor::Encrypt,
-        Floor::Secure => profile::Floor::Secure,
-    };
-    profile
-}
-
-fn settings(plan: &Plan, now: Millis, place: Option<&Path>) -> Settings {
-    // Sessions are judged by the one called `postfix`.
-    let profiles = [built_in(plan, "postfix"), profile(plan, place)];
-    let named = profiles.map(|profile| (profile.name.clone(), Arc::new(profile)));
-    Settings {
-        rules: rules(plan, now),
-        profiles: HashMap::from(named),
-        law: LawOptions {
-            half_dane: plan.half_dane,
-            first_contact: if plan.first_contact_defers {
-                FirstContact::Defer
-            } else {
-                FirstContact::Ignore
-            },
-            ..LawOptions::default()
-        },
-    }
-}
-
-/// Where smtp(8) finds the directory of trust anchors.
-const IN_CHROOT: &str = "/anchors";
-/// As the daemon looks after it.
-const SWEEP: Millis = 60_000;
 /// A killed process comes back after a second.
 const RESTART: Millis = 1000;
 /// Every answer is there by then.
@@ -420,3 +344,5 @@ const TICKS: u64 = 1500;
 const WHEN_WELL: Millis = 600_000;
 /// As the real self-test.
 const WHEN_NOT: Millis = 60_000;
+/// As the daemon looks after the files of trust anchors.
+const SWEEP: Millis = 60_000;
