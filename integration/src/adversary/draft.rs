@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use hoplock_model::{Answer, Data, Type};
 
 use super::internet::{ATTACKER, is_secure};
-use super::plan::{Event, Kind, Millis, Plan, Target};
+use super::orders;
+use super::plan::{Event, Kind, Millis, Plan, Pushed, Target};
 use super::site::{Site, StsHost};
 use super::violation::{About, Violation};
 
@@ -20,6 +21,22 @@ pub fn scenario(plan: &Plan, violation: &Violation) -> String {
         plan.half_dane,
         format!("{:?}", plan.floor).to_lowercase(),
     );
+    if let Some(pushed) = plan.pins {
+        let Pushed {
+            digest,
+            strict,
+            probe,
+            ..
+        } = pushed;
+        let digest = if digest == 2 { "sha512" } else { "sha256" };
+        let _ = writeln!(
+            text,
+            "family = \"pins\"\ndigest = \"{digest}\"\nstrict = {strict}\nprobe = {probe}"
+        );
+    }
+    if !plan.rules.is_empty() {
+        let _ = write!(text, "\n[rules]\n{}", orders::written(plan, 0));
+    }
     let mut now = 0;
     for (number, (at, event)) in plan.events.iter().enumerate() {
         if *at > now {
@@ -53,12 +70,8 @@ pub fn scenario(plan: &Plan, violation: &Violation) -> String {
                 }
                 let _ = writeln!(text, "\n# a session: {contact:?}");
             }
-            Event::Rule(number, rule) => {
-                let mode = format!("{rule:?}").to_lowercase();
-                let _ = writeln!(
-                    text,
-                    "\n[rules]\n[rules.\"d{number}.test\"]\nmode = \"{mode}\""
-                );
+            Event::Rule(_) | Event::Lift(_) => {
+                let _ = write!(text, "\n[rules]\n{}", orders::written(plan, *at));
             }
         }
     }
@@ -104,7 +117,7 @@ fn world(text: &mut String, plan: &Plan, site: &Site, at: Millis) {
                     _ => false,
                 };
                 let typed = attack.types.is_empty() || attack.types.contains(&record_type);
-                target && typed && !attack.kind.is_https()
+                target && typed && attack.kind.is_dns()
             });
             let own = world.lookup(&name, record_type);
             line(

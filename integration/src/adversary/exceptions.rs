@@ -3,7 +3,8 @@
 //! This is the only list. Whoever adds to it says which line of the law declares it.
 
 use hoplock_model::{
-    Duty, Floor, Host, Level, Outcome, Reply, Selection, State, Truth, Type, World,
+    Duty, Fallback, Floor, Host, Level, Order, Outcome, Reply, Selection, State, Truth, Type,
+    World, faults,
 };
 use hoplock_policy::verify::SessionOutcome;
 
@@ -12,6 +13,7 @@ use super::internet::is_in_signed_zone;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
+use super::pins::{Reader, may_read};
 use super::plan::{Attack, Event, Kind, Millis, Target};
 use super::session::happened::Happened;
 use super::site::{Site, StsHost};
@@ -26,17 +28,57 @@ pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: O
             .any(|truth| truth.permits(&seeing.name, outcome))
 }
 
+/// True where one of the exceptions, or several together, permit this to be read, for a mail server without
+/// DANE of its own.
+pub(super) fn excuse_when_led(
+    case: &Case<'_>,
+    reply: &Reply,
+    demands: Outcome,
+    name: &str,
+    reader: &Reader,
+    permits: &dyn Fn(&Truth) -> bool,
+) -> bool {
+    is_test_spoiled(case)
+        || demands == Outcome::WebPki && carries_patterns(case, reply)
+        || unresolved(case, name, reader)
+        || relaxed(case).iter().any(permits)
+}
+
+/// MX-13, DT-13a: a mail server without DANE of its own counts a host whose address lookup failed as one that
+/// is not there. Where it failed for the service alone, it is there; and whoever can do that has the mail
+/// that is not owed to the other hosts either.
+fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
+    let is_gone = |truth: &Truth| {
+        let without = Truth {
+            hosts: truth
+                .hosts
+                .iter()
+                .filter(|host| host.name != name)
+                .cloned()
+                .collect(),
+            ..truth.clone()
+        };
+        !without.hosts.is_empty() && may_read(case, &without, name, reader)
+    };
+    let hides = |attack: &Attack| {
+        let on_addresses = attack.types.is_empty()
+            || attack
+                .types
+                .iter()
+                .any(|own| matches!(own, Type::A | Type::Aaaa));
+        on_addresses && attack.kind.is_dns() && concerns(attack, case.number)
+    };
+    let since = case.asked.asked.saturating_sub(case.oldest + FAILURE);
+    let mut attacks = case.plan.attacks.iter();
+    let hidden = attacks
+        .any(|attack| hides(attack) && attack.until > since && attack.from <= case.asked.answered);
+    hidden && relaxed(case).iter().any(is_gone)
+}
+
 type Exception = fn(&Case<'_>, &Reply, &Seeing, Outcome) -> bool;
 
 /// Those that excuse an outcome by themselves.
-const OUTRIGHT: [Exception; 6] = [
-    patterns,
-    would_bend,
-    rule_off,
-    replayed_set,
-    spoiled_test,
-    failed_for_us_alone,
-];
+const OUTRIGHT: [Exception; 4] = [patterns, replayed_set, spoiled_test, failed_for_us_alone];
 
 /// True where one of the exceptions permits what is said of this session.
 pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
@@ -61,6 +103,19 @@ pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) 
         .iter()
         .filter(|own| own.event == happened.handshake);
     happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
+}
+
+/// PD-01: under a level that the operator gives nothing is looked up, so that nobody knows the hosts that a
+/// level of DANE is for.
+pub(super) fn is_given_dane(case: &Case<'_>) -> bool {
+    let is_given = |truth: &Truth| {
+        let level = match &truth.order {
+            Order::Pinned { level, .. } => Some(*level),
+            _ => None,
+        };
+        matches!(level, Some(Level::Dane | Level::DaneOnly))
+    };
+    case.truths().iter().any(is_given)
 }
 
 /// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
@@ -195,10 +250,19 @@ fn is_attacked(case: &Case<'_>) -> bool {
 
 fn is_policy_hidden(case: &Case<'_>) -> bool {
     let since = case.asked.asked.saturating_sub(case.oldest + RETRY);
+    // Of a session that has been, nobody waits for more.
+    let waits = case.plan.first_contact_defers && !case.is_of_session();
     let hides = |attack: &Attack| {
         let on_record = attack.types.is_empty() || attack.types.contains(&Type::Txt);
-        concerns(attack, case.number)
-            && (attack.kind.is_https() || on_record)
+        let hides = if waits {
+            // Whoever waits for a policy that may be there is left with what says that there is none: a
+            // denial, or what was true before it was published. Only a signature tells that from the truth.
+            on_record && is_of_absence(attack.kind)
+        } else {
+            attack.kind.is_https() || on_record
+        };
+        hides
+            && concerns(attack, case.number)
             && attack.until > since
             && attack.from <= case.asked.answered
     };
@@ -209,7 +273,11 @@ fn is_policy_hidden(case: &Case<'_>) -> bool {
             .is_some_and(|sts| sts.host != StsHost::Serves)
     };
     case.plan.attacks.iter().any(hides)
-        || versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
+        || !waits && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
+}
+
+fn is_of_absence(kind: Kind) -> bool {
+    matches!(kind, Kind::NxDomain | Kind::NoData | Kind::Stale(_))
 }
 
 fn has_clock_jumped(case: &Case<'_>) -> bool {
@@ -234,11 +302,14 @@ fn without_policy(site: &Site) -> World {
 /// DT-01s, PF-12: where no host can be found, the answer carries the policy's patterns, and Postfix
 /// lets a wildcard cover any number of labels.
 fn patterns(case: &Case<'_>, reply: &Reply, _: &Seeing, outcome: Outcome) -> bool {
+    outcome == Outcome::WebPki && carries_patterns(case, reply)
+}
+
+fn carries_patterns(case: &Case<'_>, reply: &Reply) -> bool {
     let Reply::Level { matches, .. } = reply else {
         return false;
     };
-    outcome == Outcome::WebPki
-        && case.asked.row == "DT-01s"
+    case.asked.row == "DT-01s"
         && case.truths().iter().any(|truth| {
             let own = truth.enforced.as_ref().is_some_and(|patterns| {
                 let written: Vec<String> = patterns
@@ -249,28 +320,6 @@ fn patterns(case: &Case<'_>, reply: &Reply, _: &Seeing, outcome: Outcome) -> boo
             });
             own && truth.selection != Selection::Failed
         })
-}
-
-/// DT-07b, the sentence on F under "Choice": where the best tier owes nothing beyond encryption, a Postfix without
-/// DANE gives hosts behind it no more than that either.
-fn would_bend(case: &Case<'_>, _: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
-    let is_behind = |truth: &Truth| {
-        let is_there =
-            |host: &&Host| !matches!(host.state, State::AddressFailed | State::Unreachable);
-        let reachable = || truth.hosts.iter().filter(is_there);
-        let best = reachable().map(|host| host.preference).min();
-        let tier = || reachable().filter(|host| Some(host.preference) == best);
-        let owes_tls = tier().any(|host| host.duty == Duty::Encrypt);
-        let own = |host: &Host| {
-            host.name == seeing.name && host.duty == Duty::Dane && Some(host.preference) > best
-        };
-        tier().all(|host| host.duty <= Duty::Encrypt)
-            && truth.hosts.iter().any(own)
-            && (!owes_tls || outcome != Outcome::Clear)
-    };
-    !case.plan.own_dane
-        && case.asked.reason == "pins-would-bend"
-        && relaxed(case).iter().any(is_behind)
 }
 
 /// PD-12: where nothing is owed, the mail server's own level acts, and strands by its own choice.
@@ -303,14 +352,27 @@ pub(super) fn failed_for_us_alone(
         && is_attacked(case)
 }
 
-/// OP-03: where the operator switches a destination off, it is as the mail server's own level has it.
-fn rule_off(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
-    is_off(case)
+/// PD-01, PD-16, OP-05: what the operator has ordered, be it less than is owed or another's keys.
+pub(super) fn is_ordered(reply: &Reply, truths: &[Truth]) -> bool {
+    truths.iter().any(|truth| {
+        let of_his_own = match &truth.order {
+            Order::Pinned { .. } => true,
+            Order::Mandatory { fallback, .. } => truth.absent && *fallback != Fallback::Defer,
+            Order::Off | Order::Audit | Order::Opportunistic => false,
+        };
+        of_his_own && faults(truth, reply, &[]).is_empty()
+    })
 }
 
+/// OP-03, PD-01: no session is held to more than the operator demands.
 fn is_off(case: &Case<'_>) -> bool {
-    let rule = |at| case.plan.rule(case.number, at) == hoplock_model::Rule::Off;
-    rule(case.asked.asked) || rule(case.asked.answered)
+    let keeps_out = |truth: &Truth| {
+        matches!(
+            truth.order,
+            Order::Off | Order::Audit | Order::Pinned { .. }
+        )
+    };
+    case.truths().iter().any(keeps_out)
 }
 
 /// RFC 4033, 8.1: an old MX set, replayed within the life of its signatures, says nothing of a host that

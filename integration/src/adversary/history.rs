@@ -33,6 +33,8 @@ pub struct Asked {
     pub answered: Millis,
     /// What Postfix was told.
     pub reply: String,
+    /// The file of trust anchors that this names, as it stood there when the answer left.
+    pub anchors: Option<String>,
     /// The row of the law, for people.
     pub row: &'static str,
     /// The reason, for people.

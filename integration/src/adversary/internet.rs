@@ -16,6 +16,7 @@ use hoplock::world::Waiting;
 use hoplock_model::{Answer, Data, Name, Type, World};
 use tokio::time::sleep;
 
+use super::attacker::attackers;
 use super::life::Life;
 use super::plan::{Attack, Kind, Millis, NameServer, Plan, Target};
 use super::site::Ttls;
@@ -70,7 +71,7 @@ impl Internet {
         let nth = self.count(&query);
         let latency = Duration::from_millis(1 + self.dice((&query.name, query.number, nth)) % 40);
         let attack = self.plan.attack(now, |attack| {
-            self.hits(attack, &query, number, nth) && !attack.kind.is_https()
+            self.hits(attack, &query, number, nth) && attack.kind.is_dns()
         });
         let honest = |now| (latency, self.honest(&query, number, now));
         let alone = |reply| Replies::from([(latency, reply)]);
@@ -98,7 +99,7 @@ impl Internet {
                 };
                 alone(query.bare(NOERROR, truncated))
             }
-            Kind::NxDomain | Kind::NoData | Kind::ForgeMx => {
+            Kind::NxDomain | Kind::NoData | Kind::ForgeMx | Kind::ForgeAddress => {
                 alone(self.forged(&query, number, attack.kind, now))
             }
             Kind::Stale(ago) => Replies::from([honest(now.saturating_sub(ago))]),
@@ -107,9 +108,13 @@ impl Internet {
                 let foreign = (Duration::from_millis(1), query.foreign());
                 Replies::from([foreign.clone(), foreign, honest(now)])
             }
-            Kind::Reset | Kind::Redirect | Kind::WrongCertificate | Kind::Slow(_) => {
-                Replies::from([honest(now)])
-            }
+            Kind::Reset
+            | Kind::Redirect
+            | Kind::WrongCertificate
+            | Kind::Slow(_)
+            | Kind::ProbeLost
+            | Kind::ProbeLate(_)
+            | Kind::ProbeMet(_) => Replies::from([honest(now)]),
         })
     }
 
@@ -172,8 +177,12 @@ impl Internet {
     fn forged(&self, query: &Query, number: usize, kind: Kind, now: Millis) -> Vec<u8> {
         let kind_of_server = self.plan.servers.get(number);
         let signed = self.is_signed(&query.name, now);
-        if kind_of_server == Some(&NameServer::Validating) && self.validates(number, now) && signed
-        {
+        let forges = match (kind, query.record_type()) {
+            (Kind::ForgeAddress, own) => matches!(own, Some(Type::A | Type::Aaaa)),
+            _ => true,
+        };
+        let is_found_out = forges && signed && self.validates(number, now);
+        if kind_of_server == Some(&NameServer::Validating) && is_found_out {
             let flags = Flags {
                 bogus: true,
                 ..Flags::default()
@@ -191,7 +200,12 @@ impl Internet {
                 data: vec![Data::Mx(1, ATTACKER.to_owned())],
                 aliases,
             },
-            Kind::ForgeMx => return self.honest(query, number, now),
+            Kind::ForgeAddress if query.record_type() == Some(Type::A) => Answer::Records {
+                secure,
+                data: vec![Data::A],
+                aliases,
+            },
+            Kind::ForgeMx | Kind::ForgeAddress => return self.honest(query, number, now),
             Kind::NoData => Answer::NoData { secure, aliases },
             _ => Answer::NxDomain { secure, aliases },
         };
@@ -309,34 +323,6 @@ pub(super) fn is_secure(answer: &Answer) -> bool {
         | Answer::NoData { secure, .. }
         | Answer::NxDomain { secure, .. } => *secure,
         Answer::Failed => false,
-    }
-}
-
-/// The attacker's own zone is signed, and his host has keys of his own: whoever is led there by an
-/// insecure MX set finds everything in order.
-pub(super) fn attackers(name: &str, record_type: Type) -> Answer {
-    let aliases = Vec::new();
-    let data = match record_type {
-        Type::A if name == ATTACKER => Some(Data::A),
-        Type::Tlsa if name == format!("_25._tcp.{ATTACKER}") => {
-            Some(Data::Tlsa(super::site::end_entity(ATTACKERS_KEY)))
-        }
-        _ => None,
-    };
-    match data {
-        Some(data) => Answer::Records {
-            secure: true,
-            data: vec![data],
-            aliases,
-        },
-        None if name == ATTACKER => Answer::NoData {
-            secure: true,
-            aliases,
-        },
-        None => Answer::NxDomain {
-            secure: true,
-            aliases,
-        },
     }
 }
 

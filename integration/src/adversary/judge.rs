@@ -6,15 +6,19 @@
 //! them.
 
 use hoplock_model::postfix::{Reply, best_tier, parse_reply};
-use hoplock_model::{Floor, NextHop, Outcome, Question, Rule, Settings, Truth, World, truth};
+use hoplock_model::{
+    Name, NextHop, Pins, Profile, Question, Rule, Settings, Truth, World, truth, truth_at,
+};
 
 use super::exceptions;
 use super::history::{Asked, History};
 use super::memory::{Memory, memories};
 use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
-use super::plan::{Event, Key, Millis, NameServer, Plan};
+use super::orders;
+use super::pins::{has_file, read_anchors};
+use super::plan::{Event, Key, Millis, NameServer, Plan, Pushed};
 use super::session::judge::judge as sessions;
-use super::site::{Server, Site, StsHost};
+use super::site::{Server, Site, StsHost, Tlsa};
 use super::violation::{About, Breach, Violation};
 
 /// Judges all answers of a run, and all verdicts on sessions.
@@ -25,7 +29,7 @@ pub fn judge(plan: &Plan, history: &History) -> Vec<Violation> {
             return None;
         };
         let took = asked.answered - asked.asked;
-        let case = Case::spanning(plan, history, asked, key, took)?;
+        let case = Case::spanning(plan, history, asked, key, took, plan.pushed())?;
         let (kind, words) = case.judge()?;
         Some(Violation {
             kind,
@@ -49,6 +53,8 @@ pub(super) struct Case<'a> {
     /// Milliseconds that what the answer rests on may be old.
     pub(super) oldest: Millis,
     half_dane: bool,
+    /// What is set where the mail server has no DANE of its own.
+    pub(super) pushed: Option<Pushed>,
 }
 
 impl<'a> Case<'a> {
@@ -59,6 +65,7 @@ impl<'a> Case<'a> {
         asked: &'a Asked,
         key: &'a Key,
         took: Millis,
+        pushed: Option<Pushed>,
     ) -> Option<Self> {
         let number = key.site();
         let site = plan.site(number, asked.answered)?;
@@ -74,7 +81,8 @@ impl<'a> Case<'a> {
             number,
             site,
             oldest: ttl + 1_000 + took.max(500),
-            half_dane: plan.half_dane && plan.own_dane,
+            half_dane: plan.half_dane && plan.own_dane && pushed.is_none(),
+            pushed,
         })
     }
 
@@ -96,39 +104,37 @@ impl<'a> Case<'a> {
             Ok(reply) => reply,
             Err(why) => return Some((Breach::Unreadable, why)),
         };
-        let hosts = self.postfix_sees();
         let truths = self.truths();
-        for seeing in &hosts {
-            let outcome = demanded(self.plan, &reply, seeing);
-            if is_below(outcome, self.plan.floor)
-                && !self.is_off()
-                && !exceptions::failed_for_us_alone(self, &reply, seeing, outcome)
-            {
-                let words = format!("{} under {:?}", seeing.name, self.plan.floor);
-                return Some((Breach::BelowFloor, words));
-            }
-            let permitted = truths
-                .iter()
-                .any(|truth| truth.permits(&seeing.name, outcome));
-            if !permitted && !exceptions::excuse(self, &reply, seeing, outcome) {
-                let duties: Vec<String> = truths
-                    .iter()
-                    .map(|truth| format!("{:?}", truth.duty_of(&seeing.name)))
-                    .collect();
-                let words = format!(
-                    "{} ({:?}) gets {outcome:?}, owes {}",
-                    seeing.name,
-                    seeing.state,
-                    duties.join(" or ")
-                );
-                return Some((Breach::Weaker, words));
-            }
+        if let Some(words) = self.disobeys(&reply, &truths) {
+            return Some((Breach::Disobeyed, words));
         }
-        if !self.is_calm() {
+        let anchors = match &self.asked.anchors {
+            Some(text) => read_anchors(text),
+            None if has_file(&reply) && self.pushed.is_some() => None,
+            None => Some(Vec::new()),
+        };
+        let Some(anchors) = anchors else {
+            let words = format!("no trust anchors to be read for {}", self.asked.reply);
+            return Some((Breach::Unreadable, words));
+        };
+        // PD-01: it is no fault of the answer what it does, and where it strands.
+        if exceptions::is_ordered(&reply, &truths) {
             return None;
         }
-        self.stranded(&reply, &hosts, &truths)
+        let weaker = match self.pushed {
+            Some(_) => self.weaker_when_led(&reply, &anchors, &truths),
+            None => self.weaker(&reply, &truths),
+        };
+        if weaker.is_some() || !self.is_calm() {
+            return weaker;
+        }
+        let stranded = match self.pushed {
+            Some(_) => self.stranded_without_dane(&reply, &anchors, &truths),
+            None => self.stranded(&reply, &self.postfix_sees(), &truths),
+        };
+        stranded
             .map(|words| (Breach::Stranded, words))
+            .or_else(|| self.is_another(&reply, &anchors))
     }
 
     /// In calm, mail goes to the best hosts that a safe answer reaches.
@@ -141,6 +147,15 @@ impl<'a> Case<'a> {
             })
             .map(|seeing| seeing.preference)
             .min();
+        self.short_of_the_best(reply, reached, truths)
+    }
+
+    pub(super) fn short_of_the_best(
+        &self,
+        reply: &Reply,
+        reached: Option<u16>,
+        truths: &[Truth],
+    ) -> Option<String> {
         let best: Vec<Option<u16>> = truths.iter().map(best_tier).collect();
         let is_best = |best: &Option<u16>| match (best, reached) {
             (None, _) => true,
@@ -155,7 +170,7 @@ impl<'a> Case<'a> {
 
     /// The hosts that Postfix finds when the answer has come, through the name server that it shares
     /// with the service.
-    fn postfix_sees(&self) -> Vec<Seeing> {
+    pub(super) fn postfix_sees(&self) -> Vec<Seeing> {
         let at = self.asked.answered;
         let domain = self.site.domain_name();
         let mut kept = self.history.kept.iter().rev();
@@ -166,7 +181,7 @@ impl<'a> Case<'a> {
         // Where Postfix's own name server stops to validate is found out apart (PD-11, PF-08).
         let settings = Settings {
             believed: self.plan.own_dane,
-            ..self.settings(Rule::None, true)
+            ..self.settings(true)
         };
         seen(&truth(&world, &self.question(settings, None)))
     }
@@ -190,33 +205,31 @@ impl<'a> Case<'a> {
     ) -> Vec<Truth> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
-        let mut rules = vec![self.plan.rule(self.number, asked)];
-        rules.extend(
-            self.plan
-                .events
-                .iter()
-                .filter_map(|(at, event)| match event {
-                    Event::Rule(number, rule) if *number == self.number => {
-                        (*at > asked && *at <= answered).then_some(*rule)
-                    }
-                    _ => None,
-                }),
-        );
-        rules.dedup();
+        let orders = orders::within(self.plan, asked, answered);
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {
             let Some(site) = self.plan.site(self.number, at) else {
                 continue;
             };
             let world = published(site);
+            let known = self.known_of_anchors(site);
             for memory in memories {
-                for rule in &rules {
+                for (rules, now) in &orders {
                     for believed in self.beliefs() {
-                        let settings = self.settings(*rule, believed);
-                        let question = self.question(settings, memory.as_ref());
-                        let truth = truth(&world, &question);
-                        if !truths.contains(&truth) {
-                            truths.push(truth);
+                        for (probed, mismatched) in &known {
+                            let question = self.question(self.settings(believed), memory.as_ref());
+                            let asker = hoplock_model::Site {
+                                profile: self.profile(),
+                                rules: rules.clone(),
+                                now: *now,
+                                probed: probed.clone(),
+                                mismatched: mismatched.clone(),
+                                ..hoplock_model::Site::default()
+                            };
+                            let truth = truth_at(&world, &question, &asker);
+                            if !truths.contains(&truth) {
+                                truths.push(truth);
+                            }
                         }
                     }
                 }
@@ -225,20 +238,28 @@ impl<'a> Case<'a> {
         truths
     }
 
+    fn profile(&self) -> Profile {
+        self.pushed.map_or(Profile::OwnDane, |pushed| {
+            Profile::Pins(Pins {
+                strict: pushed.strict,
+                probe: pushed.probe && pushed.has_place,
+                digest: pushed.digest,
+                bare_keys: true,
+                ..Pins::default()
+            })
+        })
+    }
+
     fn question(&self, settings: Settings, memory: Option<&Memory>) -> Question {
         question(self.plan, self.key, settings, memory)
     }
 
-    fn settings(&self, rule: Rule, believed: bool) -> Settings {
-        // Rules are written for the domain alone; a host may have its name.
-        let named = format!("[{}]", self.site.domain_name());
-        let is_domain = matches!(self.key, Key::Domain(_) | Key::Submission(_))
-            || self.asked.key.starts_with(&named);
+    fn settings(&self, believed: bool) -> Settings {
         let seen = &self.history.seen_with_dane;
         Settings {
             floor: self.plan.floor,
             half_dane: self.half_dane,
-            rule: if is_domain { rule } else { Rule::None },
+            rule: Rule::None,
             believed,
             seen_with_dane: seen
                 .iter()
@@ -265,9 +286,20 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn is_off(&self) -> bool {
-        self.plan.rule(self.number, self.asked.asked) == Rule::Off
-            || self.plan.rule(self.number, self.asked.answered) == Rule::Off
+    /// True where it stands for a session.
+    pub(super) fn is_of_session(&self) -> bool {
+        self.asked.reply.is_empty()
+    }
+
+    /// The name of the destination's domain.
+    pub(super) fn domain(&self) -> Name {
+        self.site.domain_name()
+    }
+
+    fn has_anchors(&self) -> bool {
+        let versions = self.plan.sites.get(self.number).into_iter().flatten();
+        let mut hosts = versions.flat_map(|(_, site)| &site.hosts);
+        hosts.any(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)))
     }
 
     fn server(&self, name: &str) -> Server {
@@ -298,7 +330,9 @@ impl<'a> Case<'a> {
                 && attack.until > since
                 && attack.from <= answered
         });
-        let attacked = attacked || exceptions::waits_for_test(self);
+        // The disk is a real one, and the clock is not.
+        let is_unwritten = self.asked.reply.contains("are not yet written");
+        let attacked = attacked || is_unwritten || exceptions::waits_for_test(self);
         let versions = self.plan.sites.get(self.number);
         let failed = versions.is_some_and(|versions| versions.iter().any(|(_, site)| site.fails()));
         let begin = if failed { dns } else { since(self.oldest) };
@@ -318,17 +352,20 @@ impl<'a> Case<'a> {
         let stepped = self.plan.events.iter().any(|(_, event)| {
             matches!(event, Event::Wall(_)) || matches!(event, Event::Restart(_, by) if *by != 0)
         });
-        let ruled = self.plan.events.iter().any(|(at, event)| {
-            matches!(event, Event::Rule(number, _) if *number == self.number)
-                && *at > begin
-                && *at <= answered
-        });
+        let ruled = orders::change(self.plan, begin, answered);
         let blind = self.plan.blind_from.is_some_and(|from| answered >= from);
         let crowded = self.plan.events.iter().any(|(at, event)| {
             matches!(event, Event::Crash(_)) && *at <= answered && *at + 5_000 > asked
         });
-        let authenticates = self.plan.own_dane;
+        let waits = self.plan.first_contact_defers
+            && versions.is_some_and(|versions| versions.iter().any(|(_, site)| !fetchable(site)));
+        let authenticates = match self.pushed {
+            // DT-16: without a place for them nobody is handed trust anchors.
+            Some(pushed) => pushed.has_place || !self.has_anchors(),
+            None => self.plan.own_dane,
+        };
         authenticates
+            && !waits
             && !(attacked || changed || recovering || stepped || ruled || blind || crowded)
     }
 }
@@ -359,14 +396,6 @@ pub(super) fn question(
         settings,
         remembered: memory.map(|memory| memory.policy.clone()),
         remembered_id: memory.map(|memory| memory.id.clone()),
-    }
-}
-
-fn is_below(outcome: Outcome, floor: Floor) -> bool {
-    match floor {
-        Floor::May | Floor::Dane => false,
-        Floor::Encrypt => outcome == Outcome::Clear,
-        Floor::Secure => matches!(outcome, Outcome::Clear | Outcome::Encrypt),
     }
 }
 

@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+mod attacker;
+mod compare;
 pub mod draft;
 mod exceptions;
 pub mod generate;
@@ -19,9 +21,15 @@ pub mod judge;
 mod life;
 mod memory;
 mod mta;
+mod orders;
+mod pins;
 pub mod plan;
+mod probes;
 mod process;
+mod reached;
+mod records;
 pub mod session;
+mod settings;
 pub mod shrink;
 pub mod site;
 mod store;

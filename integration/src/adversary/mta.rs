@@ -31,7 +31,7 @@ pub(super) fn as_attacked(plan: &Plan, site: &Site, at: Millis) -> World {
             Target::All => true,
             Target::SelfTest | Target::NameServer(_) => false,
         };
-        if !under_way || !target || attack.victim != Victim::Everyone || attack.kind.is_https() {
+        if !under_way || !target || attack.victim != Victim::Everyone || !attack.kind.is_dns() {
             continue;
         }
         let types: &[Type] = if attack.types.is_empty() {

@@ -3,9 +3,9 @@
 //! A plan decides everything: the same plan gives the same run. So a plan that shows a fault can be
 //! cut down, piece by piece, as long as it still shows it.
 
-use hoplock_model::{Floor, Rule, Type};
+use hoplock_model::{Entry, Floor, Pattern, Type};
 
-use super::session::Contact;
+use super::session::{Contact, Shows};
 use super::site::Site;
 
 /// Milliseconds since the run began.
@@ -22,10 +22,16 @@ pub struct Plan {
     pub floor: Floor,
     /// Postfix's own name server validates; else its own DANE does not work.
     pub own_dane: bool,
+    /// It asks by the profile `pins`.
+    pub pins: Option<Pushed>,
     /// How long the mail server waits for an answer.
     pub deadline: Millis,
     /// `[dane] half_dane`.
     pub half_dane: bool,
+    /// `[sts] on_first_contact_failure` is `defer`.
+    pub first_contact_defers: bool,
+    /// The rules of the configuration.
+    pub rules: Vec<Entry>,
     /// Whether the state is a real file, over restarts.
     pub file: bool,
     /// The destinations, each with its versions: from when, and what.
@@ -36,6 +42,19 @@ pub struct Plan {
     pub events: Vec<(Millis, Event)>,
     /// From then on none of the name servers validates.
     pub blind_from: Option<Millis>,
+}
+
+/// What is set for a mail server without DANE of its own: it is told what DANE would have it find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The matching type of its fingerprints: 1 for SHA-256, 2 for SHA-512.
+    pub digest: u8,
+    /// `strict`.
+    pub strict: bool,
+    /// `probe`.
+    pub probe: bool,
+    /// There is a directory for trust anchors.
+    pub has_place: bool,
 }
 
 /// A name server of the service.
@@ -61,8 +80,10 @@ pub enum Event {
     Restart(Millis, i64),
     /// The process is killed at the n-th call to its outside from now, and starts anew at once.
     Crash(u64),
-    /// The operator's rule for a site from now on.
-    Rule(usize, Rule),
+    /// The operator gives a rule, in place of an earlier one for the same destinations.
+    Rule(Box<Entry>),
+    /// He takes the one back that he gave for these destinations.
+    Lift(Pattern),
     /// The mail server reports a session.
     Session(Box<Contact>),
 }
@@ -178,6 +199,14 @@ pub enum Kind {
     WrongCertificate,
     /// It is slow.
     Slow(Millis),
+    /// The attacker's own address for every host; where the name is signed, the validator says bogus.
+    ForgeAddress,
+    /// Nobody answers when the service asks a mail host for its certificates.
+    ProbeLost,
+    /// It is answered late.
+    ProbeLate(Millis),
+    /// The attacker answers, and shows this.
+    ProbeMet(Shows),
 }
 
 impl Kind {
@@ -188,6 +217,21 @@ impl Kind {
             self,
             Self::Reset | Self::Redirect | Self::WrongCertificate | Self::Slow(_)
         )
+    }
+
+    /// True for attacks on the asking of mail hosts.
+    #[must_use]
+    pub fn is_on_probes(self) -> bool {
+        matches!(
+            self,
+            Self::ProbeLost | Self::ProbeLate(_) | Self::ProbeMet(_)
+        )
+    }
+
+    /// True for attacks on the DNS.
+    #[must_use]
+    pub fn is_dns(self) -> bool {
+        !self.is_https() && !self.is_on_probes()
     }
 }
 
@@ -227,18 +271,16 @@ impl Plan {
         }
     }
 
-    /// The rule for a site at this time, by the events.
+    /// What the mail server is told in place of DANE, where it has none of its own (D4, PD-11).
     #[must_use]
-    pub fn rule(&self, number: usize, at: Millis) -> Rule {
-        let ordered = self
-            .events
-            .iter()
-            .rev()
-            .find_map(|(when, event)| match event {
-                Event::Rule(site, rule) if *site == number && *when <= at => Some(*rule),
-                _ => None,
-            });
-        ordered.unwrap_or(Rule::None)
+    pub fn pushed(&self) -> Option<Pushed> {
+        let fallen_back = Pushed {
+            digest: 1,
+            strict: false,
+            probe: true,
+            has_place: false,
+        };
+        self.pins.or((!self.own_dane).then_some(fallen_back))
     }
 
     /// True where the name servers are to be believed at this time, which a mail server knows that asks the

@@ -3,22 +3,19 @@
 //! Each process lives in a runtime of its own whose clock is paused and moves on when nothing is left
 //! to do. It is killed by dropping that runtime, at any call to its outside.
 
-use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoplock::adapters::anchor_files::AnchorDirectories;
 use hoplock::adapters::dns::{DnsOptions, DnsStub, Trust, self_test};
-use hoplock::answer::{Answerer, Settings};
+use hoplock::answer::Answerer;
 use hoplock::discover::DiscoverOptions;
 use hoplock::serve::sessions::{JudgeOptions, Judgement, SessionJudge};
-use hoplock::world::{Mta, Resolver as _, World};
-use hoplock_model::{Floor, Rule};
+use hoplock::world::{Clock, Mta, Resolver as _, World};
 use hoplock_policy::findings::Validation;
-use hoplock_policy::law::LawOptions;
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::{self, OwnDaneSeen, Profile};
-use hoplock_policy::rules::{self, Mode, Rules};
+use hoplock_policy::profile::{OwnDaneSeen, Profile};
 use hoplock_policy::verify::Warning;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -31,6 +28,7 @@ use super::session::Contact;
 use super::session::certificates::authorities;
 use super::session::happened::Happened;
 use super::session::report::case;
+use super::settings::{named_file, profile, settings};
 use super::store::JournaledStore;
 
 /// Plays a plan; what came of it.
@@ -41,6 +39,7 @@ pub(super) fn play(plan: &Arc<Plan>) -> History {
         caches: Arc::default(),
         history: Arc::default(),
         folder: plan.file.then(folder),
+        anchors: plan.pushed().filter(|own| own.has_place).map(|_| folder()),
         next: 0,
         now: 0,
         stepped: 0,
@@ -56,7 +55,7 @@ pub(super) fn play(plan: &Arc<Plan>) -> History {
 
 /// In memory where that can be had: nothing here is to outlive the run.
 fn folder() -> TempDir {
-    let memory = std::path::Path::new("/dev/shm");
+    let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() {
         tempfile::tempdir_in(memory)
     } else {
@@ -73,6 +72,8 @@ struct Stage {
     caches: Arc<Caches>,
     history: Arc<Mutex<History>>,
     folder: Option<TempDir>,
+    /// The directory of trust anchors.
+    anchors: Option<TempDir>,
     /// The event that comes next.
     next: usize,
     /// When the next process starts.
@@ -132,6 +133,8 @@ struct Process {
     judge: Arc<SessionJudge>,
     dns: Arc<DnsStub>,
     profile: Arc<Profile>,
+    /// The directory of trust anchors.
+    anchors: Option<PathBuf>,
     life: Arc<Life>,
     history: Arc<Mutex<History>>,
 }
@@ -165,19 +168,19 @@ impl Process {
         };
         let world = World {
             resolver: dns.clone(),
-            policy_fetcher: internet,
+            policy_fetcher: internet.clone(),
             store,
             clock: life.clone(),
             mta: Arc::new(Postfix(seen)),
-            prober: None,
+            prober: Some(internet),
             anchor_files: Arc::new(AnchorDirectories::new()),
         };
-        let answerer = Answerer::new(
-            world,
-            DiscoverOptions::default(),
-            settings(plan, life.now()),
-            1000,
-        );
+        let place = stage
+            .anchors
+            .as_ref()
+            .map(|folder| folder.path().to_owned());
+        let settings = settings(plan, life.now(), place.as_deref());
+        let answerer = Answerer::new(world, DiscoverOptions::default(), settings, 1000);
         // As the daemon: nobody is answered before the name servers were tested.
         self_test::test(&dns).await;
         let answerer = Arc::new(answerer);
@@ -189,7 +192,8 @@ impl Process {
             answerer,
             judge: Arc::new(judge),
             dns,
-            profile: Arc::new(profile(plan)),
+            profile: Arc::new(profile(plan, place.as_deref())),
+            anchors: place,
             life: Arc::clone(life),
             history: Arc::clone(&stage.history),
         }
@@ -200,12 +204,14 @@ impl Process {
         let plan = Arc::clone(&stage.plan);
         let tick = Duration::from_millis((plan.end() / TICKS).max(1000));
         let mut tested = self.life.now();
+        let mut swept = self.life.now();
         while let Some((at, event)) = plan.events.get(stage.next) {
             while self.life.now() < *at {
                 let left = Duration::from_millis(at - self.life.now());
                 sleep(left.min(tick)).await;
                 drop(self.answerer.background());
                 tested = self.test(tested);
+                swept = self.sweep(swept).await;
             }
             stage.next += 1;
             match event {
@@ -223,7 +229,11 @@ impl Process {
                         drop(tokio::spawn(judging));
                     }
                 }
-                Event::Rule(..) => self.answerer.reload(settings(&plan, self.life.now())),
+                Event::Rule(_) | Event::Lift(_) => {
+                    let place = self.anchors.as_deref();
+                    self.answerer
+                        .reload(settings(&plan, self.life.now(), place));
+                }
                 Event::Crash(calls) => self.life.kill_after(*calls),
                 Event::Restart(down, by) => {
                     self.life.step_wall(*by);
@@ -247,6 +257,17 @@ impl Process {
         }
         let dns = Arc::clone(&self.dns);
         drop(tokio::spawn(async move { self_test::test(&dns).await }));
+        now
+    }
+
+    /// Looks after the files of trust anchors as often as the daemon does; when that was last.
+    async fn sweep(&self, swept: Millis) -> Millis {
+        let now = self.life.now();
+        if self.anchors.is_none() || now - swept < SWEEP {
+            return swept;
+        }
+        let uptime = Clock::now(&*self.life).uptime;
+        self.answerer.world().anchor_files.sweep(uptime).await;
         now
     }
 
@@ -290,6 +311,7 @@ impl Process {
         let asked = self.life.now();
         let (answerer, profile) = (Arc::clone(&self.answerer), Arc::clone(&self.profile));
         let (life, history) = (Arc::clone(&self.life), Arc::clone(&self.history));
+        let place = self.anchors.clone();
         async move {
             let answer = answerer.answer(&key, &profile).await;
             // What a dead process says reaches nobody.
@@ -301,6 +323,7 @@ impl Process {
                 key,
                 asked,
                 answered: life.now(),
+                anchors: place.and_then(|place| named_file(&answer.rendered.to_string(), &place)),
                 reply: answer.rendered.to_string(),
                 row: answer.verdict.row.id(),
                 reason: answer.verdict.reason.word(),
@@ -308,43 +331,6 @@ impl Process {
             let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
             history.answers.push(asked);
         }
-    }
-}
-
-fn profile(plan: &Plan) -> Profile {
-    let mut profile = Profile::built_in("postfix").unwrap();
-    // The model knows no limit of addresses.
-    profile.address_limit = 0;
-    profile.deadline = Duration::from_millis(plan.deadline);
-    profile.floor = match plan.floor {
-        Floor::May => profile::Floor::May,
-        Floor::Dane => profile::Floor::Dane,
-        Floor::Encrypt => profile::Floor::Encrypt,
-        Floor::Secure => profile::Floor::Secure,
-    };
-    profile
-}
-
-fn settings(plan: &Plan, now: Millis) -> Settings {
-    let rule = |number: usize| {
-        let mode = match plan.rule(number, now) {
-            Rule::None => return None,
-            Rule::Off => Mode::Off,
-            Rule::Mandatory => Mode::Mandatory,
-        };
-        let name = DomainName::parse(&format!("d{number}.test")).ok()?;
-        let pattern = rules::RulePattern::Exact(name);
-        Some(rules::Rule::new(pattern, mode))
-    };
-    let profile = Arc::new(profile(plan));
-    Settings {
-        rules: Rules::new((0..plan.sites.len()).filter_map(rule).collect()),
-        // Sessions are judged by it.
-        profiles: HashMap::from([(profile.name.clone(), profile)]),
-        law: LawOptions {
-            half_dane: plan.half_dane,
-            ..LawOptions::default()
-        },
     }
 }
 
@@ -358,3 +344,5 @@ const TICKS: u64 = 1500;
 const WHEN_WELL: Millis = 600_000;
 /// As the real self-test.
 const WHEN_NOT: Millis = 60_000;
+/// As the daemon looks after the files of trust anchors.
+const SWEEP: Millis = 60_000;

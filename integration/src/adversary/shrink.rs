@@ -46,6 +46,8 @@ fn size(plan: &Plan) -> usize {
         .flatten()
         .map(|(_, site)| site.hosts.len() + 1);
     plan.attacks.len() * 2
+        + plan.rules.len() * 2
+        + usize::from(plan.first_contact_defers)
         + plan.events.iter().map(asked).sum::<usize>() * 2
         + plan.servers.len()
         + usize::from(plan.file)
@@ -131,6 +133,14 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             candidates.push(less);
         }
     }
+    for at in 0..plan.rules.len() {
+        let mut less = plan.clone();
+        less.rules.remove(at);
+        candidates.push(less);
+    }
+    let mut plainer = plan.clone();
+    plainer.first_contact_defers = false;
+    candidates.push(plainer);
     let mut plainer = plan.clone();
     plainer.blind_from = None;
     candidates.push(plainer);

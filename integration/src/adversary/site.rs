@@ -6,8 +6,6 @@
 
 use hoplock_model::{Data, Name, PolicyHost, Record, Signing, World, Zone};
 
-use super::session::certificates::{issuer_digest, key_digest};
-
 /// One destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -84,6 +82,8 @@ pub struct MailHost {
     pub alias: Option<Name>,
     /// Its TLSA records.
     pub tlsa: Tlsa,
+    /// How those that are usable hold what they name.
+    pub form: Form,
     /// Where they stand.
     pub place: Place,
     /// The program that answers there.
@@ -120,8 +120,32 @@ pub enum Tlsa {
     Unusable,
     /// Those beside a good one.
     Mixed(u8),
+    /// DANE-EE, and DANE-TA beside it.
+    Both(u8),
+    /// DANE-EE in SHA-512, and beside it in SHA-256 a key that is no longer meant to count.
+    Agile(u8),
+    /// DANE-EE in both digests.
+    Twice(u8),
     /// The zone's servers fail when asked.
     Fails,
+}
+
+/// Selector and matching type of usable records. DANE-EE records name keys, whatever the selector: a
+/// certificate is made anew when the host gets another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// 0 for certificates of authorities, 1 for keys.
+    pub selector: u8,
+    /// 0 for the whole of it, 1 for SHA-256, 2 for SHA-512.
+    pub matching: u8,
+}
+
+impl Form {
+    /// As most are published.
+    pub const USUAL: Self = Self {
+        selector: 1,
+        matching: 1,
+    };
 }
 
 /// Where TLSA records of a host with an alias stand.
@@ -302,57 +326,10 @@ impl MailHost {
                 shared
             }
         };
-        for data in self.tlsa.records() {
+        for data in self.records() {
             add(&owner, data);
         }
     }
-}
-
-impl Tlsa {
-    fn records(&self) -> Vec<Data> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Keys(keys) => keys
-                .iter()
-                .map(|key| Data::Tlsa(end_entity(*key)))
-                .collect(),
-            Self::Anchor(key) => vec![Data::Tlsa(rdata(2, *key))],
-            Self::Unusable => unusable(),
-            Self::Mixed(key) => {
-                let mut records = unusable();
-                records.push(Data::Tlsa(end_entity(*key)));
-                records
-            }
-            Self::Fails => vec![Data::Fails(hoplock_model::Type::Tlsa)],
-        }
-    }
-}
-
-/// A PKIX usage, a private one, and a digest that is cut short.
-fn unusable() -> Vec<Data> {
-    let mut short = end_entity(9);
-    short.pop();
-    vec![
-        Data::Tlsa(rdata(1, 9)),
-        Data::Tlsa(rdata(200, 9)),
-        Data::Tlsa(short),
-    ]
-}
-
-/// The DANE-EE record of a key.
-#[must_use]
-pub fn end_entity(key: u8) -> Vec<u8> {
-    rdata(3, key)
-}
-
-/// DANE-TA records name whoever has issued the host's certificate; all others name its key.
-fn rdata(usage: u8, key: u8) -> Vec<u8> {
-    let mut rdata = vec![usage, 1, 1];
-    rdata.extend(match usage {
-        2 => issuer_digest(key),
-        _ => key_digest(key),
-    });
-    rdata
 }
 
 impl Sts {

@@ -47,6 +47,11 @@ pub enum Breach {
     Stranded,
     /// Words that make Postfix fail or bounce.
     Unreadable,
+    /// The operator has ordered something else, whatever is published.
+    Disobeyed,
+    /// In calm, another answer than the law permits, or one with something in it that does not belong
+    /// there, or without something that does.
+    Another,
     /// A session below the mail server's own level.
     BelowFloor,
     /// A session that is called authenticated, and was not with the right host, or not under a duty that

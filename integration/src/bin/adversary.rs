@@ -4,7 +4,8 @@
 //! `adversary attacked|honest [--runs N] [--from SEED] [--jobs N] [--seconds N]` plays runs with
 //! fresh seeds and stops at the first breach, which it cuts down and prints, or with `--all` counts
 //! breaches by their kinds and does not stop, or with `--only TEXT` cares for kinds that hold the text;
-//! `adversary attacked|honest --seed SEED` plays one run and prints its answers.
+//! `adversary attacked|honest --seed SEED` plays one run and prints its answers. `strictest` in place of
+//! `attacked` sets everything as strictly as can be, so that less is declared.
 
 #![allow(
     clippy::disallowed_methods,
@@ -36,9 +37,10 @@ fn main() -> ExitCode {
     let kind = match arguments.first().map(String::as_str) {
         Some("attacked") if !unknown => Search::Attacked,
         Some("honest") if !unknown => Search::Honest,
+        Some("strictest") if !unknown => Search::Strictest,
         _ => {
             eprintln!(
-                "usage: adversary attacked|honest [--runs N] [--from SEED] [--jobs N] \
+                "usage: adversary attacked|strictest|honest [--runs N] [--from SEED] [--jobs N] \
                  [--seconds N] [--all | --only KIND] | --seed SEED"
             );
             return ExitCode::from(2);
@@ -83,6 +85,7 @@ fn fresh() -> u64 {
 enum Search {
     Attacked,
     Honest,
+    Strictest,
 }
 
 impl Search {
@@ -90,6 +93,7 @@ impl Search {
         match self {
             Self::Attacked => generate::attacked(seed),
             Self::Honest => generate::honest(seed, DESTINATIONS),
+            Self::Strictest => generate::strictest(seed),
         }
     }
 }
@@ -229,6 +233,11 @@ fn print(plan: &Plan) {
         "servers, floor, half_dane, file: {head:?}; blind from {:?}",
         plan.blind_from
     );
+    let own = (plan.own_dane, plan.pins, plan.first_contact_defers);
+    println!("own DANE, pins, first contact defers: {own:?}");
+    for rule in &plan.rules {
+        println!("{rule:?}");
+    }
     for versions in &plan.sites {
         for (from, site) in versions.iter().filter(|(_, site)| !site.hosts.is_empty()) {
             println!(

@@ -5,11 +5,13 @@
 //! records change, and TTLs end.
 
 mod changes;
+mod orders;
+mod pins;
 mod sessions;
 mod sites;
 
 use fastrand::Rng;
-use hoplock_model::{Floor, Rule, Type};
+use hoplock_model::{Entry, Fallback, Floor, Order, Pattern, Type};
 
 use super::plan::{Attack, Event, Key, Kind, Millis, NameServer, Plan, Target, Victim};
 use super::site::Site;
@@ -38,14 +40,19 @@ pub fn honest(seed: u64, destinations: usize) -> Plan {
         servers,
         floor,
         own_dane: true,
+        pins: None,
         deadline: POSTFIX,
         half_dane,
+        first_contact_defers: false,
+        rules: Vec::new(),
         file: false,
         sites,
         attacks: Vec::new(),
         events,
         blind_from: None,
     };
+    pins::honest(&mut plan);
+    plan.rules = orders::configured(&plan, 30);
     with(sessions::honest(&plan), &mut plan);
     plan
 }
@@ -90,11 +97,10 @@ pub fn attacked(seed: u64) -> Plan {
     }
     if rng.u8(..100) < 20 {
         for _ in 0..=rng.u8(..3) {
-            let rule = *pick(
-                rng,
-                &[Rule::Mandatory, Rule::Mandatory, Rule::Off, Rule::None],
-            );
-            events.push((rng.u64(..span), Event::Rule(rng.usize(..number), rule)));
+            let drawn = rng.u8(..4);
+            let at = rng.u64(..span);
+            let pattern = Pattern::Exact(format!("d{}.test", rng.usize(..number)));
+            events.push((at, simple(drawn, pattern)));
         }
     }
     let mut plan = Plan {
@@ -102,16 +108,51 @@ pub fn attacked(seed: u64) -> Plan {
         servers,
         floor,
         own_dane: !servers_are_plain || rng.bool(),
+        pins: None,
         deadline: *pick(rng, &[POSTFIX, POSTFIX, HURRIED]),
         half_dane: rng.u8(..100) < 80,
+        first_contact_defers: false,
+        rules: Vec::new(),
         file,
         sites,
         attacks,
         events,
         blind_from,
     };
+    pins::attacked(&mut plan, span);
+    let ordered = orders::attacked(&mut plan, span);
+    with(ordered, &mut plan);
     with(sessions::attacked(&plan, span), &mut plan);
     plan
+}
+
+/// The same where everything is set as strictly as can be: what is then left of the declared exceptions are
+/// the operator's rules, and what nobody can know.
+#[must_use]
+pub fn strictest(seed: u64) -> Plan {
+    let mut plan = attacked(seed);
+    plan.first_contact_defers = true;
+    if let Some(pins) = &mut plan.pins {
+        pins.strict = true;
+    }
+    plan
+}
+
+/// A rule in two words: DANE is demanded, nothing is, or it is taken back.
+fn simple(drawn: u8, pattern: Pattern) -> Event {
+    let order = match drawn {
+        0 | 1 => Order::Mandatory {
+            fallback: Fallback::Defer,
+            on_insecure: false,
+        },
+        2 => Order::Off,
+        _ => return Event::Lift(pattern),
+    };
+    Event::Rule(Box::new(Entry {
+        pattern,
+        order,
+        expires: None,
+    }))
 }
 
 /// More happens in the plan.

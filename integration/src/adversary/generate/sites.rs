@@ -3,7 +3,9 @@
 use fastrand::Rng;
 use hoplock_model::{Floor, Name, Signing};
 
-use super::super::site::{Addresses, MailHost, Mx, Place, Server, Site, Sts, StsHost, Tlsa, Ttls};
+use super::super::site::{
+    Addresses, Form, MailHost, Mx, Place, Server, Site, Sts, StsHost, Tlsa, Ttls,
+};
 use super::{Broken, pick};
 
 /// A destination.
@@ -117,6 +119,7 @@ pub(super) fn mail_host(
         addresses,
         alias,
         tlsa,
+        form: Form::USUAL,
         place,
         server: Server {
             tls: owes_tls || rng.bool(),

@@ -16,7 +16,7 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls_pki_types::{PrivatePkcs8KeyDer, TrustAnchor};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
 /// A certificate to be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +107,35 @@ pub(crate) fn authorities() -> Vec<TrustAnchor<'static>> {
 /// The public key of a number, as selector 1 takes it (RFC 6698, 2.1.2).
 pub(crate) fn public_key(key: u8) -> Vec<u8> {
     pair(u16::from(key)).subject_public_key_info()
+}
+
+/// The key of a number as a TLSA record holds it (selector 1).
+pub(crate) fn of_key(key: u8, matching: u8) -> Vec<u8> {
+    match matching {
+        1 => key_digest(key).to_vec(),
+        _ => matched(public_key(key), matching),
+    }
+}
+
+/// What a TLSA record holds of an issuer: the certificate that it shows, or its key.
+pub(crate) fn selected(issuer: Vouching, selector: u8, matching: u8) -> Vec<u8> {
+    let shown = &issuer.issuer().shown;
+    matched(
+        match selector {
+            0 => shown.der().to_vec(),
+            _ => issuer.issuer().key.subject_public_key_info(),
+        },
+        matching,
+    )
+}
+
+/// RFC 6698, 2.1.3.
+pub(crate) fn matched(data: Vec<u8>, matching: u8) -> Vec<u8> {
+    match matching {
+        0 => data,
+        1 => Sha256::digest(data).to_vec(),
+        _ => Sha512::digest(data).to_vec(),
+    }
 }
 
 /// The digest of it (matching type 1), as DANE-EE records of the key hold it.

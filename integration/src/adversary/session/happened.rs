@@ -240,7 +240,7 @@ impl End {
 }
 
 /// What a host itself shows.
-fn own(host: &MailHost) -> Leaf {
+pub(crate) fn own(host: &MailHost) -> Leaf {
     let key = host.server.key;
     let mut names = vec![host.name.clone()];
     names.extend(host.alias.clone());
@@ -252,17 +252,13 @@ fn own(host: &MailHost) -> Leaf {
     }
     Leaf {
         key,
-        issuer: if host.server.web_pki || host.server.own_names {
-            Vouching::Public(key)
-        } else {
-            Vouching::Private(key)
-        },
+        issuer: host.server.issuer(key),
         names,
         expired: false,
     }
 }
 
-fn attackers() -> Leaf {
+pub(crate) fn attackers() -> Leaf {
     Leaf {
         key: ATTACKERS_KEY,
         issuer: Vouching::Public(ATTACKERS_KEY),

@@ -30,12 +30,13 @@ pub(in super::super) fn judge(plan: &Plan, history: &History) -> Vec<Violation> 
             asked: happened.at,
             answered: judged.judged,
             reply: String::new(),
+            anchors: None,
             row: "",
             reason: judged.reason,
         };
         let took = judged.judged - judged.reported;
         let judging = Judging {
-            case: Case::spanning(plan, history, &asked, &contact.key, took)?,
+            case: Case::spanning(plan, history, &asked, &contact.key, took, None)?,
             contact,
             happened,
             judged,
@@ -83,6 +84,9 @@ impl Judging<'_> {
     fn falsely_authenticated(&self) -> Option<(Breach, String)> {
         let is_so = |truth: &Truth| {
             let keeping = self.under(truth);
+            if let Some(kept) = keeping.ordered() {
+                return kept;
+            }
             match self.judged.outcome {
                 SessionOutcome::AuthenticatedDane => keeping.dane(),
                 // RFC 8461, 2; PD-02: no policy makes up for records that do not match.
@@ -129,6 +133,7 @@ impl Judging<'_> {
             && handshake.is_some_and(is_honest)
             && !refuses(self.case.plan, self.contact, self.happened)
             && !self.says_less()
+            && !exceptions::is_given_dane(&self.case)
             && !exceptions::unreported(&self.case, self.happened, self.judged)
             && self.case.is_calm();
         if !is_honest || !self.keeps_everything() {

@@ -10,7 +10,7 @@
 pub(crate) mod certificates;
 pub mod happened;
 pub(super) mod judge;
-mod keeping;
+pub(super) mod keeping;
 pub(super) mod report;
 
 use super::plan::{Key, Millis};

@@ -3,7 +3,7 @@
 
 use hoplock::report::reported::Evidence as Brought;
 use hoplock::serve::sessions::Case;
-use hoplock_model::{Answer, Data, Duty, Rule, Settings, State, Truth, Type, truth};
+use hoplock_model::{Answer, Data, Duty, Rule, Settings, State, Truth, Type, truth_at};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;
@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::judge::question;
 use super::super::life::wall;
 use super::super::mta::as_attacked;
+use super::super::orders::given;
 use super::super::plan::{Event, Key, Plan};
 use super::super::site::StsHost;
 use super::certificates::{Vouching, impostor_digest, issuer_digest, key_digest, public_key};
@@ -240,6 +241,11 @@ fn checked(
         happened: own,
         next_hop: &next_hop,
     };
+    match keeping.ordered() {
+        Some(true) => return MtaWord::Authenticated(None),
+        Some(false) => return refused(Reason::CertificateNotTrusted),
+        None => {}
+    }
     match keeping.duty() {
         Duty::Dane if keeping.dane() => MtaWord::Authenticated(told(PolicyKind::Dane)),
         Duty::Dane => refused(Reason::TlsaNoMatch),
@@ -262,7 +268,14 @@ fn view(plan: &Plan, key: &Key, own: &Happened) -> Option<Truth> {
         seen_with_dane: false,
     };
     let world = as_attacked(plan, site, own.at);
-    Some(truth(&world, &question(plan, key, settings, None)))
+    let stepped = plan.stepped(own.at);
+    let asker = hoplock_model::Site {
+        rules: given(plan, own.at),
+        now: wall(own.at, stepped) / 1000,
+        ..hoplock_model::Site::default()
+    };
+    let question = question(plan, key, settings, None);
+    Some(truth_at(&world, &question, &asker))
 }
 
 /// The name that a next hop goes by.

@@ -74,7 +74,7 @@ pub fn decide(bytes: &[u8]) {
     without_lookups(
         &findings.next_hop,
         &ordered,
-        (&profile, &options),
+        (&profile.as_seen(conditions.own_dane), &options),
         &verdict,
         conditions.now,
     );

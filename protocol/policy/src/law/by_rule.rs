@@ -3,7 +3,8 @@
 use super::duty::Duty;
 use super::outcome::Outcome;
 use super::rows::Row;
-use super::verdict::{Answer, MatchName, Verdict};
+use super::situation::HostState;
+use super::verdict::{Answer, JudgedHost, MatchName, Verdict};
 use crate::profile::{Family, Floor, Profile};
 use crate::reason::Reason;
 use crate::rules::{Fallback, Mode, PinnedLevel, Rule};
@@ -45,6 +46,18 @@ pub(super) fn pinned(rule: &Rule, profile: &Profile) -> Option<Verdict> {
         rule.pattern.to_string(),
         comment(rule)
     );
+    // PD-11: without DANE of its own, Postfix would take `dane` for `may`.
+    if profile.family == Family::Pins && matches!(answer, Answer::Dane | Answer::DaneOnly) {
+        let words = format!(
+            "{words}; {} is nothing to a mail server without DANE of its own: give fingerprint, secure or \
+             mode = \"mandatory\" instead",
+            answer.word()
+        );
+        let mut verdict = Verdict::temp(Row::Rule, Reason::MtaCannotAuthenticate, words);
+        verdict.rule = Some(Box::new(rule.clone()));
+        verdict.expires_in = PINNED_LIFETIME;
+        return Some(verdict);
+    }
     // PF-10, PD-17: a list that is empty would mean another list. Such a rule delays.
     let answer = match answer {
         Answer::Fingerprint(list) if list.is_empty() => Answer::Temp,
@@ -123,7 +136,12 @@ fn hands_off(reason: Reason, verdict: Verdict, profile: &Profile) -> Verdict {
 /// PD-09, PD-10: only established absence opens the way to the operator's strategy.
 fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
     let established = match verdict.row {
-        Row::Dt23 => verdict.reason == Reason::DaneRequired && !verdict.hosts.is_empty(),
+        // A host in unsigned space has proved nothing (NX-04): the operator must allow that too.
+        Row::Dt23 => {
+            verdict.reason == Reason::DaneRequired
+                && !verdict.hosts.is_empty()
+                && (rule.fallback_on_insecure || verdict.hosts.iter().all(is_proved))
+        }
         Row::Dt24 => {
             verdict.reason == Reason::MxInsecure
                 && rule.fallback_on_insecure
@@ -158,6 +176,10 @@ fn fallback(rule: &Rule, verdict: Verdict) -> Verdict {
         hosts,
         ..Verdict::plain(answer, verdict.row, Reason::RuleFallback, words)
     }
+}
+
+fn is_proved(host: &JudgedHost) -> bool {
+    host.state != HostState::NoneInsecure
 }
 
 fn names(rule: &Rule) -> Vec<MatchName> {

@@ -1,9 +1,11 @@
 //! What a host owed, as far as it is known here.
 
 use hoplock_policy::law::Answer;
+use hoplock_policy::law::rows::Row;
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::MxHost;
 use hoplock_policy::profile::Floor;
+use hoplock_policy::rules::Mode;
 use hoplock_policy::verify::{Demand, Owed};
 
 use super::{Case, JudgeOptions, SessionJudge};
@@ -28,7 +30,10 @@ impl SessionJudge {
         options: &JudgeOptions,
     ) -> Owing<'a> {
         let verdict = &answered.verdict;
-        if verdict.answer == Answer::Temp && verdict.hosts.is_empty() && verdict.rule.is_none() {
+        // PD-03: a rule that leaves it to the destination what is owed does not make it known either.
+        let is_ordered = verdict.row == Row::Rule
+            || (verdict.rule.as_ref()).is_some_and(|rule| rule.mode == Mode::Mandatory);
+        if verdict.answer == Answer::Temp && verdict.hosts.is_empty() && !is_ordered {
             return Owing::Unknown(verdict.detail.clone());
         }
         let findings = answered.findings.as_deref();
