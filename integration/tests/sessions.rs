@@ -11,7 +11,7 @@ use hoplock_integration::adversary::session::{
     Contact, Evidence, Part, Peer, Resumes, Shows, Starttls, Strength, Word,
 };
 use hoplock_integration::adversary::site::{
-    Addresses, MailHost, Mx, Place, Server, Site, Sts, StsHost, Tlsa, Ttls,
+    Addresses, Form, MailHost, Mx, Place, Server, Site, Sts, StsHost, Tlsa, Ttls,
 };
 use hoplock_integration::adversary::{play, run};
 use hoplock_model::{Floor, Signing};
@@ -51,6 +51,7 @@ fn host(number: usize, tlsa: Tlsa) -> MailHost {
         addresses: Addresses::Four,
         alias: None,
         tlsa,
+        form: Form::USUAL,
         place: Place::Original,
         server: Server {
             tls: true,
@@ -77,8 +78,11 @@ fn plan(versions: Vec<(Millis, Site)>, events: Vec<(Millis, Event)>) -> Plan {
         servers: vec![NameServer::Validating],
         floor: Floor::May,
         own_dane: true,
+        pins: None,
         deadline: 20_000,
         half_dane: true,
+        first_contact_defers: false,
+        rules: Vec::new(),
         file: false,
         sites: vec![versions],
         attacks: Vec::new(),
