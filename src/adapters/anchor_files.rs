@@ -114,7 +114,7 @@ impl AnchorFiles for AnchorDirectories {
 
 /// Makes a file stand with this text.
 fn stand(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+    if stands(path, text) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -136,7 +136,15 @@ fn stand(path: &Path, text: &str) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     // What a crash leaves behind under the final name is whole.
     file.sync_all()?;
-    fs::rename(&beside, path)
+    match fs::rename(&beside, path) {
+        // Another answer that names the same anchors has put the same file in its place.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && stands(path, text) => Ok(()),
+        renamed => renamed,
+    }
+}
+
+fn stands(path: &Path, text: &str) -> bool {
+    fs::read(path).is_ok_and(|there| there == text.as_bytes())
 }
 
 /// Never holds the lock while the disk is asked: one that hangs must hold up nobody else.

@@ -10,6 +10,12 @@ use super::site::{Site, Tlsa};
 use super::violation::Breach;
 
 impl Case<'_> {
+    pub(super) fn has_anchors(&self) -> bool {
+        let versions = self.plan.sites.get(self.number).into_iter().flatten();
+        let mut hosts = versions.flat_map(|(_, site)| &site.hosts);
+        hosts.any(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)))
+    }
+
     /// Where the operator's order does not depend on what is published, it is followed to the letter.
     pub(super) fn disobeys(&self, reply: &Reply, truths: &[Truth]) -> Option<String> {
         let depends =

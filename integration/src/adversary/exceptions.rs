@@ -8,6 +8,7 @@ use hoplock_model::{
 };
 use hoplock_policy::verify::SessionOutcome;
 
+use super::hidden::{has_clock_jumped, is_attacked, is_policy_hidden, without_policy};
 use super::history::Judged;
 use super::internet::is_in_signed_zone;
 use super::judge::Case;
@@ -16,7 +17,7 @@ use super::mta::Seeing;
 use super::pins::{Reader, may_read};
 use super::plan::{Attack, Event, Kind, Millis, Target};
 use super::session::happened::Happened;
-use super::site::{Site, StsHost};
+use super::site::Site;
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
 pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
@@ -241,64 +242,6 @@ pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     truths
 }
 
-fn is_attacked(case: &Case<'_>) -> bool {
-    let since = case.asked.asked.saturating_sub(case.oldest + FAILURE);
-    case.plan.attacks.iter().any(|attack| {
-        concerns(attack, case.number) && attack.until > since && attack.from <= case.asked.answered
-    })
-}
-
-fn is_policy_hidden(case: &Case<'_>) -> bool {
-    let since = case.asked.asked.saturating_sub(case.oldest + RETRY);
-    // Of a session that has been, nobody waits for more.
-    let waits = case.plan.first_contact_defers && !case.is_of_session();
-    let hides = |attack: &Attack| {
-        let on_record = attack.types.is_empty() || attack.types.contains(&Type::Txt);
-        let hides = if waits {
-            // Whoever waits for a policy that may be there is left with what says that there is none: a
-            // denial, or what was true before it was published. Only a signature tells that from the truth.
-            on_record && is_of_absence(attack.kind)
-        } else {
-            attack.kind.is_https() || on_record
-        };
-        hides
-            && concerns(attack, case.number)
-            && attack.until > since
-            && attack.from <= case.asked.answered
-    };
-    let mut versions = case.plan.sites.get(case.number).into_iter().flatten();
-    let is_broken = |site: &Site| {
-        site.sts
-            .as_ref()
-            .is_some_and(|sts| sts.host != StsHost::Serves)
-    };
-    case.plan.attacks.iter().any(hides)
-        || !waits && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
-}
-
-fn is_of_absence(kind: Kind) -> bool {
-    matches!(kind, Kind::NxDomain | Kind::NoData | Kind::Stale(_))
-}
-
-fn has_clock_jumped(case: &Case<'_>) -> bool {
-    let before = |(at, _): &&(Millis, Event)| *at <= case.asked.asked;
-    let events = || case.plan.events.iter().filter(before);
-    let ahead = events().any(|(_, event)| match event {
-        Event::Wall(by) | Event::Restart(_, by) => *by > 0,
-        _ => false,
-    });
-    // A process that is to be killed may live on for long.
-    let died = events().any(|(_, event)| matches!(event, Event::Crash(_) | Event::Restart(..)));
-    ahead && died
-}
-
-fn without_policy(site: &Site) -> World {
-    World {
-        policy_hosts: Vec::new(),
-        ..site.published()
-    }
-}
-
 /// DT-01s, PF-12: where no host can be found, the answer carries the policy's patterns, and Postfix
 /// lets a wildcard cover any number of labels.
 fn patterns(case: &Case<'_>, reply: &Reply, _: &Seeing, outcome: Outcome) -> bool {
@@ -437,8 +380,6 @@ pub(super) fn concerns(attack: &Attack, number: usize) -> bool {
 }
 
 /// RFC 2308, 7.1: a failed lookup is kept for five minutes at most.
-const FAILURE: Millis = 320_000;
-/// A policy that could not be fetched is tried again within an hour.
-const RETRY: Millis = 3_700_000;
+pub(super) const FAILURE: Millis = 320_000;
 /// MX-17: a resolver that stops to validate is convicted by its next self-test.
 pub(super) const CONVICTION: Millis = 640_000;

@@ -18,7 +18,7 @@ use super::orders;
 use super::pins::{has_file, read_anchors};
 use super::plan::{Event, Key, Millis, NameServer, Plan, Pushed};
 use super::session::judge::judge as sessions;
-use super::site::{Server, Site, StsHost, Tlsa};
+use super::site::{Server, Site, StsHost};
 use super::violation::{About, Breach, Violation};
 
 /// Judges all answers of a run, and all verdicts on sessions.
@@ -294,12 +294,6 @@ impl<'a> Case<'a> {
     /// The name of the destination's domain.
     pub(super) fn domain(&self) -> Name {
         self.site.domain_name()
-    }
-
-    fn has_anchors(&self) -> bool {
-        let versions = self.plan.sites.get(self.number).into_iter().flatten();
-        let mut hosts = versions.flat_map(|(_, site)| &site.hosts);
-        hosts.any(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)))
     }
 
     fn server(&self, name: &str) -> Server {

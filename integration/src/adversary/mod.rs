@@ -14,6 +14,7 @@ mod compare;
 pub mod draft;
 mod exceptions;
 pub mod generate;
+mod hidden;
 pub mod history;
 mod https;
 mod internet;
