@@ -16,6 +16,18 @@ impl Case<'_> {
         hosts.any(|host| matches!(host.tlsa, Tlsa::Anchor(_) | Tlsa::Both(_)))
     }
 
+    /// DT-19: a host with records of both kinds is pinned, though by its anchors it could be reached together
+    /// with a host that has no others. The model counts the hosts, and the law keeps to the row.
+    fn is_pinned_beside_anchors(&self) -> bool {
+        let versions = self.plan.sites.get(self.number).into_iter().flatten();
+        let is_mixed = |site: &Site| {
+            let has = |own: fn(&Tlsa) -> bool| site.hosts.iter().any(|host| own(&host.tlsa));
+            has(|tlsa| matches!(tlsa, Tlsa::Both(_)))
+                && has(|tlsa| matches!(tlsa, Tlsa::Anchor(_)))
+        };
+        self.pushed.is_some() && versions.into_iter().any(|(_, site)| is_mixed(site))
+    }
+
     /// Where the operator's order does not depend on what is published, it is followed to the letter.
     pub(super) fn disobeys(&self, reply: &Reply, truths: &[Truth]) -> Option<String> {
         let depends =
@@ -35,7 +47,7 @@ impl Case<'_> {
     pub(super) fn is_another(&self, reply: &Reply, anchors: &[Anchor]) -> Option<(Breach, String)> {
         let truths = self.truths();
         let is_plain = |truth: &Truth| truth.order == Order::Opportunistic;
-        if self.pushed.is_none() && truths.iter().all(is_plain) {
+        if self.pushed.is_none() && truths.iter().all(is_plain) || self.is_pinned_beside_anchors() {
             return None;
         }
         let wrong = |truth: &Truth| {
