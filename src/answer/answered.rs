@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoplock_policy::findings::Findings;
 use hoplock_policy::law::{Answer, LawOptions, Verdict};
@@ -60,10 +61,14 @@ impl Answered {
         }
     }
 
-    /// True while it may be given again.
+    /// True while it may be given again, by both clocks: rules end by the wall clock, and where that is
+    /// stepped, one may have ended, or be in force again (OP-05). Then it is judged anew.
     #[must_use]
     pub fn holds(&self, now: Moment) -> bool {
-        now.uptime.saturating_sub(self.made.uptime) < self.verdict.expires_in
+        let lifetime = self.verdict.expires_in;
+        let by_wall = now.wall.0.checked_sub(self.made.wall.0);
+        now.uptime.saturating_sub(self.made.uptime) < lifetime
+            && by_wall.is_some_and(|passed| Duration::from_millis(passed) < lifetime)
     }
 }
 

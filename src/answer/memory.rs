@@ -41,7 +41,7 @@ pub(super) async fn looks_lost(world: &World, findings: &Findings) -> bool {
     let reading = world.store.dane(findings.next_hop.clone());
     match Patience::of(READING).wait(reading).await {
         Some(Ok(memory)) => memory.is_some_and(|memory| {
-            is_remembered(memory, findings.gathered) && memory.gone.is_none()
+            is_remembered(memory, findings.gathered) && !is_proved_gone(memory)
         }),
         // It may have had them.
         Some(Err(_)) | None => true,

@@ -40,7 +40,14 @@ impl Answerer {
         let entry = self.cache.entry(next_hop);
         match entry.and_then(|entry| entry.earlier.clone()) {
             Some(earlier) if earlier.was_in_force(at) && !knew_more(findings, &earlier, at) => {
-                Arc::new(self.judged_then(earlier, profile).await)
+                {
+                    // OP-05: by the rules of that moment, not of the one at which the evidence was gathered.
+                    let then = Moment {
+                        wall: time,
+                        uptime: at,
+                    };
+                    Arc::new(self.judged_then(earlier, profile, then).await)
+                }
             }
             _ => answered,
         }
@@ -97,11 +104,10 @@ impl Answerer {
         may
     }
 
-    /// The answer that this evidence gave when it was new.
-    async fn judged_then(&self, earlier: Earlier, profile: &Profile) -> Answered {
+    /// The answer that this evidence gave at that moment.
+    async fn judged_then(&self, earlier: Earlier, profile: &Profile, now: Moment) -> Answered {
         let Earlier { findings, under } = earlier;
         let settings = self.settings.load_full();
-        let now = findings.gathered;
         // MX-17: what a resolver has proved while it validated stays proved, and the other way round.
         let conditions = Conditions {
             validation: under,

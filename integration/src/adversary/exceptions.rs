@@ -15,7 +15,7 @@ use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
 use super::pins::{Reader, may_read};
-use super::plan::{Attack, Event, Kind, Millis, Target};
+use super::plan::{Attack, Event, Kind, Millis, NameServer, Target};
 use super::session::happened::Happened;
 use super::site::Site;
 
@@ -54,12 +54,13 @@ fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
             hosts: truth
                 .hosts
                 .iter()
-                .filter(|host| host.name != name)
+                .filter(|host| host.name != name && host.state != State::AddressFailed)
                 .cloned()
                 .collect(),
             ..truth.clone()
         };
-        !without.hosts.is_empty() && may_read(case, &without, name, reader)
+        // Where it is the only one, nobody is left who could be sent anything.
+        without.hosts.is_empty() || may_read(case, &without, name, reader)
     };
     let hides = |attack: &Attack| {
         let on_addresses = attack.types.is_empty()
@@ -332,7 +333,9 @@ fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
 }
 
 fn is_test_spoiled(case: &Case<'_>) -> bool {
-    let Some(from) = case.plan.blind_from else {
+    let servers = &case.plan.servers;
+    let never = !servers.contains(&NameServer::Validating);
+    let Some(from) = case.plan.blind_from.or_else(|| never.then_some(0)) else {
         return false;
     };
     let since = from.saturating_sub(CONVICTION);

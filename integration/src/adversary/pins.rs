@@ -308,11 +308,16 @@ pub(super) fn probed(site: &Site) -> Vec<Probed> {
 }
 
 /// Anchors in the model's words: it has certificates where the law hands over the key that a record names.
-pub(super) fn in_words_of_the_model(truth: &Truth, anchors: &[Anchor]) -> Vec<Anchor> {
+///
+/// Several certificates may have one key: there are as many ways to say it.
+pub(super) fn in_words_of_the_model(truth: &Truth, anchors: &[Anchor]) -> Vec<Vec<Anchor>> {
     let issuers = || truth.site.probed.iter().flat_map(|probed| &probed.issuers);
-    let in_words = |anchor: &Anchor| match anchor {
+    let in_words = |anchor: &Anchor, way: usize| match anchor {
         Anchor::Key(key) => {
-            let whole = issuers().find(|own| own.key == *key);
+            let mut wholes: Vec<_> = issuers().filter(|own| own.key == *key).collect();
+            wholes.sort_by(|a, b| a.whole.cmp(&b.whole));
+            wholes.dedup_by(|a, b| a.whole == b.whole);
+            let whole = wholes.get(way).or(wholes.last());
             whole.map_or_else(
                 || anchor.clone(),
                 |own| Anchor::Certificate(own.whole.clone()),
@@ -320,13 +325,17 @@ pub(super) fn in_words_of_the_model(truth: &Truth, anchors: &[Anchor]) -> Vec<An
         }
         Anchor::Certificate(_) => anchor.clone(),
     };
-    anchors.iter().map(in_words).collect()
+    let ways = 0..CERTIFICATES_OF_ONE_KEY;
+    ways.map(|way| anchors.iter().map(|anchor| in_words(anchor, way)).collect())
+        .collect()
 }
 
 fn hex(data: &[u8]) -> String {
     data.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A key of an authority is certified at most so often in a plan.
+const CERTIFICATES_OF_ONE_KEY: usize = 4;
 /// The longest that a probe takes (as the real one).
 pub(super) const PROBE: Millis = 10_000;
 

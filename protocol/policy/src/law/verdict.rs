@@ -96,7 +96,9 @@ impl Verdict {
     #[must_use]
     pub fn sets_published_aside(&self) -> bool {
         let asks_for_dane = matches!(self.answer, Answer::Dane | Answer::DaneOnly);
-        self.hands_off() || self.row == Row::Rule && !asks_for_dane
+        // PD-09: a fallback is an order too, once nothing that it asks for is published.
+        let is_ordered = self.row == Row::Rule || self.reason == Reason::RuleFallback;
+        self.hands_off() || is_ordered && !asks_for_dane
     }
 
     /// Delay, with a reason and words for people.

@@ -382,7 +382,7 @@ fn a_policy_that_cannot_be_read_under_another_answer() {
         }));
         assert_eq!(ruled.open_policy(Duty::Free, findings), None);
         // PD-01
-        for reason in [Reason::RuleOff, Reason::RuleAudit] {
+        for reason in [Reason::RuleOff, Reason::RuleAudit, Reason::RuleFallback] {
             let off = Verdict {
                 reason,
                 ..verdict.clone()
