@@ -86,11 +86,13 @@ pub(super) fn by_its_mx_name(case: &Case, answered: &Answered) -> Case {
 
 #[cfg(test)]
 mod tests {
+    use hoplock_policy::dns::{FailureKind, RecordType};
     use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
     use hoplock_policy::verify::SessionOutcome;
 
-    use super::super::tests::{case, certificate, judge_under, name, world};
+    use super::super::tests::{case, certificate, judge_under, name, record, world};
     use crate::answer::Settings;
+    use crate::world::scripted::Scripted;
 
     /// OP-05: what a rule rests on a file of authorities is not judged by others.
     #[tokio::test(start_paused = true)]
@@ -116,6 +118,30 @@ mod tests {
             };
             let judged = judge_under(&world, settings).judge(&told).await.verdict;
             assert_eq!(judged.outcome, expected, "{judged:?}");
+        }
+    }
+
+    /// PD-03, SV-04: where the MX lookup failed, a rule that leaves it to the destination what is owed makes
+    /// nothing known; a session is neither good nor bad by it.
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_lookup_under_a_rule() {
+        let own = certificate("mx.e.test");
+        let world = world(&[record(&own)]);
+        let owner = name("e.test");
+        world.set(
+            owner,
+            RecordType::Mx,
+            Scripted::Fails(FailureKind::ServFail),
+        );
+        let rule = |mode| vec![Rule::new(RulePattern::Any, mode)];
+        for rules in [Vec::new(), rule(Mode::Opportunistic)] {
+            let settings = Settings {
+                rules: Rules::new(rules),
+                ..Settings::default()
+            };
+            let told = case(&world, "mx.e.test", &own);
+            let judged = judge_under(&world, settings).judge(&told).await.verdict;
+            assert_eq!(judged.outcome, SessionOutcome::Indeterminate, "{judged:?}");
         }
     }
 }
