@@ -151,7 +151,9 @@ fn the_connection_cap_closes_the_longest_idle() {
 /// OP-08: a bad file leaves the running configuration as it is; a good one is taken over.
 #[test]
 fn reload_is_atomic() {
-    let mut daemon = Daemon::start("[rules.\"a.test\"]\nanswer = \"encrypt\"\n");
+    let mut daemon = Daemon::start(
+        "[profile.postfix]\nown_dane = \"yes\"\n[rules.\"a.test\"]\nanswer = \"encrypt\"\n",
+    );
     assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK encrypt");
     let good = std::fs::read_to_string(daemon.config()).unwrap();
     std::fs::write(daemon.config(), good.replace("answer", "anwser")).unwrap();
@@ -228,7 +230,7 @@ fn out_of_descriptors_is_survived() {
 #[test]
 fn commands_say_what_they_found() {
     let daemon = Daemon::start(
-        "[profile.postfix]\ndeadline = \"1s\"\n[rules.\"a.test\"]\nanswer = \"dane-only\"\n",
+        "[profile.postfix]\ndeadline = \"1s\"\nown_dane = \"yes\"\n[rules.\"a.test\"]\nanswer = \"dane-only\"\n",
     );
     let answered = daemon.tool(&["query", "a.test"]);
     assert_eq!(answered.status.code(), Some(0));

@@ -20,7 +20,9 @@ pub(crate) fn out(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) 
 /// and until, survives a crash, and its removal brings the configuration's back.
 #[test]
 fn rules_at_run_time() {
-    let mut daemon = Daemon::start("[rules.\"a.test\"]\nanswer = \"dane-only\"\n");
+    let mut daemon = Daemon::start(
+        "[profile.postfix]\nown_dane = \"yes\"\n[rules.\"a.test\"]\nanswer = \"dane-only\"\n",
+    );
     assert_eq!(ask(&mut daemon.connect(), "postfix a.test"), "OK dane-only");
     let (code, words) = out(
         &daemon,
@@ -93,7 +95,9 @@ fn rules_at_run_time() {
 /// counts again.
 #[test]
 fn an_expired_exception_steps_back() {
-    let mut daemon = Daemon::start("[rules.\"a.test\"]\nanswer = \"dane-only\"\n");
+    let mut daemon = Daemon::start(
+        "[profile.postfix]\nown_dane = \"yes\"\n[rules.\"a.test\"]\nanswer = \"dane-only\"\n",
+    );
     let order = ["rule", "add", "a.test", "--answer", "may", "--until", "8s"];
     let added = out(&daemon, &order);
     assert_eq!(added.0, Some(0), "{}", added.1);

@@ -35,7 +35,8 @@ fn files_of_rules() {
         ("20-second.toml", second.as_str()),
         ("README", "not a rule"),
     ];
-    let mut daemon = daemon(&files, &rule("*", "none"));
+    let own_dane = "[profile.postfix]\nown_dane = \"yes\"\n".to_owned();
+    let mut daemon = daemon(&files, &(own_dane + &rule("*", "none")));
     let answers = |daemon: &Daemon| {
         ["x.e.test", "y.e.test", "e.test", "e.example"]
             .map(|name| ask(&mut daemon.connect(), &format!("postfix {name}")))
