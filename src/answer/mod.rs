@@ -198,8 +198,8 @@ impl Answerer {
         let generation = self.generation_now();
         let settings = self.settings.load_full();
         let (rules, law) = (&settings.rules, &settings.law);
-        let seen = profile.as_seen(self.world.mta.own_dane());
-        if let Some(verdict) = decide_without_lookup(&next_hop, rules, &seen, law, now) {
+        let seen = self.world.mta.own_dane();
+        if let Some(verdict) = decide_without_lookup(&next_hop, rules, profile, law, seen, now) {
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
         let answer_key = AnswerKey {

@@ -29,7 +29,8 @@ impl Answerer {
             .iter()
             .map(|profile| {
                 let (rules, law) = (&settings.rules, &settings.law);
-                decide_without_lookup(&next_hop, rules, profile, law, now)
+                let seen = self.world.mta.own_dane();
+                decide_without_lookup(&next_hop, rules, profile, law, seen, now)
             })
             .collect();
         let landed = if without_lookup.iter().all(Option::is_some) {
@@ -99,3 +100,45 @@ impl Answerer {
 
 /// A part of `[limits] lookups`, so that a mail server's questions find room beside it.
 pub(super) const AT_ONCE: usize = 16;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use hoplock_policy::name::DomainName;
+    use hoplock_policy::profile::OwnDaneSeen;
+    use hoplock_policy::rules::{Mode, PinnedLevel, Rule, RulePattern, Rules};
+
+    use super::*;
+    use crate::answer::Settings;
+    use crate::discover::DiscoverOptions;
+    use crate::store::memory::MemoryStore;
+    use crate::world::scripted::ScriptedWorld;
+
+    /// PD-11, OP-05: a survey says what the mail server is told, also where a rule gives the answer and the
+    /// mail server's own DANE does not work.
+    #[tokio::test(start_paused = true)]
+    async fn a_rule_is_surveyed_as_it_is_answered() {
+        for seen in [OwnDaneSeen::Works, OwnDaneSeen::LookupsOff] {
+            let world = ScriptedWorld::new();
+            world.mta(seen);
+            let pattern = RulePattern::Exact(DomainName::parse("e.test").unwrap());
+            let rule = Rule {
+                answer: Some(PinnedLevel::DaneOnly),
+                ..Rule::new(pattern, Mode::Opportunistic)
+            };
+            let settings = Settings {
+                rules: Rules::new(vec![rule]),
+                ..Settings::default()
+            };
+            let store = Arc::new(MemoryStore::new(10));
+            let options = DiscoverOptions::default();
+            let answerer = Answerer::new(world.world(store), options, settings, 10);
+            let profile = Arc::new(Profile::built_in("postfix").unwrap());
+            let told = answerer.answer("e.test", &profile).await;
+            let surveyed = answerer.survey("e.test", &[profile]).await;
+            assert_eq!(surveyed[0].rendered, told.rendered);
+            let waits = told.rendered.to_string().starts_with("TEMP");
+            assert_eq!(waits, seen != OwnDaneSeen::Works);
+        }
+    }
+}

@@ -583,6 +583,7 @@ fn foreign_text_is_escaped() {
         &Rules::default(),
         &world.profile,
         &LawOptions::default(),
+        OwnDaneSeen::Works,
         NOW,
     )
     .unwrap();

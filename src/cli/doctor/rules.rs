@@ -6,7 +6,7 @@ use std::path::Path;
 use hoplock_policy::law::{LawOptions, decide_without_lookup};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::profile::{OwnDaneSeen, Profile};
 use hoplock_policy::render::render;
 use hoplock_policy::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
 use serde_json::Value;
@@ -141,7 +141,9 @@ fn unsaid(findings: &mut Findings, rule: &Rule, profile: &Profile, now: Timestam
     };
     let next_hop = NextHop::parse("example.com");
     let options = LawOptions::default();
-    let verdict = decide_without_lookup(&next_hop, &rules, profile, &options, now);
+    // Whether its own DANE works is looked at, and told, elsewhere.
+    let seen = OwnDaneSeen::Works;
+    let verdict = decide_without_lookup(&next_hop, &rules, profile, &options, seen, now);
     let Some(rendered) = verdict.map(|verdict| render(&verdict, profile)) else {
         return;
     };

@@ -7,7 +7,7 @@ use super::orders;
 use super::reply;
 use crate::findings::{DaneFinding, Findings};
 use crate::law::{Answer, decide as decide_by_law, decide_without_lookup, without_findings};
-use crate::law::{LawOptions, Verdict, rows::Row};
+use crate::law::{Conditions, LawOptions, Verdict, rows::Row};
 use crate::next_hop::NextHop;
 use crate::reason::Reason;
 use crate::render::{Rendered, View, explain, json, render};
@@ -74,9 +74,9 @@ pub fn decide(bytes: &[u8]) {
     without_lookups(
         &findings.next_hop,
         &ordered,
-        (&profile.as_seen(conditions.own_dane), &options),
+        (&profile, &options),
         &verdict,
-        conditions.now,
+        conditions,
     );
     let waiting = Verdict::temp(Row::Law, Reason::Deadline, "it takes long");
     let (hop, now) = (&findings.next_hop, conditions.now);
@@ -124,9 +124,10 @@ fn without_lookups(
     rules: &Rules,
     (profile, options): (&crate::profile::Profile, &LawOptions),
     verdict: &Verdict,
-    now: crate::moment::Moment,
+    conditions: Conditions,
 ) {
-    let early = decide_without_lookup(next_hop, rules, profile, options, now);
+    let (seen, now) = (conditions.own_dane, conditions.now);
+    let early = decide_without_lookup(next_hop, rules, profile, options, seen, now);
     let is_destination = matches!(next_hop, NextHop::Domain { .. } | NextHop::Host { .. });
     assert!(
         early.is_some() || is_destination,

@@ -46,18 +46,6 @@ pub(super) fn pinned(rule: &Rule, profile: &Profile) -> Option<Verdict> {
         rule.pattern.to_string(),
         comment(rule)
     );
-    // PD-11: without DANE of its own, Postfix would take `dane` for `may`.
-    if profile.family == Family::Pins && matches!(answer, Answer::Dane | Answer::DaneOnly) {
-        let words = format!(
-            "{words}; {} is nothing to a mail server without DANE of its own: give fingerprint, secure or \
-             mode = \"mandatory\" instead",
-            answer.word()
-        );
-        let mut verdict = Verdict::temp(Row::Rule, Reason::MtaCannotAuthenticate, words);
-        verdict.rule = Some(Box::new(rule.clone()));
-        verdict.expires_in = PINNED_LIFETIME;
-        return Some(verdict);
-    }
     // PF-10, PD-17: a list that is empty would mean another list. Such a rule delays.
     let answer = match answer {
         Answer::Fingerprint(list) if list.is_empty() => Answer::Temp,
@@ -71,18 +59,29 @@ pub(super) fn pinned(rule: &Rule, profile: &Profile) -> Option<Verdict> {
     Some(verdict)
 }
 
-/// OP-05, PD-11: authorities of the operator's own are said to Postfix alone. Another mail server would
-/// take its own for them, so that mail waits.
+/// OP-05, PD-11: what the mail server cannot be told as it is meant is a delay.
 fn sayable(rule: &Rule, verdict: Verdict, profile: &Profile) -> Verdict {
-    let by_names = matches!(verdict.answer, Answer::Secure(_) | Answer::Verify(_));
-    let knows = matches!(profile.family, Family::Postfix | Family::Pins);
-    if rule.authorities().is_none() || !by_names || knows {
-        return verdict;
-    }
-    let words = format!(
-        "rule {:?} names authorities of its own (ca_file), which this mail server cannot be told",
-        rule.pattern.to_string()
-    );
+    let own_authorities = rule.authorities().is_some();
+    let pattern = rule.pattern.to_string();
+    let words = match (&verdict.answer, profile.family) {
+        // Without DANE of its own, Postfix would take `dane` for `may`.
+        (Answer::Dane | Answer::DaneOnly, Family::Pins) => format!(
+            "{}; {} is nothing to a mail server without DANE of its own: give fingerprint, secure or \
+             mode = \"mandatory\" instead",
+            verdict.detail,
+            verdict.answer.word()
+        ),
+        // Other mail servers than Postfix would take authorities of their own for them.
+        (Answer::Secure(_) | Answer::Verify(_), Family::Exim | Family::Sendmail)
+            if own_authorities =>
+        {
+            format!(
+                "rule {pattern:?} names authorities of its own (ca_file), which this mail server cannot be \
+                 told"
+            )
+        }
+        _ => return verdict,
+    };
     let mut hosts = verdict.hosts;
     for host in &mut hosts {
         (host.duty, host.outcome) = (Duty::Refuse, Outcome::Skip);

@@ -87,16 +87,18 @@ pub fn decide(
     verdict
 }
 
-/// Decides what needs no lookup: keys that are no destination, and rules written for them.
-/// `None` where findings are needed.
+/// Decides what needs no lookup: keys that are no destination, and rules written for them, for an MTA
+/// whose own DANE was seen like that (PD-11). `None` where findings are needed.
 #[must_use]
 pub fn decide_without_lookup(
     next_hop: &NextHop,
     rules: &Rules,
     profile: &Profile,
     options: &LawOptions,
+    own_dane: OwnDaneSeen,
     now: Moment,
 ) -> Option<Verdict> {
+    let profile = &profile.as_seen(own_dane);
     let (rule, reason) = match next_hop {
         NextHop::Domain { .. } | NextHop::Host { .. } | NextHop::Service { .. } => {
             let rule = next_hop

@@ -7,7 +7,7 @@ use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{Answer, LawOptions, Verdict, decide_without_lookup, without_findings};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::{Floor, Profile};
+use hoplock_policy::profile::{Floor, OwnDaneSeen, Profile};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::render::render;
 use hoplock_policy::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
@@ -361,6 +361,7 @@ fn before_lookups(key: &str, rule: Rule) -> Option<Verdict> {
         &rules,
         &profile,
         &options,
+        OwnDaneSeen::Works,
         Moment::default(),
     )
 }
