@@ -131,7 +131,12 @@ fn stand(path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{number}{UNFINISHED}"));
     let beside = folder.join(name);
-    let mut file = File::create(&beside)?;
+    // One of a process that died; and nothing is followed that somebody else has put there.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).open(&beside)?;
     file.write_all(text.as_bytes())?;
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     // What a crash leaves behind under the final name is whole.

@@ -19,7 +19,7 @@ use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::tlsa::{ProbedAnchor, TlsaRecord};
 use quick_cache::sync::Cache;
 
-use crate::world::probe::{Beginning, ProbeTarget, Probed, Prober};
+use crate::world::probe::{ProbeTarget, Probed, Prober};
 use crate::world::{Clock, Patience};
 
 /// Trust anchors that probes brought.
@@ -55,7 +55,7 @@ struct Asked {
     place: Place,
     server_name: DomainName,
     addresses: Vec<SocketAddr>,
-    beginning: Option<Beginning>,
+    next_hop: NextHop,
     records: Vec<TlsaRecord>,
 }
 
@@ -169,28 +169,16 @@ impl Anchors {
         if state.failed.get(&asked.place).is_some_and(is_recent) {
             return None;
         }
-        if state.failed.len() >= MOST_PLACES {
-            state.failed.retain(|_, failed| is_recent(failed));
-        }
-        let refusal = if self.prober.is_none() {
-            Some("this machine has no name to say in EHLO, so that hoplock asks no host")
-        } else if state.under_way.len() >= AT_ONCE || state.failed.len() >= MOST_PLACES {
-            Some("too many hosts are asked for their certificates at once")
-        } else {
-            None
-        };
-        if let Some(words) = refusal {
+        let Some(prober) = self.prober.clone() else {
+            let words = "this machine has no name to say in EHLO, so that hoplock asks no host";
             state.fail(asked.place, words.to_owned(), now);
             return None;
-        }
-        let prober = Arc::clone(self.prober.as_ref()?);
+        };
         let place = asked.place.clone();
-        if state.asked.len() >= MOST_PLACES {
-            state
-                .asked
-                .retain(|_, at| now.saturating_sub(*at) < BETWEEN);
+        // Its turn comes with the next question: that others are many is no failure of this host.
+        if state.under_way.len() >= AT_ONCE || !state.ask(&place, now) {
+            return None;
         }
-        state.asked.insert(place.clone(), now);
         let end = End {
             anchors: Arc::clone(self),
             place: place.clone(),
@@ -218,8 +206,7 @@ impl Anchors {
     async fn look(&self, asked: &Asked, prober: &dyn Prober) -> Result<(), String> {
         let mut last = "no address of it is known".to_owned();
         for address in &asked.addresses {
-            let mut target = ProbeTarget::new(*address, asked.server_name.clone());
-            target.beginning = asked.beginning.unwrap_or(target.beginning);
+            let target = ProbeTarget::of(&asked.next_hop, *address, asked.server_name.clone());
             let probed = prober.probe(target).await;
             if self.remember(&asked.records, &probed) {
                 return Ok(());
@@ -260,8 +247,28 @@ impl Anchors {
 }
 
 impl State {
+    /// Notes why a host brought nothing; where too many have, this one has no words of its own.
     fn fail(&mut self, place: Place, why: String, at: Duration) {
-        self.failed.insert(place, Failed { why, at });
+        if self.failed.len() >= MOST_PLACES && !self.failed.contains_key(&place) {
+            self.failed
+                .retain(|_, failed| at.saturating_sub(failed.at) < BETWEEN);
+        }
+        if self.failed.len() < MOST_PLACES || self.failed.contains_key(&place) {
+            self.failed.insert(place, Failed { why, at });
+        }
+    }
+
+    /// Notes that a host is asked now; false where there is no room for that.
+    fn ask(&mut self, place: &Place, at: Duration) -> bool {
+        if self.asked.len() >= MOST_PLACES && !self.asked.contains_key(place) {
+            self.asked
+                .retain(|_, last| at.saturating_sub(*last) < BETWEEN);
+        }
+        let has_room = self.asked.len() < MOST_PLACES || self.asked.contains_key(place);
+        if has_room {
+            self.asked.insert(place.clone(), at);
+        }
+        has_room
     }
 }
 
@@ -302,11 +309,6 @@ fn asked(findings: &Findings, host: &HostFinding) -> Asked {
         DaneFinding::Records { base, .. } => base.0.clone(),
         _ => host.host.0.clone(),
     };
-    let beginning = match &findings.next_hop {
-        NextHop::Service { .. } if findings.next_hop.begins_with_tls() => Some(Beginning::Tls),
-        NextHop::Service { .. } => Some(Beginning::Starttls),
-        _ => None,
-    };
     Asked {
         place: (host.host.0.clone(), port),
         server_name,
@@ -315,7 +317,7 @@ fn asked(findings: &Findings, host: &HostFinding) -> Asked {
             .take(MOST_ADDRESSES)
             .map(|address| SocketAddr::new(address, port))
             .collect(),
-        beginning,
+        next_hop: findings.next_hop.clone(),
         records: records(host).collect(),
     }
 }
@@ -329,7 +331,7 @@ const BETWEEN: Duration = Duration::from_secs(60);
 const MOST_ADDRESSES: usize = 4;
 /// Authorities are few: many hosts share one.
 const MOST_KNOWN: usize = 20_000;
-/// Hosts of which it is known that asking them brought nothing.
+/// Hosts of which it is known that they were asked, and what that brought.
 const MOST_PLACES: usize = 10_000;
 /// Hosts that are asked at once: each for seconds.
 const AT_ONCE: usize = 64;

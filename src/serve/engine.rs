@@ -8,7 +8,7 @@ use std::time::Duration;
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::profile::{Family, OwnDane};
+use hoplock_policy::profile::OwnDane;
 use rustls_pki_types::TrustAnchor;
 
 use crate::adapters::anchor_files::AnchorDirectories;
@@ -88,7 +88,7 @@ impl Engine {
             store,
             clock: clock.clone(),
             mta: own_dane.clone(),
-            prober: prober(config),
+            prober: prober(),
             anchor_files: Arc::new(AnchorDirectories::new()),
         };
         let answerer = Answerer::new(
@@ -173,22 +173,19 @@ impl Engine {
     }
 }
 
-/// What asks mail hosts for their trust anchors, where some profile wants that.
-fn prober(config: &Config) -> Option<Arc<dyn Prober>> {
-    let helo = own_name();
-    if helo.is_none()
-        && config
-            .profiles
-            .values()
-            .any(|profile| profile.family == Family::Pins)
-    {
-        tracing::warn!(
-            "this machine has no name to say in EHLO: hosts whose TLSA records name a trust anchor by its \
-             digest are not asked for it, and mail to them waits under pins"
+/// What asks mail hosts for their certificates: for trust anchors that are named by a digest alone, and for
+/// Sendmail's session check. One for all, since its bounds on probes at once are its own.
+fn prober() -> Option<Arc<dyn Prober>> {
+    let Some(helo) = own_name() else {
+        tracing::info!(
+            "this machine has no name to say in EHLO, so that no mail host is asked for its certificate: \
+             under pins, mail waits for hosts whose TLSA records name a trust anchor by its digest, and \
+             Sendmail's session check (map verifier) refuses where a TLSA record names a key"
         );
-    }
+        return None;
+    };
     let options = ProbeOptions {
-        helo: helo?,
+        helo,
         timeout: PROBE,
     };
     Some(Arc::new(SmtpProber::new(options)))
@@ -288,5 +285,5 @@ pub fn discover_options(config: &Config) -> DiscoverOptions {
     }
 }
 
-/// Postfix waits for less; a probe that takes longer is there for the next attempt.
+/// Mail servers wait for less; a probe that takes longer is there for the next attempt.
 const PROBE: Duration = Duration::from_secs(30);

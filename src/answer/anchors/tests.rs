@@ -281,3 +281,29 @@ async fn pins_that_failed_give_way_to_the_anchor() {
     // Of a destination that nobody knows there is nothing to be learnt.
     answerer.pins_failed(&NextHop::parse("other.test"), &host);
 }
+
+/// CA-06: hosts without end cost no memory without end, and none of them keeps another from being asked for
+/// longer than it takes.
+#[tokio::test(start_paused = true)]
+async fn hosts_without_end_are_bounded() {
+    let world = ScriptedWorld::new();
+    let clock = Arc::clone(&world) as Arc<dyn Clock>;
+    let anchors = Anchors::new(None, clock);
+    let mut state = anchors.state();
+    for number in 0..MOST_PLACES + 50 {
+        let place = (name(&format!("mx{number}.e.test")), 25);
+        state.fail(place.clone(), "down".to_owned(), Duration::from_secs(1000));
+        let has_room = state.ask(&place, Duration::from_secs(1000));
+        assert_eq!(has_room, number < MOST_PLACES);
+    }
+    assert_eq!(
+        (state.failed.len(), state.asked.len()),
+        (MOST_PLACES, MOST_PLACES)
+    );
+    // A minute later the old ones make room.
+    let later = Duration::from_secs(1000) + BETWEEN;
+    let place = (name("mx.other.test"), 25);
+    assert!(state.ask(&place, later));
+    state.fail(place, "down".to_owned(), later);
+    assert_eq!((state.failed.len(), state.asked.len()), (1, 1));
+}

@@ -12,7 +12,6 @@ use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::situation::HostState;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
-use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::sts::StsMode;
@@ -27,7 +26,7 @@ use crate::config::Config;
 use crate::serve::engine::{self, Memory};
 use crate::serve::sessions::{JudgeOptions, judge_options};
 use crate::world::Clock as _;
-use crate::world::probe::{Beginning, Engine, ProbeTarget, Prober};
+use crate::world::probe::{Engine, ProbeTarget, Prober};
 
 /// Everything that checks.
 pub(super) struct Checker {
@@ -204,11 +203,7 @@ impl Checker {
         let port = findings.port_of(&host.host).unwrap_or(SMTP);
         let probes = addresses.into_iter().map(|address| {
             let address = SocketAddr::new(address, port);
-            let target = target(address, name, &bar);
-            self.prober.probe(ProbeTarget {
-                beginning: beginning(&answered.next_hop, target.beginning),
-                ..target
-            })
+            self.prober.probe(target(address, name, &bar))
         });
         let probed = join_all(probes).await;
         let now = self.now().wall;
@@ -293,7 +288,7 @@ fn target(address: SocketAddr, host: &DomainName, bar: &Bar<'_>) -> ProbeTarget 
     let usable = owed.filter(|owed| !matches!(owed.duty, Duty::WebPki | Duty::OwnWebPki));
     let usable = usable.and_then(|owed| owed.dane.as_ref());
     let Some(dane) = usable.filter(|dane| dane.records.is_usable()) else {
-        return ProbeTarget::new(address, host.clone());
+        return ProbeTarget::of(bar.next_hop, address, host.clone());
     };
     let name = dane.base.as_ref().map_or(host, |base| &base.0);
     let records = dane.records.usable.iter().map(|own| TlsaRecord {
@@ -305,16 +300,7 @@ fn target(address: SocketAddr, host: &DomainName, bar: &Bar<'_>) -> ProbeTarget 
     });
     ProbeTarget {
         records: records.collect(),
-        ..ProbeTarget::new(address, name.clone())
-    }
-}
-
-/// A service says by its name how TLS begins (RFC 8314, 5.1), whatever its port.
-fn beginning(next_hop: &NextHop, by_port: Beginning) -> Beginning {
-    match next_hop {
-        NextHop::Service { .. } if next_hop.begins_with_tls() => Beginning::Tls,
-        NextHop::Service { .. } => Beginning::Starttls,
-        _ => by_port,
+        ..ProbeTarget::of(bar.next_hop, address, name.clone())
     }
 }
 

@@ -10,33 +10,19 @@ mod desk;
 mod nameless;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::certificates::Certificates;
 pub use self::desk::Desk;
 use super::admin::Admin;
 use super::sessions::Intake;
-use crate::adapters::smtp::{ProbeOptions, SmtpProber, own_name};
-use crate::world::probe::Prober;
 
 /// The desk of a daemon, which asks hosts for the certificates that it has not seen.
 #[must_use]
 pub fn open(admin: &Admin, intake: &Arc<Intake>) -> Desk {
-    let prober = own_name().map(|helo| {
-        let options = ProbeOptions {
-            helo,
-            timeout: PROBE,
-        };
-        Arc::new(SmtpProber::new(options)) as Arc<dyn Prober>
-    });
-    if prober.is_none() {
-        tracing::info!(
-            "this machine has no name to say in EHLO: Sendmail's session check (map verifier) asks no              host for its certificate, and refuses where a TLSA record names a key"
-        );
-    }
     let answerer = Arc::clone(&admin.engine.answerer);
-    let clock = Arc::clone(&answerer.world().clock);
-    let certificates = Arc::new(Certificates::new(prober, clock));
+    let world = answerer.world();
+    let certificates = Certificates::new(world.prober.clone(), Arc::clone(&world.clock));
+    let certificates = Arc::new(certificates);
     Desk::new(
         answerer,
         Arc::clone(intake),
@@ -44,9 +30,6 @@ pub fn open(admin: &Admin, intake: &Arc<Intake>) -> Desk {
         Arc::clone(&admin.metrics),
     )
 }
-
-/// Sendmail waits for 5 s; a probe that takes longer is there for the next attempt.
-const PROBE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 #[allow(

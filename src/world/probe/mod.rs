@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hoplock_policy::name::DomainName;
+use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::tlsa::TlsaRecord;
 use hoplock_policy::verify::{Certificate, Presented, Session, Sni, Starttls, TlsVersion};
 
@@ -38,6 +39,22 @@ pub struct ProbeTarget {
 }
 
 impl ProbeTarget {
+    /// A host of this next hop: a service says by its name how TLS begins (RFC 8314, 5.1), whatever its
+    /// port; of others the port says it.
+    #[must_use]
+    pub fn of(next_hop: &NextHop, address: SocketAddr, server_name: DomainName) -> Self {
+        let by_port = Self::new(address, server_name);
+        let beginning = match next_hop {
+            NextHop::Service { .. } if next_hop.begins_with_tls() => Beginning::Tls,
+            NextHop::Service { .. } => Beginning::Starttls,
+            _ => by_port.beginning,
+        };
+        Self {
+            beginning,
+            ..by_port
+        }
+    }
+
     /// STARTTLS, but for port 465 (RFC 8314, 3.3); no records.
     #[must_use]
     pub fn new(address: SocketAddr, server_name: DomainName) -> Self {
