@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 mod anchors;
 mod answered;
+mod by_destination;
 mod decided;
 mod gather;
 mod memory;
