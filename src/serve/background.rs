@@ -48,12 +48,12 @@ pub(super) async fn journal(admin: Arc<Admin>) {
 }
 
 /// Looks whether DNSSEC trouble that is to be survived is (OP-02); never ends.
-pub(super) async fn anchors(admin: Arc<Admin>) {
+pub(super) async fn negative_anchors(admin: Arc<Admin>) {
     let mut ticks = interval(BETWEEN_LOOKS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        admin.anchors.watch().await;
+        admin.negative_anchors.watch().await;
     }
 }
 

@@ -77,11 +77,11 @@ pub async fn run(
     let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
     let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
-    let anchors = NegativeAnchors::new(Arc::clone(&answerer));
+    let negative_anchors = NegativeAnchors::new(Arc::clone(&answerer));
     let admin = Arc::new(Admin {
         engine,
         rulebook,
-        anchors,
+        negative_anchors,
         metrics: Arc::new(Metrics::new()),
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
@@ -123,7 +123,7 @@ pub async fn run(
     watching.spawn(background::every_second(Arc::clone(&answerer)));
     watching.spawn(background::every_minute(Arc::clone(&admin)));
     watching.spawn(background::journal(Arc::clone(&admin)));
-    watching.spawn(background::anchors(Arc::clone(&admin)));
+    watching.spawn(background::negative_anchors(Arc::clone(&admin)));
     watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
     while let Told::Reload = signals.next().await {

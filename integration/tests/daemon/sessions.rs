@@ -65,7 +65,7 @@ impl Inside {
             let closing = CancellationToken::new();
             let admin = Arc::new(Admin {
                 rulebook: Rulebook::new(Arc::clone(&engine.answerer), settings(&config)),
-                anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
+                negative_anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
                 engine,
                 metrics: Arc::new(Metrics::new()),
                 connections: Connections::new(10, &closing),

@@ -1,6 +1,6 @@
 //! `hoplock rule`: rules at run time, stored with who, when and until when.
 
-mod anchors;
+mod negative_anchors;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -103,7 +103,7 @@ pub(super) struct New {
 
 pub(super) fn run(command: &Command) -> ExitCode {
     end(match command {
-        Command::Add(new) if new.survive_dnssec_trouble => anchors::add(new),
+        Command::Add(new) if new.survive_dnssec_trouble => negative_anchors::add(new),
         Command::Add(new) => add(new),
         Command::List { json, file } => listed(*json, file),
         Command::Observed { json, file } => observed(*json, file),
@@ -112,7 +112,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
             survive_dnssec_trouble: true,
             by,
             file,
-        } => anchors::remove(pattern, by.as_deref(), file),
+        } => negative_anchors::remove(pattern, by.as_deref(), file),
         Command::Remove {
             pattern, by, file, ..
         } => remove(pattern, by.as_deref(), file),
@@ -255,7 +255,7 @@ fn listed(as_json: bool, file: &ConfigFile) -> Result<(String, ExitCode), Ended>
             text(rule, "/comment"),
         ]);
     }
-    rows.extend(anchors::rows(&daemon)?);
+    rows.extend(negative_anchors::rows(&daemon)?);
     let page = table(&rows);
     let page = if page.is_empty() {
         "no rules\n".to_owned()

@@ -12,8 +12,8 @@
 //! * `status`: how the daemon is, and its alarms.
 //! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
 
-mod anchors;
 mod cache;
+mod negative_anchors;
 mod observed;
 mod rules;
 mod sessions;
@@ -50,7 +50,7 @@ pub struct Admin {
     /// Rules of the configuration and of the store.
     pub rulebook: Rulebook,
     /// Orders to survive DNSSEC trouble.
-    pub anchors: NegativeAnchors,
+    pub negative_anchors: NegativeAnchors,
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Connections of mail servers.
@@ -78,9 +78,9 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
             .route("/api/v1/survey", get(survey::survey))
             .route(
                 "/api/v1/negative-trust-anchors",
-                get(anchors::list)
-                    .post(anchors::add)
-                    .delete(anchors::remove),
+                get(negative_anchors::list)
+                    .post(negative_anchors::add)
+                    .delete(negative_anchors::remove),
             )
             .route(
                 "/api/v1/rules",

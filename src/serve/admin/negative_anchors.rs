@@ -50,7 +50,7 @@ impl OrderLine {
 impl Admin {
     /// All orders; what cannot be read is told by the log.
     pub(super) async fn orders(&self, now: Timestamp) -> Vec<(Order, Standing)> {
-        self.anchors.list(now).await.unwrap_or_default()
+        self.negative_anchors.list(now).await.unwrap_or_default()
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, Json(new): Json<NewOrde
         by: new.by,
     };
     // Not in the request's own task: an order is done whole, also where nobody waits any more.
-    let order = tokio::spawn(async move { admin.anchors.add(wanted, now).await });
+    let order = tokio::spawn(async move { admin.negative_anchors.add(wanted, now).await });
     let Ok(outcome) = order.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -142,7 +142,12 @@ pub(super) async fn remove(
     State(admin): State<Arc<Admin>>,
     Query(removal): Query<Removal>,
 ) -> Response {
-    let order = async move { admin.anchors.remove(&removal.domain, &removal.by).await };
+    let order = async move {
+        admin
+            .negative_anchors
+            .remove(&removal.domain, &removal.by)
+            .await
+    };
     let Ok(outcome) = tokio::spawn(order).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

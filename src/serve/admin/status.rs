@@ -14,7 +14,7 @@ use hoplock_policy::profile::{Family, OwnDane, OwnDaneSeen, Profile};
 use hoplock_policy::rules::RulePattern;
 use serde::Serialize;
 
-use super::anchors::{self, OrderLine};
+use super::negative_anchors::{self, OrderLine};
 use super::observed::Observing;
 use super::rules::RuleLine;
 use super::{Admin, sessions, time};
@@ -151,7 +151,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
         },
         alarms: {
             let mut all = alarms(&admin, &rules, now).await;
-            all.extend(anchors::alarms(&orders));
+            all.extend(negative_anchors::alarms(&orders));
             all
         },
         rules: rules
@@ -160,7 +160,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             .map(RuleLine::of)
             .collect(),
         observing: Observing::of(&admin, now.wall),
-        negative_trust_anchors: anchors::lines(&orders),
+        negative_trust_anchors: negative_anchors::lines(&orders),
     })
 }
 

@@ -172,6 +172,13 @@ async fn the_life_of_an_order() {
     stage.world.pass(Duration::from_secs(3600));
     assert_eq!(stage.standing().await, Some("over, and still set aside"));
     assert_eq!(stage.standing().await, Some("over, and still set aside"));
+    // A resolver that does not answer takes nothing back, also not for a process that has just started.
+    stage.fails("a.test", RecordType::Mx, FailureKind::Timeout);
+    assert_eq!(stage.standing().await, Some("over, and still set aside"));
+    stage.anchors.watched.clear();
+    assert_eq!(stage.standing().await, Some("over"));
+    stage.set_all(SecurityStatus::Insecure);
+    assert_eq!(stage.standing().await, Some("over, and still set aside"));
     // It is taken away: what fails, fails again, and the order is gone.
     stage.fails("a.test", RecordType::Mx, FailureKind::Bogus);
     assert_eq!(stage.standing().await, None);

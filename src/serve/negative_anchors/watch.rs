@@ -85,6 +85,7 @@ impl NegativeAnchors {
     async fn look(&self, order: &Order, now: Moment) {
         let resolver = &self.answerer.world().resolver;
         let reply = resolver.lookup(order.question.clone()).await;
+        let is_dnssec = zone::is_dnssec(&reply.answer);
         let seen = match &reply.answer {
             Answer::Failed(failure) => Seen::Fails(zone::words(&order.question, failure)),
             answer if answer.status() == SecurityStatus::Secure => Seen::Validates,
@@ -100,6 +101,11 @@ impl NegativeAnchors {
                 told_over: false,
             });
         watched.looked = now.uptime;
+        // A resolver that does not answer says nothing of what was set aside in it.
+        let is_unknown = matches!(seen, Seen::Fails(_)) && !is_dnssec;
+        if is_unknown && (watched.seen == Seen::SetAside || order.is_over(now.wall)) {
+            return;
+        }
         let before = std::mem::replace(&mut watched.seen, seen.clone());
         drop(watched);
         let is_same = match (&before, &seen) {
@@ -158,6 +164,9 @@ impl NegativeAnchors {
                     "DNSSEC trouble: the order ends soon; remove the anchor then"
                 );
             }
+            return;
+        }
+        if watched.seen == Seen::NotYet {
             return;
         }
         let is_set_aside = watched.seen == Seen::SetAside;
