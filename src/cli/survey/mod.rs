@@ -260,7 +260,10 @@ impl Asking<'_> {
 }
 
 fn ticks(rate: u32) -> Option<Interval> {
-    let period = Duration::from_secs(1).checked_div(rate)?;
+    // Faster than a clock counts is without a limit.
+    let period = Duration::from_secs(1)
+        .checked_div(rate)
+        .filter(|period| !period.is_zero())?;
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Some(ticks)
