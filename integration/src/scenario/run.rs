@@ -56,6 +56,8 @@ struct Stage {
     /// Section, key and value of each option.
     options: Vec<(&'static str, String, String)>,
     rules: String,
+    /// Lines of rules came since the configuration was read: the last of them makes it whole.
+    are_rules_new: bool,
     profile: Vec<(String, String)>,
     /// Names and types already written in the section at hand.
     written: Vec<(DomainName, RecordType)>,
@@ -82,6 +84,7 @@ impl Stage {
             answerer,
             options: Vec::new(),
             rules: String::new(),
+            are_rules_new: false,
             profile: Vec::new(),
             written: Vec::new(),
             log,
@@ -104,6 +107,7 @@ impl Stage {
                 // A rule stands on several lines: it counts when something is asked.
                 self.rules.push_str(line);
                 self.rules.push('\n');
+                self.are_rules_new = true;
                 Ok(())
             }
             Step::Resolver(words) => {
@@ -229,8 +233,9 @@ impl Stage {
     }
 
     async fn ask(&mut self, key: &str, profile: &str, times: usize) -> Result<(), String> {
-        if !self.rules.is_empty() {
+        if self.are_rules_new {
             self.configure()?;
+            self.are_rules_new = false;
         }
         self.world.take_asked();
         self.world.take_fetched();
