@@ -10,6 +10,8 @@
     reason = "tests"
 )]
 
+mod restated;
+
 use hoplock_policy::law::choice::{Abilities, choose};
 use hoplock_policy::law::outcome::{Candidate, Outcome};
 use hoplock_policy::law::rows::{Row, row_of};
@@ -53,18 +55,7 @@ fn hosts() -> Vec<HostSituation> {
 
 /// Every multiset of one to three hosts.
 fn host_sets() -> Vec<Vec<HostSituation>> {
-    let all = hosts();
-    let mut sets = Vec::new();
-    for (i, a) in all.iter().enumerate() {
-        sets.push(vec![a.clone()]);
-        for (j, b) in all.iter().enumerate().skip(i) {
-            sets.push(vec![a.clone(), b.clone()]);
-            for c in all.iter().skip(j) {
-                sets.push(vec![a.clone(), b.clone(), c.clone()]);
-            }
-        }
-    }
-    sets
+    restated::sets_of(&hosts())
 }
 
 fn each(mut check: impl FnMut(&Situation, Floor)) -> usize {

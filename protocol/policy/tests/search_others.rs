@@ -11,11 +11,14 @@
     reason = "tests"
 )]
 
+mod restated;
+
 use hoplock_policy::law::choice::{Abilities, Choice, choose};
 use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::outcome::{Candidate, Outcome};
 use hoplock_policy::law::situation::{HostSituation, HostState, MxSecurity, Situation};
 use hoplock_policy::profile::{Family, Floor, OwnDane};
+use restated::{duty, each_situation, sets_of};
 
 const STATES: [HostState; 6] = [
     HostState::UsableEndEntity,
@@ -45,45 +48,12 @@ fn host_sets() -> Vec<Vec<HostSituation>> {
             }
         }
     }
-    let mut sets = Vec::new();
-    for (i, a) in all.iter().enumerate() {
-        sets.push(vec![a.clone()]);
-        for (j, b) in all.iter().enumerate().skip(i) {
-            sets.push(vec![a.clone(), b.clone()]);
-            for c in all.iter().skip(j) {
-                sets.push(vec![a.clone(), b.clone(), c.clone()]);
-            }
-        }
-    }
-    sets
-}
-
-fn each_situation(mut check: impl FnMut(&Situation)) {
-    for hosts in host_sets() {
-        for mx in [MxSecurity::Secure, MxSecurity::Insecure] {
-            for enforce in [false, true] {
-                // Being listed means nothing where nothing is enforced.
-                if !enforce && hosts.iter().any(|host| host.listed) {
-                    continue;
-                }
-                for mandatory in [false, true] {
-                    check(&Situation {
-                        mx,
-                        hosts: hosts.clone(),
-                        enforce,
-                        mandatory,
-                        half_dane: true,
-                        implicit_tls: false,
-                    });
-                }
-            }
-        }
-    }
+    sets_of(&all)
 }
 
 fn each(family: Family, mut check: impl FnMut(&Situation, Abilities, &Choice)) -> usize {
     let mut count = 0;
-    each_situation(|situation| {
+    each_situation(host_sets(), true, |situation| {
         for floor in FLOORS {
             for own_dane in [OwnDane::Auto, OwnDane::Yes, OwnDane::No] {
                 for verifier in [false, true] {
@@ -106,47 +76,6 @@ fn each(family: Family, mut check: impl FnMut(&Situation, Abilities, &Choice)) -
         }
     });
     count
-}
-
-/// The duty of a host under rule and floor, stated anew from RFC 7672, RFC 8461 and the floor's meaning.
-fn duty(host: &HostSituation, situation: &Situation, floor: Floor) -> Duty {
-    let usable = is_usable(host);
-    let unknown = matches!(host.state, HostState::Failed | HostState::AddressFailed);
-    let secure = situation.mx == MxSecurity::Secure;
-    if situation.mandatory {
-        return if secure && usable {
-            Duty::Dane
-        } else {
-            Duty::Refuse
-        };
-    }
-    if secure && usable {
-        return Duty::Dane;
-    }
-    if secure && unknown {
-        return Duty::Refuse;
-    }
-    if situation.enforce {
-        return if host.listed {
-            Duty::WebPki
-        } else {
-            Duty::Refuse
-        };
-    }
-    let tls_owed = secure && host.state == HostState::Unusable;
-    match floor {
-        Floor::May | Floor::Dane if tls_owed => Duty::Encrypt,
-        Floor::May | Floor::Dane => Duty::Free,
-        Floor::Encrypt => Duty::Encrypt,
-        Floor::Secure => Duty::OwnWebPki,
-    }
-}
-
-fn is_usable(host: &HostSituation) -> bool {
-    matches!(
-        host.state,
-        HostState::UsableEndEntity | HostState::UsableTrustAnchor
-    )
 }
 
 fn exact(duty: Duty) -> Outcome {
@@ -374,7 +303,7 @@ fn sendmail_waits_only_where_it_must() {
 /// PD-11: where its own DANE was not vouched for, nothing rests on it, and `auto` is as good as `no`.
 #[test]
 fn what_is_not_vouched_for_is_not_relied_on() {
-    each_situation(|situation| {
+    each_situation(host_sets(), true, |situation| {
         for floor in FLOORS {
             let choice = |own_dane| {
                 let abilities = Abilities {

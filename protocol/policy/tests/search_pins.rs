@@ -10,6 +10,8 @@
     reason = "tests"
 )]
 
+mod restated;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -18,6 +20,7 @@ use hoplock_policy::law::duty::Duty;
 use hoplock_policy::law::outcome::{Candidate, Outcome};
 use hoplock_policy::law::situation::{HostSituation, HostState, MxSecurity, Situation};
 use hoplock_policy::profile::{Family, Floor, OwnDane};
+use restated::{duty, each_situation, is_usable, sets_of};
 
 /// State, whether its records can be pinned, whether a trust anchor of it is known.
 const KINDS: [(HostState, bool, bool); 9] = [
@@ -52,17 +55,7 @@ fn host_sets() -> Vec<Vec<HostSituation>> {
             }
         }
     }
-    let mut sets = Vec::new();
-    for (i, a) in all.iter().enumerate() {
-        sets.push(vec![a.clone()]);
-        for (j, b) in all.iter().enumerate().skip(i) {
-            sets.push(vec![a.clone(), b.clone()]);
-            for c in all.iter().skip(j) {
-                sets.push(vec![a.clone(), b.clone(), c.clone()]);
-            }
-        }
-    }
-    sets
+    sets_of(&all)
 }
 
 fn abilities(floor: Floor, strict: bool) -> Abilities {
@@ -78,68 +71,16 @@ fn abilities(floor: Floor, strict: bool) -> Abilities {
 
 fn each(mut check: impl FnMut(&Situation, Abilities, &Choice)) -> usize {
     let mut count = 0;
-    for hosts in host_sets() {
-        for mx in [MxSecurity::Secure, MxSecurity::Insecure] {
-            for (enforce, mandatory) in [(false, false), (false, true), (true, false), (true, true)]
-            {
-                // Being listed means nothing where nothing is enforced.
-                if !enforce && hosts.iter().any(|host| host.listed) {
-                    continue;
-                }
-                let situation = Situation {
-                    mx,
-                    hosts: hosts.clone(),
-                    enforce,
-                    mandatory,
-                    half_dane: true,
-                    implicit_tls: false,
-                };
-                for floor in FLOORS {
-                    for strict in [false, true] {
-                        let abilities = abilities(floor, strict);
-                        check(&situation, abilities, &choose(&situation, abilities));
-                        count += 1;
-                    }
-                }
+    each_situation(host_sets(), true, |situation| {
+        for floor in FLOORS {
+            for strict in [false, true] {
+                let abilities = abilities(floor, strict);
+                check(situation, abilities, &choose(situation, abilities));
+                count += 1;
             }
         }
-    }
+    });
     count
-}
-
-/// The duty of a host under rule and floor, stated anew from RFC 7672, RFC 8461 and the floor's meaning.
-fn duty(host: &HostSituation, situation: &Situation, floor: Floor) -> Duty {
-    let usable = is_usable(host);
-    let unknown = matches!(host.state, HostState::Failed | HostState::AddressFailed);
-    let secure = situation.mx == MxSecurity::Secure;
-    if situation.mandatory {
-        let good = secure && usable;
-        return if good { Duty::Dane } else { Duty::Refuse };
-    }
-    if secure && usable {
-        return Duty::Dane;
-    }
-    if secure && unknown {
-        return Duty::Refuse;
-    }
-    if situation.enforce {
-        let good = host.listed;
-        return if good { Duty::WebPki } else { Duty::Refuse };
-    }
-    let tls_owed = secure && host.state == HostState::Unusable;
-    match floor {
-        Floor::May | Floor::Dane if tls_owed => Duty::Encrypt,
-        Floor::May | Floor::Dane => Duty::Free,
-        Floor::Encrypt => Duty::Encrypt,
-        Floor::Secure => Duty::OwnWebPki,
-    }
-}
-
-fn is_usable(host: &HostSituation) -> bool {
-    matches!(
-        host.state,
-        HostState::UsableEndEntity | HostState::UsableTrustAnchor
-    )
 }
 
 fn is_enough(outcome: Outcome, duty: Duty) -> bool {
