@@ -2,6 +2,9 @@
 # Builds all fuzz targets once and runs each for some seconds, two at a time. What is found on the way
 # goes beside the committed corpus, not into it; a crash ends in red and names the input.
 #
+# Runs of a minute or less begin from one seed, so that a change is judged by what it changed and not by
+# luck; longer ones begin anywhere, and are the ones that search.
+#
 # usage: integration/fuzz.sh [SECONDS] [TARGET…]      10 seconds and all targets, unless told
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
@@ -10,6 +13,8 @@ seconds=${1:-10}
 case "$seconds" in "" | *[!0-9]*) usage ;; esac
 shift || true
 work=$PWD/target/runs
+seed=1
+[ "$seconds" -le 60 ] || seed=0 # libFuzzer's word for any
 # The compiler is the stable one; the decoders have no unsafe code, so no sanitizer has to watch them.
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
@@ -36,7 +41,7 @@ run() {
   local target=$1 folder=$work/$1
   rm -rf "$folder"
   mkdir -p "$folder/new"
-  if "$built/$target" "$folder/new" "corpus/$target" -max_total_time="$seconds" -len_control=0 \
+  if "$built/$target" "$folder/new" "corpus/$target" -max_total_time="$seconds" -seed="$seed" -len_control=0 \
     -max_len="$(longest "$target")" -timeout=20 -artifact_prefix="$folder/" >"$folder/log" 2>&1; then
     echo "$target: $(grep -o 'DONE .*' "$folder/log" | tail -1), $(ls "$folder/new" | wc -l) new"
   else

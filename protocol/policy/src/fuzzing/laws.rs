@@ -10,7 +10,7 @@ use crate::law::outcome::Outcome;
 use crate::law::{Answer, Conditions, LawOptions, MatchName, Verdict};
 use crate::profile::{Family, Floor, OwnDane, Profile};
 use crate::reason::Reason;
-use crate::rules::{Fallback, Mode, Rule, RulePattern, Rules};
+use crate::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
 use crate::sts::StsMode;
 
 /// A verdict and all that it was made of.
@@ -192,8 +192,13 @@ fn each_host_once(ruling: &Ruling<'_>) {
 /// OP-03, PD-01: what a rule says is said, whatever was found.
 fn hands_off(ruling: &Ruling<'_>, rule: &Rule) {
     let answer = &ruling.verdict.answer;
-    if rule.answer.is_some() {
-        assert_eq!(ruling.verdict.reason, Reason::Rule);
+    if let Some(level) = rule.answer {
+        if told_otherwise(ruling.profile, rule, level) {
+            assert_eq!(*answer, Answer::Temp, "OP-05");
+            assert_eq!(ruling.verdict.reason, Reason::MtaCannotAuthenticate);
+        } else {
+            assert_eq!(ruling.verdict.reason, Reason::Rule);
+        }
         return;
     }
     let expected = match ruling.profile.floor {
@@ -202,6 +207,18 @@ fn hands_off(ruling: &Ruling<'_>, rule: &Rule) {
         Floor::May | Floor::Secure => Answer::NotFound,
     };
     assert_eq!(*answer, expected, "OP-03");
+}
+
+/// OP-05, PD-11: a level that this mail server would take for another one.
+fn told_otherwise(profile: &Profile, rule: &Rule, level: PinnedLevel) -> bool {
+    let own_authorities = rule.authorities().is_some() && !rule.names.is_empty();
+    match level {
+        PinnedLevel::Dane | PinnedLevel::DaneOnly => profile.family == Family::Pins,
+        PinnedLevel::Verify | PinnedLevel::Secure => {
+            own_authorities && matches!(profile.family, Family::Exim | Family::Sendmail)
+        }
+        _ => false,
+    }
 }
 
 /// FT-01, MX-03, MX-17: failed lookups and lost validation delay.

@@ -147,7 +147,8 @@ pub(super) fn rules(bytes: &mut Bytes<'_>, next_hop: &NextHop) -> Vec<Rule> {
 }
 
 fn rule(bytes: &mut Bytes<'_>, next_hop: &NextHop) -> Rule {
-    let pattern = match (bytes.byte() % 6, next_hop.name()) {
+    let first = bytes.byte();
+    let pattern = match (first % 6, next_hop.name()) {
         (0 | 1, Some(name)) => RulePattern::Exact(name.clone()),
         (2, Some(name)) => name.parent().map_or(RulePattern::Any, RulePattern::Suffix),
         (3, _) => RulePattern::Exact(bytes.name()),
@@ -176,7 +177,7 @@ fn rule(bytes: &mut Bytes<'_>, next_hop: &NextHop) -> Rule {
             .then(|| Timestamp(1_800_000_000_000 + u64::from(bytes.number()) * 10_000)),
         fingerprints: (0..bytes.byte() % 3).map(|_| fingerprint(bytes)).collect(),
         names: (0..bytes.byte() % 3).map(|_| bytes.name()).collect(),
-        ca_file: None,
+        ca_file: (first / 6 % 4 == 1).then(|| "/own.pem".to_owned()),
         comment: bytes.text(),
     }
 }

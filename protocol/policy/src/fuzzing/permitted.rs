@@ -6,7 +6,7 @@ use crate::findings::{AddressFinding, DaneFinding, Findings, HostFinding, MxFind
 use crate::law::outcome::Outcome;
 use crate::law::{Answer, Conditions, LawOptions};
 use crate::profile::{AddressFamilies, Family, Floor, OwnDane, PinDigest, Profile};
-use crate::tlsa::{TlsaOptions, TlsaSet, TlsaUsage, strongest};
+use crate::tlsa::{TlsaOptions, TlsaSet, TlsaUsage};
 
 /// What is known of a host, in the eyes of one MTA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,12 +165,13 @@ impl Case<'_> {
             return false;
         };
         let set = TlsaSet::read(rdata.iter().map(Vec::as_slice), &self.options.tlsa);
-        let counting = strongest(&set.usable, &self.options.digest_order);
+        // RFC 7671, 9: the strongest that the client supports counts, and this client supports one.
         let wanted = match self.profile.digest {
             PinDigest::Sha256 => 1,
             PinDigest::Sha512 => 2,
         };
-        let mut end_entity = counting
+        let mut end_entity = set
+            .usable
             .iter()
             .filter(|record| record.usage == TlsaUsage::EndEntity);
         end_entity.any(|record| {

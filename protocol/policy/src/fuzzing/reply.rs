@@ -154,7 +154,20 @@ fn attributes<'a>(level: &str, rest: &'a str, verdict: &Verdict, profile: &Profi
     if level == "secure" && minor >= 10 && verdict.reason == Reason::StsEnforce {
         told_policy(rest)
     } else {
-        rest
+        own_authorities(rest, verdict)
+    }
+}
+
+/// OP-05: the file that a rule names, behind the names that a rule gives, and nowhere else.
+fn own_authorities<'a>(rest: &'a str, verdict: &Verdict) -> &'a str {
+    let by_names = matches!(verdict.answer, Answer::Secure(_) | Answer::Verify(_));
+    let file = match verdict.reason {
+        Reason::Rule | Reason::RuleFallback => verdict.rule.as_ref(),
+        _ => None,
+    };
+    match file.and_then(|rule| rule.ca_file.as_ref()) {
+        Some(file) if by_names => after(rest, &format!("tafile={file}")),
+        _ => rest,
     }
 }
 
