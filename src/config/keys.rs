@@ -151,7 +151,7 @@ pub const PROFILE_KEYS: &[Key<Profile>] = &[
     key("profile", "probe", "true", "turn trust-anchor digests into CA files by a probe", "OP-06", |p| p.probe.to_string()),
     key("profile", "anchor_directory", "\"\"", "where files of trust anchors are written for the MTA; empty: nowhere", "PF-09", |p| quoted(&p.anchor_directory)),
     key("profile", "anchor_directory_in_chroot", "\"\"", "the same directory as the MTA sees it; empty: under the same path", "PF-09", |p| quoted(&p.anchor_directory_in_chroot)),
-    key("profile", "strict", "false", "pin also where mail is bent away from better hosts", "OP-06", |p| p.strict.to_string()),
+    key("profile", "strict", "false", "pin also where mail is bent away from better hosts, and wait for hosts whose addresses are not found", "OP-06", |p| p.strict.to_string()),
     key("profile", "deadline", "\"20s\"", "when a query is answered TEMP while its lookup goes on", "PF-04", |p| duration(p.deadline)),
     key("profile", "follow_mx_aliases", "true", "the MTA follows MX exchanges that are aliases", "MX-10", |p| p.follow_mx_aliases.to_string()),
     key("profile", "protocols", "false", "add protocols=>=TLSv1.2 to mandatory levels", "PF-16", |p| p.require_tls12.to_string()),

@@ -1,7 +1,7 @@
 //! What Postfix does under an answer, how strictly it reads one, and which safe one is best.
 
 use crate::sts::is_domain;
-use crate::{Floor, Host, Outcome, Permitted, Profile, State, Truth, candidates, pushed};
+use crate::{Floor, Host, Outcome, Permitted, Pins, Profile, State, Truth, candidates, pushed};
 
 plain_data! {
     /// A reply over the socketmap protocol: no policy, so that the mail server's own level acts
@@ -156,6 +156,10 @@ fn outcome_at(truth: &Truth, reply: &Reply, host: &Host, state: &State) -> Outco
     let seen = Seen { name: &host.name, mx_secure: truth.mx_secure(), state: state.clone() };
     match truth.site.profile {
         Profile::OwnDane => outcome(reply, truth.settings.floor, &seen),
+        // DT-13a: whoever is `strict` counts with a mail server that resolves what we could not
+        Profile::Pins(Pins { strict: true, .. }) => {
+            pushed(truth, reply, &Host { state: state.clone(), ..host.clone() })
+        }
         Profile::Pins(_) => pushed(truth, reply, host),
     }
 }

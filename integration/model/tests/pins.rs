@@ -195,6 +195,10 @@ fn strict() {
         // a host that cannot be reached is no tier (MX-13, MX-14)
         ("10:unreachable 20:none 30:ee", "NOTFOUND", "fingerprint 2"),
         ("10:address-failed 20:none 30:ee", "NOTFOUND", "fingerprint 2"),
+        // and no reason to let it have what it may not have, should it be reached after all (DT-13a)
+        ("10:none 20:address-failed", "NOTFOUND", "TEMP"),
+        ("10:unusable 20:address-failed", "encrypt", "TEMP"),
+        ("10:ee 20:none 30:address-failed", "fingerprint 0", "fingerprint 0"),
     ] {
         check_alone(&plain(hosts), usual);
         check_alone(&with(hosts, Pins { strict: true, ..Pins::default() }), strict);

@@ -41,8 +41,13 @@ pub(super) fn excuse_when_led(
 ) -> bool {
     is_test_spoiled(case)
         || demands == Outcome::WebPki && carries_patterns(case, reply)
-        || unresolved(case, name, reader)
+        || !is_strict(case) && unresolved(case, name, reader)
         || relaxed(case).iter().any(permits)
+}
+
+/// OP-06, DT-13a: such a profile has mail wait for a host whose addresses may be hidden.
+fn is_strict(case: &Case<'_>) -> bool {
+    case.pushed.is_some_and(|pushed| pushed.strict)
 }
 
 /// MX-13, DT-13a: a mail server without DANE of its own counts a host whose address lookup failed as one that

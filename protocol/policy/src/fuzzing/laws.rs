@@ -68,6 +68,15 @@ pub(super) fn laws(ruling: &Ruling<'_>) {
             verdict.answer
         );
         assert_eq!(real, judged.outcome, "{host:?} under {:?}", verdict.answer);
+        if ruling.profile.strict {
+            // DT-13a: nor for a host that resolves for Postfix and did not for us.
+            let real = case.does_once_resolved(&verdict.answer, host);
+            assert!(
+                case.permits(host, listed, real),
+                "Postfix could do {real:?} to {host:?} under {:?}",
+                verdict.answer
+            );
+        }
         let owed_nothing = real == Outcome::Skip;
         assert!(owed_nothing || case.state(host) != State::Gone, "{host:?}");
     }

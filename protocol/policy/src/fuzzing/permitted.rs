@@ -190,6 +190,15 @@ impl Case<'_> {
 
     /// What Postfix does to a host under an answer, from smtp(8) of its manual.
     pub(super) fn does(&self, answer: &Answer, host: &HostFinding) -> Outcome {
+        // MX-13: without DANE it is of no consequence what could be behind such a name.
+        if self.profile.family == Family::Pins && self.is_unresolved(host) {
+            return Outcome::Skip;
+        }
+        self.does_once_resolved(answer, host)
+    }
+
+    /// The same where its own lookup of the host's addresses succeeds.
+    pub(super) fn does_once_resolved(&self, answer: &Answer, host: &HostFinding) -> Outcome {
         let state = self.state(host);
         let by_dane = || match state {
             State::Usable => Outcome::Dane,
@@ -203,8 +212,6 @@ impl Case<'_> {
         };
         match answer {
             _ if state == State::Gone => Outcome::Skip,
-            // MX-13: without DANE it is of no consequence what could be behind such a name.
-            _ if self.profile.family == Family::Pins && self.is_unresolved(host) => Outcome::Skip,
             Answer::Fingerprint(list)
                 if self.is_secure() && state == State::Usable && self.is_pinned(host, list) =>
             {

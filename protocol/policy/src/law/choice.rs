@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use super::duty::{Duty, duty, raised};
 use super::outcome::{
-    Candidate, Outcome, is_declared, is_exactly, is_named, keeps, outcome, understood,
+    Candidate, Outcome, is_declared, is_exactly, is_named, keeps, once_resolved, outcome,
+    understood,
 };
 use super::situation::Situation;
 use super::verdict::Why;
@@ -168,6 +169,10 @@ fn admit(
     let hosts = || situation.hosts.iter().zip(duties);
     if let Some(index) = hosts().zip(&outcomes).position(|((host, duty), out)| {
         !keeps(*out, *duty) && !is_declared(host, *duty, *out, situation, abilities)
+            || !keeps(
+                once_resolved(candidate, host, *duty, situation, abilities),
+                *duty,
+            ) && abilities.strict
     }) {
         return Err(Why::WeakerThanDuty { host: index });
     }

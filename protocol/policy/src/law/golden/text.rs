@@ -40,4 +40,8 @@ only encrypts to a host whose TLSA records are all unusable, where an enforced M
 certificate (DT-09s, DT-10s, DT-11s, DT-14s). And a Postfix without DANE of its own gives hosts behind a
 best tier that owes nothing beyond encryption no more than that either (DT-07b): pins would bend mail away
 from better hosts, and whoever is on the way would choose the free host. With `strict = true` it pins.
+
+A host whose address lookup failed is one that such a Postfix does not reach, and is left out (DT-13a).
+Where it failed for hoplock alone, Postfix does reach it, and with nothing asked. With `strict = true` mail
+waits instead, where the answer would give that host less than it may owe.
 ";

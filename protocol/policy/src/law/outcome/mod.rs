@@ -118,6 +118,25 @@ pub fn outcome(
     }
 }
 
+/// What it does where the lookup of the host's addresses failed for us alone, and not for it: what an MTA
+/// without DANE of its own would do to a host that MX-13 has it skip. Of others it is said already.
+#[must_use]
+pub fn once_resolved(
+    answer: Candidate,
+    host: &HostSituation,
+    duty: Duty,
+    situation: &Situation,
+    abilities: Abilities,
+) -> Outcome {
+    match (abilities.family, host.state) {
+        (Family::Pins, HostState::AddressFailed) => {
+            let named = is_named(host.state, duty, situation.mx, abilities);
+            pins::once_resolved(answer, host, named, situation, abilities.floor)
+        }
+        _ => Outcome::Skip,
+    }
+}
+
 /// The answers that the choice is among for this MTA, failing closed first; the others it does not
 /// understand, or cannot keep.
 #[must_use]

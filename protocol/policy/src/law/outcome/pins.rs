@@ -19,9 +19,21 @@ pub(super) fn outcome(
     situation: &Situation,
     floor: Floor,
 ) -> Outcome {
-    if !is_reachable(host) {
-        return Outcome::Skip;
+    if is_reachable(host) {
+        once_resolved(answer, host, is_named, situation, floor)
+    } else {
+        Outcome::Skip
     }
+}
+
+/// The same for a host whose addresses it finds, whatever we found (DT-13a under `strict`).
+pub(super) fn once_resolved(
+    answer: Candidate,
+    host: &HostSituation,
+    is_named: bool,
+    situation: &Situation,
+    floor: Floor,
+) -> Outcome {
     // RFC 7672, 2.2.1: records behind an insecure MX set authenticate nobody (PD-07).
     let is_usable =
         situation.mx == MxSecurity::Secure && host.state.class() == Some(StateClass::Usable);
