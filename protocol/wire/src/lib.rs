@@ -126,6 +126,7 @@ pub mod destinations;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod lines;
+pub mod mailbox;
 pub mod netstring;
 pub mod postfix_log;
 pub mod readsocket;
