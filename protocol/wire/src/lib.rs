@@ -125,11 +125,13 @@
 pub mod destinations;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod header_field;
 pub mod lines;
 pub mod mailbox;
 pub mod netstring;
 pub mod postfix_log;
 pub mod readsocket;
+pub mod refusal;
 pub mod session;
 pub mod smtp_reply;
 pub mod socketmap;
