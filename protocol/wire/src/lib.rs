@@ -122,6 +122,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod delegation;
 pub mod destinations;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -14,6 +14,12 @@ use hoplock_wire::fuzzing;
 
 /// The seeds and all that the fuzzer found.
 #[test]
+fn delegation() {
+    replay("delegation", fuzzing::delegation);
+}
+
+/// The seeds and all that the fuzzer found.
+#[test]
 fn destinations() {
     replay("destinations", fuzzing::destinations);
 }

@@ -3,6 +3,7 @@
 //! The fuzz targets and the replay of their corpus (`tests/corpus.rs`) call the same functions, one
 //! for each target. Hidden from the documentation: this is no part of the interface.
 
+mod delegation;
 mod destinations;
 mod netstring;
 mod postfix_log;
@@ -13,6 +14,7 @@ mod socketmap;
 mod tlsrpt;
 mod verifier_key;
 
+pub use self::delegation::delegation;
 pub use self::destinations::destinations;
 pub use self::netstring::netstring;
 pub use self::postfix_log::postfix_log;
