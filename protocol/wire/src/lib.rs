@@ -129,6 +129,7 @@ pub mod fuzzing;
 pub mod header_field;
 pub mod lines;
 pub mod mailbox;
+pub mod milter;
 pub mod netstring;
 pub mod postfix_log;
 pub mod readsocket;

@@ -1,0 +1,87 @@
+//! The milter protocol: what Sendmail and Postfix tell a filter of a message, and what it answers.
+//!
+//! There is no standard. The meaning of each command is that of libmilter's documentation (`xxfi_…`
+//! for what comes, `smfi_…` for what is answered), its number that of `mfdef.h`, as
+//! draft-adams-milter-protocol describes both; what they leave open was measured with Postfix 3.7.11
+//! and Sendmail 8.18.1. Spoken are the versions 2 to 6.
+//!
+//! | layer | what it knows |
+//! |---|---|
+//! | [`packet`] | a length, a command, octets |
+//! | [`Command`], [`Reply`] | what one packet says |
+//! | [`Offer`], [`Wish`], [`Terms`] | what both sides agree on first |
+//! | [`Session`] | what may come when, and who has to speak |
+//!
+//! A mail server sends a command and waits, unless it was agreed that nothing is answered. [`Session`]
+//! is a value: bytes go in, events come out, and replies into a buffer. What needs a decision stops
+//! it until there is one:
+//!
+//! ```
+//! use hoplock_wire::header_field::HeaderField;
+//! use hoplock_wire::milter::{
+//!     Actions, Change, Command, Decision, Envelope, Event, Interest, Offer, Session, Stage, Steps,
+//!     Wish,
+//! };
+//!
+//! let mut sent = Vec::new();
+//! for command in [
+//!     Command::Negotiate(Offer { version: 6, actions: Actions::all(), steps: Steps::all() }),
+//!     Command::Mail(Envelope::parse(b"<s@a.test>\0REQUIRETLS\0")?),
+//!     Command::Rcpt(Envelope::parse(b"<r@good.test>\0")?),
+//!     Command::EndOfBody(b""),
+//! ] {
+//!     command.encode(&mut sent);
+//! }
+//!
+//! let mut session = Session::new(Wish {
+//!     mail: Interest::Watch,
+//!     rcpt: Interest::Decide,
+//!     actions: Actions::ADD_HEADERS,
+//!     ..Wish::default()
+//! });
+//! let (mut rest, mut replies) = (&sent[..], Vec::new());
+//! loop {
+//!     let step = session.decode(rest, &mut replies)?;
+//!     rest = &rest[step.consumed..];
+//!     match step.event {
+//!         Some(Event::Mail(from)) => assert!(from.argument("requiretls").is_some()),
+//!         Some(Event::Rcpt(to)) => {
+//!             assert_eq!(to.address, b"<r@good.test>");
+//!             session.answer(&Decision::Continue, &[], &mut replies)?;
+//!         }
+//!         Some(Event::EndOfMessage { .. }) => {
+//!             let field = HeaderField::new("X-Protection", "good.test; dane-only")?;
+//!             session.answer(&Decision::Continue, &[Change::Add(field)], &mut replies)?;
+//!         }
+//!         Some(_) => {}
+//!         None => break,
+//!     }
+//! }
+//! assert!(rest.is_empty() && session.waits().is_none());
+//! assert!(replies.ends_with(b"hX-Protection\0 good.test; dane-only\0\0\0\0\x01c"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not done here: deadlines, which decision is right, and changes of the envelope and the body, which
+//! no guard needs. A message is never discarded: there is no such reply.
+
+mod command;
+mod connect;
+mod negotiation;
+pub mod packet;
+mod received;
+mod reply;
+mod session;
+mod stage;
+mod strings;
+#[cfg(test)]
+mod tests;
+
+pub use command::{BadCommand, Command, Header};
+pub use connect::{Connect, Peer};
+pub use negotiation::{Actions, Interest, MacroList, MacroStage, Offer, Steps, Terms, Wish};
+pub use received::{Received, decode_reply};
+pub use reply::Reply;
+pub use session::{Broken, COPIES_LIMIT, Change, Decision, Event, Session, Step, Unanswerable};
+pub use stage::Stage;
+pub use strings::{Envelope, Macros};
