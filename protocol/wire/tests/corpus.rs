@@ -24,6 +24,12 @@ fn destinations() {
     replay("destinations", fuzzing::destinations);
 }
 
+/// The seeds and all that the fuzzer found.
+#[test]
+fn milter() {
+    replay("milter", fuzzing::milter);
+}
+
 /// PF-02: the seeds and all that the fuzzer found.
 #[test]
 fn netstring() {

@@ -5,6 +5,7 @@
 
 mod delegation;
 mod destinations;
+mod milter;
 mod netstring;
 mod postfix_log;
 mod readsocket;
@@ -16,6 +17,7 @@ mod verifier_key;
 
 pub use self::delegation::delegation;
 pub use self::destinations::destinations;
+pub use self::milter::milter;
 pub use self::netstring::netstring;
 pub use self::postfix_log::postfix_log;
 pub use self::readsocket::readsocket;

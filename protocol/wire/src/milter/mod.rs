@@ -67,6 +67,7 @@
 
 mod command;
 mod connect;
+mod event;
 mod negotiation;
 pub mod packet;
 mod received;
@@ -79,9 +80,10 @@ mod tests;
 
 pub use command::{BadCommand, Command, Header};
 pub use connect::{Connect, Peer};
+pub use event::{Broken, Change, Decision, Event, Step, Unanswerable};
 pub use negotiation::{Actions, Interest, MacroList, MacroStage, Offer, Steps, Terms, Wish};
 pub use received::{Received, decode_reply};
 pub use reply::Reply;
-pub use session::{Broken, COPIES_LIMIT, Change, Decision, Event, Session, Step, Unanswerable};
+pub use session::{COPIES_LIMIT, Session};
 pub use stage::Stage;
 pub use strings::{Envelope, Macros};
