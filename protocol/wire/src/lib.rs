@@ -10,9 +10,15 @@
 //! | the key of Sendmail's session check | [`socketmap`] | [`verifier`] |
 //! | libtlsrpt's datagrams | the socket | [`tlsrpt`] |
 //! | Exim's `${readsocket{…}}` | [`lines`] | [`readsocket`] |
+//! | requests of Postfix's SMTP server to a policy server, and their actions | [`delegation`] | [`delegation`] |
+//! | the milter protocol of Sendmail and Postfix | [`milter::packet`] | [`milter`] |
+//! | addresses of an envelope, inside both | | [`mailbox`] |
 //! | replies of SMTP servers to a client | [`smtp_reply`] | [`smtp_reply`] |
 //! | the log of Postfix's smtp(8) | [`lines`], or the journal | [`postfix_log`] |
 //! | lists of destinations, and logs of mail servers for their recipients | [`lines`] | [`destinations`] |
+//!
+//! What leaves in the words of SMTP and of messages is made first, and cannot be added to:
+//! [`refusal`], [`header_field`].
 //!
 //! Not done here: what a key, a certificate or a failure means, and what it deserves.
 //!

@@ -100,6 +100,15 @@ fn what_postfix_sends_is_read() {
     };
     assert_eq!(mailbox.local_part, "a b");
     assert_eq!(recipient.domain().unwrap().to_string(), "good.test");
+    // Postfix 3.10.13 sends two more.
+    let more = "policy_context=\ncompatibility_level=3.6\nmail_version=3.10.13\n";
+    let text = POSTFIX_3_7.replace("policy_context=\n", more);
+    let expected = Request {
+        compatibility_level: Some("3.6".into()),
+        mail_version: Some("3.10.13".into()),
+        ..expected
+    };
+    assert_eq!(one(text.as_bytes()).unwrap(), expected);
 }
 
 /// Each attribute goes where it belongs; the order is of no consequence, nor is what is not known.

@@ -3,7 +3,7 @@
 //! There is no standard. The meaning of each command is that of libmilter's documentation (`xxfi_…`
 //! for what comes, `smfi_…` for what is answered), its number that of `mfdef.h`, as
 //! draft-adams-milter-protocol describes both; what they leave open was measured with Postfix 3.7.11
-//! and Sendmail 8.18.1. Spoken are the versions 2 to 6.
+//! and 3.10.13 and with Sendmail 8.17.1.9 and 8.18.1. Spoken are the versions 2 to 6.
 //!
 //! | layer | what it knows |
 //! |---|---|

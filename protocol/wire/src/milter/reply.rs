@@ -102,7 +102,7 @@ impl Reply<'_> {
 /// RFC 5321, 4.2.1: all lines but the last have a hyphen behind the code.
 fn lines(refusal: &Refusal) -> String {
     let (code, status) = (refusal.code(), refusal.status());
-    let last = refusal.lines().len() - 1;
+    let last = refusal.lines().len().saturating_sub(1);
     let lines = refusal.lines().enumerate().map(|(at, words)| {
         let mark = if at == last { ' ' } else { '-' };
         // `smfi_setreply`: a single percent sign makes Sendmail drop the words, and Postfix the sign.

@@ -14,7 +14,7 @@ use crate::refusal::{EnhancedStatus, Refusal, Words};
 /// Conversations of a filter made of this codec, each packet in hexadecimal: `>` from the mail server,
 /// `<` to it. A client hands in a message with fields of ours that it forged, one recipient that is
 /// refused and one that is deferred; then it gives up two messages, and hands in another.
-const RECORDED: [(&str, Interest, &str); 9] = [
+const RECORDED: [(&str, Interest, &str); 11] = [
     (
         "guard",
         Interest::Skip,
@@ -59,6 +59,16 @@ const RECORDED: [(&str, Interest, &str); 9] = [
         "guard",
         Interest::Skip,
         include_str!("recorded/sendmail-8.17-guard.hex"),
+    ),
+    (
+        "guard",
+        Interest::Skip,
+        include_str!("recorded/postfix-3.10-guard.hex"),
+    ),
+    (
+        "all",
+        Interest::Decide,
+        include_str!("recorded/postfix-3.7-version-2.hex"),
     ),
 ];
 
