@@ -297,7 +297,8 @@ impl Wish {
                 Interest::Decide => {}
             }
         }
-        if self.body == Interest::Skip && !offer.steps.contains(Steps::NO_BODY) {
+        let can_skip = !offer.steps.contains(Steps::NO_BODY) && offer.steps.contains(Steps::SKIP);
+        if self.body == Interest::Skip && can_skip {
             // One SKIP spares the whole body, but must be said.
             steps = Steps(steps.0 & !Steps::NO_REPLY_BODY.0) | Steps::SKIP;
         }
