@@ -23,6 +23,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What is good to know of Postfix (measured with 3.7.11): addresses come without quotes and source
+//! routes, and with the dot behind their domain; nothing is asked about `<postmaster>` without a
+//! domain; a `PREPEND` or `FILTER` that it cannot read lets the mail go and warns, so that neither can
+//! be made here.
+//!
 //! Not done here: which action is right, and what is done where nobody knows one. The README lets a
 //! server in trouble close the connection instead of answering; Postfix asks again and then does what
 //! its `default_action` says.

@@ -38,7 +38,7 @@ pub enum Reply<'a> {
         macros: &'a [MacroList],
     },
     /// `SMFIR_PROGRESS`: still at work; the mail server waits anew (`smfi_progress`). At the end of
-    /// the message only: at RCPT, Sendmail closes the connection and goes on without the filter.
+    /// the message only: elsewhere Sendmail takes it for a fault and does what its `F=` says.
     Progress,
     /// `SMFIR_QUARANTINE`: the message is held, for this cause (`smfi_quarantine`).
     Quarantine(&'a Words),

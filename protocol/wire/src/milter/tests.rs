@@ -633,7 +633,7 @@ fn decisions_and_the_message() {
     assert_eq!(accepts, Err(Unanswerable::AcceptsOthers));
     let changes = session.answer(&Decision::Continue, &[field], &mut out);
     assert_eq!(changes, Err(Unanswerable::NotAtEnd));
-    // Sendmail 8.18 closes the connection and lets the recipient pass.
+    // Sendmail 8.18 drops the filter, having taken this recipient.
     assert_eq!(session.progress(&mut out), Err(Unanswerable::NotAtEnd));
     assert_eq!((&out, session.waits()), (&before, Some(Stage::Rcpt)));
     session.answer(&refused, &[], &mut out).unwrap();
