@@ -1,13 +1,7 @@
-//! Requests as Postfix sent them, broken ones, and actions as Postfix was seen to take them.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-use proptest::collection::vec;
-use proptest::prelude::{any, prop_assert_eq, proptest};
+//! Requests as Postfix sent them, and broken ones.
 
 use super::*;
-use crate::header_field::HeaderField;
 use crate::mailbox::Path;
-use crate::refusal::{EnhancedStatus, Refusal, WORDS_LIMIT, Words};
 
 /// Postfix 3.7.11, at `RCPT TO:<"a b"@good.test>`, the second of a message.
 const POSTFIX_3_7: &str = "\
@@ -42,28 +36,6 @@ encryption_keysize=0
 policy_context=
 
 ";
-
-/// What was found in a stream that comes in these pieces, shown as text, and the most bytes that had
-/// to be kept.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, usize) {
-    let mut decoder = Decoder::new();
-    let (mut found, mut buffer, mut most) = (Vec::new(), Vec::new(), 0);
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
-        loop {
-            let step = decoder.decode(&buffer);
-            let consumed = step.consumed;
-            let next = step.found.map(|found| format!("{found:?}"));
-            buffer.drain(..consumed);
-            match next {
-                Some(next) => found.push(next),
-                None => break,
-            }
-        }
-        most = most.max(buffer.len());
-    }
-    (found, most)
-}
 
 fn one(bytes: &[u8]) -> Result<Request<'_>, BadRequest> {
     let step = Decoder::new().decode(bytes);
@@ -365,98 +337,5 @@ fn an_endless_request_is_not_kept() {
             assert!(found[1].starts_with("Ok("));
             assert!(most <= REQUEST_LIMIT, "{most} bytes were kept");
         }
-    }
-}
-
-/// access(5), each as Postfix 3.7.11 was seen to take it.
-#[test]
-fn actions_are_exact() {
-    let status = EnhancedStatus::new(7, 5).unwrap();
-    let words = || Words::new("sts: words");
-    for (action, text) in [
-        (Action::Dunno, "DUNNO"),
-        (Action::Defer(status, words()), "DEFER 4.7.5 sts: words"),
-        (
-            Action::DeferIfPermit(status, words()),
-            "DEFER_IF_PERMIT 4.7.5 sts: words",
-        ),
-        (
-            Action::Reject(Refusal::new(550, status, "one\ntwo").unwrap()),
-            "550 5.7.5 one two",
-        ),
-        (
-            Action::Prepend(HeaderField::new("X-A", "b").unwrap()),
-            "PREPEND X-A: b",
-        ),
-        (
-            Action::Filter(Filter::parse("smtp:[192.0.2.1]:25").unwrap()),
-            "FILTER smtp:[192.0.2.1]:25",
-        ),
-        (
-            Action::Filter(Filter::parse("slow:").unwrap()),
-            "FILTER slow:",
-        ),
-        (Action::Hold(words()), "HOLD sts: words"),
-        (Action::Warn(words()), "WARN sts: words"),
-    ] {
-        let bytes = action.encode();
-        assert_eq!(bytes, format!("action={text}\n\n").as_bytes());
-        assert!(text.starts_with(action.word()) || action.word() == "REJECT");
-    }
-    for text in ["", "smtp", ":x", "a b:c", "a:b c", "a:b\nc", "ü:x"] {
-        assert_eq!(Filter::parse(text), Err(UnfitFilter::Syntax), "{text:?}");
-    }
-    let long = format!("a:{}", "b".repeat(FILTER_LIMIT));
-    assert_eq!(Filter::parse(&long), Err(UnfitFilter::TooLong));
-}
-
-/// An answer is one attribute and a blank line, whatever somebody else wrote into its words.
-#[test]
-fn nobody_adds_an_attribute() {
-    let evil = "x\naction=DUNNO\n\naction=DUNNO\r\n\0\u{85}";
-    let status = EnhancedStatus::new(999, 999).unwrap();
-    let long = "ü".repeat(5000);
-    for text in [evil, "", " \n ", &long] {
-        for action in [
-            Action::Defer(status, Words::new(text)),
-            Action::DeferIfPermit(status, Words::new(text)),
-            Action::Reject(Refusal::new(550, status, text).unwrap()),
-            Action::Hold(Words::new(text)),
-            Action::Warn(Words::new(text)),
-        ] {
-            let bytes = String::from_utf8(action.encode()).unwrap();
-            let line = bytes.strip_suffix("\n\n").unwrap();
-            assert!(!line.chars().any(char::is_control), "{line:?}");
-            assert!(line.len() <= LINE_LIMIT && line.len() < 10 * WORDS_LIMIT);
-            // A status alone makes Postfix 3.7 read beyond its end.
-            assert!(line.split(' ').count() >= 2, "{line:?}");
-        }
-        assert!(HeaderField::new("X", evil).is_err());
-    }
-}
-
-proptest! {
-    /// However the bytes are cut, the same requests come out.
-    #[test]
-    fn splits_change_nothing(
-        text in "((request=smtpd_access_policy|recipient=r@a.test|x|=|\\x00)?\r?\n){0,12}",
-        cuts in vec(1_usize..9, 0..40),
-    ) {
-        let bytes = text.as_bytes();
-        let mut pieces = Vec::new();
-        let mut rest = bytes;
-        for cut in cuts {
-            let (piece, behind) = rest.split_at(cut.min(rest.len()));
-            pieces.push(piece);
-            rest = behind;
-        }
-        pieces.push(rest);
-        prop_assert_eq!(read(pieces).0, read([bytes]).0);
-    }
-
-    /// Any bytes pass the checks of the fuzz target.
-    #[test]
-    fn any_bytes(bytes in vec(any::<u8>(), 0..200)) {
-        crate::fuzzing::delegation(&bytes);
     }
 }
