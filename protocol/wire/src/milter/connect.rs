@@ -80,7 +80,7 @@ fn address(input: &[u8]) -> Result<(u16, &[u8]), BadCommand> {
     Ok((port, address))
 }
 
-/// An address of IPv6 has the tag of RFC 5321, 4.1.3 before it, in Sendmail and in Postfix.
+/// Sendmail puts the tag of RFC 5321, 4.1.3 before an address of IPv6, Postfix does not.
 fn ip(text: &[u8]) -> Option<IpAddr> {
     let text = from_utf8(text).ok()?;
     let tagged = text

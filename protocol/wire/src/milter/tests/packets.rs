@@ -75,17 +75,19 @@ fn commands() {
         (&b"h\0U"[..], Peer::Unknown),
         (b"h\0L\0\0/run/x\0", Peer::Unix(b"/run/x")),
         (
-            b"h\x006\x04\x01IPv6:2001:db8::1\0",
+            // Sendmail 8.18.1.
+            b"h\x006\x88\xc2IPv6:0:0:0:0:0:0:0:1\0",
             Peer::Inet {
-                address: "2001:db8::1".parse().ok(),
-                port: 1025,
+                address: "::1".parse().ok(),
+                port: 35010,
             },
         ),
         (
-            b"h\x006\0\x192001:db8::1\0",
+            // Postfix 3.7.11.
+            b"h\x006\xbd0::1\0",
             Peer::Inet {
-                address: "2001:db8::1".parse().ok(),
-                port: 25,
+                address: "::1".parse().ok(),
+                port: 48432,
             },
         ),
         (
