@@ -23,6 +23,7 @@ pub struct Metrics {
     observed: Family<ObservedLabels, Counter>,
     exim: Family<EximLabels, Counter>,
     sendmail: Family<SendmailLabels, Counter>,
+    guard: Family<GuardLabels, Counter>,
     dns: Family<DnsLabels, Counter>,
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
@@ -98,6 +99,11 @@ struct SendmailLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardLabels {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DnsLabels {
     rcode: &'static str,
 }
@@ -138,6 +144,7 @@ impl Metrics {
             observed: Family::default(),
             exim: Family::default(),
             sendmail: Family::default(),
+            guard: Family::default(),
             dns: Family::default(),
             sessions: Family::default(),
             sessions_dropped: Family::default(),
@@ -246,6 +253,11 @@ impl Metrics {
             self.sendmail.clone(),
         );
         self.registry.register("sendmail_sessions", help, sendmail);
+        let (help, guard) = (
+            "Recipients decided on at submission, by what is done",
+            self.guard.clone(),
+        );
+        self.registry.register("guard_decisions", help, guard);
         let help = "Queries on [listen] dns by what was replied";
         self.registry.register("dns_queries", help, dns);
     }
@@ -280,6 +292,11 @@ impl Metrics {
     pub fn asked_by_sendmail(&self, answer: &'static str) {
         let labels = SendmailLabels { answer };
         self.sendmail.get_or_create(&labels).inc();
+    }
+
+    /// Counts one recipient that was decided on at submission, by what is done.
+    pub fn guarded(&self, action: &'static str) {
+        self.guard.get_or_create(&GuardLabels { action }).inc();
     }
 
     /// Counts one query for a TXT record, by what was replied.

@@ -2,9 +2,11 @@
 //!
 //! It alone says which keys there are. Not done here: reading values (see the sections).
 
+use hoplock_policy::guard::GuardRule;
 use hoplock_policy::profile::Profile;
 use hoplock_policy::rules::Rule;
 
+use super::guard::{GuardConfig, Order};
 use super::literal::{duration, list, optional, quoted, time};
 use super::types::Config;
 use super::words::{self, word};
@@ -88,11 +90,11 @@ pub const KEYS: &[Key<Config>] = &[
     key("listen", "mode", "\"0660\"", "mode of unix sockets, save the control socket", "PF-17", |c| quoted(&format!("{:04o}", c.listen.mode))),
     key("listen", "owner", "\"\"", "owner of unix sockets; empty: this user", "", |c| optional(c.listen.owner.as_ref())),
     key("listen", "group", "\"\"", "group of unix sockets; empty: this user's", "", |c| optional(c.listen.group.as_ref())),
-    later("listen", "policy", "[]", "Postfix policy delegation", ""),
+    key("listen", "policy", "[]", "Postfix policy delegation: asked about recipients when mail is handed in", "RQ-03", |c| list(&c.listen.policy)),
     key("listen", "readsocket", "[]", "Exim's readsocket; its certificates are judged here, so a unix socket keeps strangers off", "EX-01", |c| list(&c.listen.readsocket)),
     key("listen", "sessions", "[]", "session reports as JSON lines; a unix socket keeps strangers off", "SV-11", |c| list(&c.listen.sessions)),
     key("listen", "tlsrpt", "[]", "datagrams of libtlsrpt: \"unix:/PATH\" or \"systemd:NAME\"", "RP-16", |c| list(&c.listen.tlsrpt)),
-    later("listen", "milter", "[]", "milter", ""),
+    key("listen", "milter", "[]", "milter of Sendmail and Postfix: sees messages when they are handed in", "RQ-03", |c| list(&c.listen.milter)),
     key("listen", "dns", "[]", "TXT answers below policy.hoplock.internal., UDP and TCP: \"inet:HOST:PORT\"", "", |c| list(&c.listen.dns)),
     key("dns", "servers", "[]", "\"IP\" or \"IP:PORT\"; none: those of resolv.conf, watched", "MX-15", |c| list(&c.dns.servers)),
     key("dns", "trust", "\"loopback\"", "when the AD bit is believed: loopback, always, never", "MX-15", |c| word(words::TRUST, c.dns.trust)),
@@ -127,7 +129,13 @@ pub const KEYS: &[Key<Config>] = &[
     key("log", "format", "\"auto\"", "auto, text, json", "", |c| word(words::LOG_FORMATS, c.log.format)),
     key("store", "path", "\"\"", "the state file; empty: in $STATE_DIRECTORY or the user's", "ST-28", |c| optional(c.store.path.as_ref().map(|path| path.display()))),
     later("store", "shared", "\"\"", "redis://… for a fleet", ""),
-    later("guard", "enabled", "false", "act at submission", ""),
+    key("guard", "profile", "\"postfix\"", "the profile by whose answers destinations are judged: how the mail will leave", "RQ-04", |c| quoted(&c.guard.profile)),
+    key("guard", "deadline", "\"8s\"", "longest wait for one recipient", "PF-04", |c| duration(c.guard.deadline)),
+    key("guard", "on_trouble", "\"dunno\"", "dunno or defer, where nothing is known in time or a request cannot be read", "FT-01", |c| word(words::ON_TROUBLE, c.guard.on_trouble)),
+    key("guard", "requiretls", "\"reject\"", "reject, defer or ignore, where a message demands TLS on its whole way and its destination cannot keep that", "RQ-05", |c| word(words::ON_REQUIRE_TLS, c.guard.guard.requiretls)),
+    key("guard", "decide_at", "\"rcpt\"", "milter: rcpt, for each recipient; end, once the header is known, for all", "RQ-03", |c| word(words::DECIDE_AT, c.guard.decide_at)),
+    key("guard", "header", "\"\"", "header field that records what protects each recipient's domain; copies that came with the message are removed (milter); empty: none", "", |c| optional(c.guard.header.as_ref())),
+    key("guard", "rules", "[]", "what is done, each rule as [[guard.rules]]; the first that fits counts", "", |c| guard_rules(&c.guard)),
     key("sources", "postfix_log", "\"\"", "log of Postfix whose sessions are judged: \"journal\" or a path; empty: none", "SV-10", |c| optional(c.sources.postfix_log.as_ref())),
     later("watch", "domains", "[]", "one's own domains", ""),
     later("report", "enabled", "false", "send TLSRPT reports", ""),
@@ -156,7 +164,32 @@ pub const PROFILE_KEYS: &[Key<Profile>] = &[
     key("profile", "follow_mx_aliases", "true", "the MTA follows MX exchanges that are aliases", "MX-10", |p| p.follow_mx_aliases.to_string()),
     key("profile", "protocols", "false", "add protocols=>=TLSv1.2 to mandatory levels", "PF-16", |p| p.require_tls12.to_string()),
     key("profile", "wrapper", "false", "the MTA begins with TLS on every connection (smtp_tls_wrappermode): no answer is below encrypt", "SB-05", |p| p.wrapper.to_string()),
+    key("profile", "bypass", "false", "for messages with TLS-Required: No: what destinations publish does not count, your rules and your own level do", "RQ-03", |p| p.bypass.to_string()),
 ];
+
+/// Keys of a `[[guard.rules]]` section; a condition that is left out fits everything.
+#[rustfmt::skip]
+pub const GUARD_RULE_KEYS: &[Key<GuardRule<Order>>] = &[
+    key("guard", "recipient", "[]", "domains of recipients: \"example.com\", \".example.com\", \"*\"", "", |r| list(&r.recipients)),
+    key("guard", "sender", "[]", "senders: \"boss@example.com\", \"example.com\", \".example.com\", \"<>\"", "", |r| list(&r.senders)),
+    key("guard", "user", "[]", "SASL users", "", |r| list(&r.users)),
+    key("guard", "protection", "[]", "authenticated, partly, encrypted, opportunistic, refused (must be authenticated and cannot be), unknown", "", |r| list(r.protection.iter().map(|own| own.word()))),
+    key("guard", "action", "\"\"", "dunno, defer, reject, hold, warn, filter, prepend", "", |r| quoted(r.action.word())),
+    key("guard", "text", "\"\"", "words of defer, reject, hold and warn; transport:destination of filter; \"Name: value\" of prepend", "", |r| quoted(&r.action.text())),
+];
+
+/// The rules as one value: TOML's inline tables stand on one line.
+fn guard_rules(guard: &GuardConfig) -> String {
+    let rule = |rule: &GuardRule<Order>| {
+        let keys = GUARD_RULE_KEYS.iter().filter_map(|key| {
+            let literal = key.show.map(|show| show(rule))?;
+            (literal != key.default).then(|| format!("{} = {literal}", key.name))
+        });
+        format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))
+    };
+    let rules: Vec<String> = guard.guard.rules.iter().map(rule).collect();
+    format!("[{}]", rules.join(", "))
+}
 
 /// Keys of a `[rules."PATTERN"]` section.
 #[rustfmt::skip]

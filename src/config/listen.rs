@@ -18,6 +18,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
     let tlsrpt = datagrams(reader, section, "tlsrpt", &mut seen).unwrap_or_default();
     let readsocket = endpoints(reader, section, "readsocket", &mut seen).unwrap_or_default();
     warn_of_strangers(reader, section, "readsocket", &readsocket);
+    let policy = endpoints(reader, section, "policy", &mut seen).unwrap_or_default();
+    let milter = endpoints(reader, section, "milter", &mut seen).unwrap_or_default();
     let dns = name_server(reader, section, "dns", &mut seen).unwrap_or_default();
     let control = reader
         .text(section, "control")
@@ -35,6 +37,8 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Listen {
         sessions,
         tlsrpt,
         readsocket,
+        policy,
+        milter,
         dns,
         control,
         mode: mode.unwrap_or(MODE),

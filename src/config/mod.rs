@@ -6,6 +6,7 @@
 mod complaint;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod keys;
 mod listen;
 mod literal;
@@ -19,7 +20,8 @@ mod types;
 mod words;
 
 pub use self::complaint::{Complaint, Severity};
-pub use self::keys::{KEYS, Key, PROFILE_KEYS, RULE_KEYS};
+pub use self::guard::{DecideAt, GuardConfig, OnTrouble, Order};
+pub use self::keys::{GUARD_RULE_KEYS, KEYS, Key, PROFILE_KEYS, RULE_KEYS};
 pub use self::types::{
     Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, LogSource,
     Sources, StoreConfig, StsConfig,

@@ -11,7 +11,7 @@ use super::complaint::{Complaint, Severity, nearest};
 use super::keys::{KEYS, Key, STRICT};
 use super::reader::{Reader, Section};
 use super::types::Config;
-use super::{listen, profiles, rules, sections};
+use super::{guard, listen, profiles, rules, sections};
 
 impl Default for Config {
     fn default() -> Self {
@@ -152,7 +152,7 @@ fn read(
         reader.check_keys(&section, name, &known);
         section
     };
-    for name in ["guard", "watch", "report"] {
+    for name in ["watch", "report"] {
         // Nothing of these is built; their keys are checked all the same.
         let _: Section<'_> = section(name);
     }
@@ -163,13 +163,16 @@ fn read(
         section("dane"),
     );
     let (limits, log, store) = (section("limits"), section("log"), section("store"));
-    let sources = section("sources");
+    let (sources, submission) = (section("sources"), section("guard"));
+    let listen = listen::read(reader, &sockets);
+    let profiles = profiles::read(reader, root);
     Config {
-        listen: listen::read(reader, &sockets),
+        guard: guard::read(reader, &submission, &listen, &profiles),
+        listen,
         dns: sections::dns(reader, &dns),
         sts: sections::sts(reader, &sts),
         dane: sections::dane(reader, &dane),
-        profiles: profiles::read(reader, root),
+        profiles,
         rules: Rules::new(rules::read(reader, root, places)),
         limits: sections::limits(reader, &limits),
         log: sections::log(reader, &log),

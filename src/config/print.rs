@@ -224,6 +224,12 @@ mod tests {
             "readsocket",
             &["[]", r#"["unix:/e", "systemd:exim"]"#],
         ),
+        ("listen", "milter", &["[]"]),
+        (
+            "listen",
+            "policy",
+            &["[]", r#"["unix:/p", "inet:127.0.0.1:1"]"#],
+        ),
         ("listen", "dns", &["[]", r#"["inet:127.0.0.1:5354"]"#]),
         ("listen", "control", &[r#""""#, r#""unix:/c.sock""#]),
         ("listen", "mode", &[r#""0660""#, r#""600""#, r#""0000""#]),
@@ -276,6 +282,25 @@ mod tests {
         ("limits", "journal_entries", &["100000", "0", "1"]),
         ("log", "level", &[r#""info""#, r#""trace""#]),
         ("log", "format", &[r#""auto""#, r#""json""#]),
+        ("guard", "profile", &[r#""postfix""#, r#""bypass""#]),
+        ("guard", "deadline", &[r#""8s""#, r#""25s""#]),
+        ("guard", "on_trouble", &[r#""dunno""#, r#""defer""#]),
+        (
+            "guard",
+            "requiretls",
+            &[r#""reject""#, r#""defer""#, r#""ignore""#],
+        ),
+        ("guard", "decide_at", &[r#""rcpt""#, r#""end""#]),
+        ("guard", "header", &[r#""""#, r#""Hoplock-Protection""#]),
+        (
+            "guard",
+            "rules",
+            &[
+                "[]",
+                r#"[{ recipient = ["a.test", ".b.test", "*"], sender = ["<>", "B@c.test", "d.test", ".e.test"], user = ["u "x""], protection = ["refused"], action = "reject", text = "no \ way" }, { action = "dunno" }]"#,
+                r#"[{ action = "filter", text = "smtp:[192.0.2.1]" }, { action = "prepend", text = "X-A: b: c" }, { action = "hold" }, { action = "warn", text = "w" }, { action = "defer" }]"#,
+            ],
+        ),
         ("store", "path", &[r#""""#, r#""/var/lib/a\u0009b""#]),
         (
             "sources",
@@ -302,6 +327,7 @@ mod tests {
         ("follow_mx_aliases", &["true", "false"]),
         ("protocols", &["false", "true"]),
         ("wrapper", &["false", "true"]),
+        ("bypass", &["false", "true"]),
     ];
 
     const SENDMAIL: &[(&str, &[&str])] = &[("verifier", &["false", "true"])];

@@ -61,6 +61,9 @@ fn fault_of_name(name: &str) -> Option<String> {
     if name == SESSION_CHECK {
         return Some("is the map of Sendmail's session check; use another name".to_owned());
     }
+    if name == REQUIRE_TLS {
+        return Some("is the map for smtp_requiretls_policy; use another name".to_owned());
+    }
     let built_in = Profile::built_in(name).filter(|profile| profile.name != name);
     built_in.map(|profile| {
         let own = profile.name;
@@ -113,6 +116,7 @@ fn profile(
             .boolean(section, "protocols")
             .unwrap_or(start.require_tls12),
         wrapper: reader.boolean(section, "wrapper").unwrap_or(start.wrapper),
+        bypass: reader.boolean(section, "bypass").unwrap_or(start.bypass),
         ..start
     };
     check(reader, section, &choice, at);
@@ -247,9 +251,18 @@ fn digest(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<PinDigest> {
     None
 }
 
-const BUILT_IN: [&str; 5] = ["postfix", "postfix310", "pins", "exim", "sendmail"];
+const BUILT_IN: [&str; 6] = [
+    "postfix",
+    "postfix310",
+    "pins",
+    "bypass",
+    "exim",
+    "sendmail",
+];
 /// This map is no policy.
 const SESSION_CHECK: &str = "verifier";
+/// Nor is this one.
+const REQUIRE_TLS: &str = "requiretls";
 /// Postfix waits 100 s for a map.
 const POSTFIX_PATIENCE: Duration = Duration::from_secs(100);
 /// Exim and Sendmail wait 5 s.

@@ -52,7 +52,8 @@ pub(super) fn read(
     rules
 }
 
-fn pattern(text: &str) -> Result<RulePattern, String> {
+/// The destinations that a text is for; else why it is for none.
+pub(super) fn pattern(text: &str) -> Result<RulePattern, String> {
     if text == "*" {
         return Ok(RulePattern::Any);
     }

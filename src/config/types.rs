@@ -14,6 +14,7 @@ use hoplock_policy::rules::{RulePattern, Rules};
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::VerifyOptions;
 
+use super::guard::GuardConfig;
 use crate::adapters::dns::Trust;
 
 /// All that the operator ordered.
@@ -39,6 +40,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where sessions are reported.
     pub sources: Sources,
+    /// What is done with messages when they are handed in.
+    pub guard: GuardConfig,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
     /// The file of each rule that came from the rules directory.
@@ -58,6 +61,10 @@ pub struct Listen {
     pub tlsrpt: Vec<Endpoint>,
     /// Exim's readsocket.
     pub readsocket: Vec<Endpoint>,
+    /// Policy delegation.
+    pub policy: Vec<Endpoint>,
+    /// Milter.
+    pub milter: Vec<Endpoint>,
     /// Synthetic DNS answers, over UDP and TCP.
     pub dns: Vec<Endpoint>,
     /// Control; none: beside the store.

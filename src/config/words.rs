@@ -1,9 +1,11 @@
 //! Words of the configuration beside the values that they stand for, for reading and printing.
 
+use hoplock_policy::guard::OnRequireTls;
 use hoplock_policy::law::FirstContact;
 use hoplock_policy::profile::{AddressFamilies, Family, Floor, OwnDane, PinDigest};
 use hoplock_policy::rules::{Fallback, Mode, PinnedLevel};
 
+use super::guard::{DecideAt, OnTrouble};
 use super::literal::quoted;
 use super::types::LogFormat;
 use crate::adapters::dns::Trust;
@@ -40,6 +42,27 @@ pub(super) const LOG_LEVELS: Words<&str> = &[
     ("info", "info"),
     ("debug", "debug"),
     ("trace", "trace"),
+];
+
+pub(super) const ON_TROUBLE: Words<OnTrouble> =
+    &[("dunno", OnTrouble::Dunno), ("defer", OnTrouble::Defer)];
+
+pub(super) const DECIDE_AT: Words<DecideAt> = &[("rcpt", DecideAt::Rcpt), ("end", DecideAt::End)];
+
+pub(super) const ON_REQUIRE_TLS: Words<OnRequireTls> = &[
+    ("reject", OnRequireTls::Reject),
+    ("defer", OnRequireTls::Defer),
+    ("ignore", OnRequireTls::Ignore),
+];
+
+pub(super) const GUARD_ACTIONS: Words<&str> = &[
+    ("dunno", "dunno"),
+    ("defer", "defer"),
+    ("reject", "reject"),
+    ("hold", "hold"),
+    ("warn", "warn"),
+    ("filter", "filter"),
+    ("prepend", "prepend"),
 ];
 
 pub(super) const FAMILIES: Words<Family> = &[

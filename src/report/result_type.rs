@@ -56,6 +56,7 @@ pub fn result_type(reason: Reason) -> ResultType {
         | Reason::HalfDane
         | Reason::StsEnforce
         | Reason::MtaCannotAuthenticate
+        | Reason::TlsRequiredNo
         | Reason::Rule
         | Reason::RuleFallback
         | Reason::RuleAudit

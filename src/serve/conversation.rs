@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hoplock_policy::guard::{Capability, capability};
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::profile::Family;
 use hoplock_policy::reason::Reason;
@@ -161,13 +162,16 @@ async fn answer(desk: &Desk, payload: &[u8]) -> Reply {
     if request.map == SESSION_CHECK {
         return desk.verifier.answer(request.key).await.reply();
     }
+    if request.map == REQUIRE_TLS {
+        return require_tls(desk, request.key).await;
+    }
     // Exim has a socket of its own: its words mean nothing here.
     let profile = answerer
         .profile(request.map)
         .filter(|profile| profile.family != Family::Exim);
     let Some(profile) = profile else {
         let words = format!(
-            "there is no map {}; use postfix, postfix310, sendmail or verifier",
+            "there is no map {}; use postfix, postfix310, pins, bypass, requiretls, sendmail or verifier",
             escaped(request.map)
         );
         return temp(Reason::UnknownMap, &words);
@@ -183,12 +187,32 @@ async fn answer(desk: &Desk, payload: &[u8]) -> Reply {
     }
 }
 
+/// RQ-05: a value of Postfix's `smtp_requiretls_policy` for a destination that can keep REQUIRETLS; nothing,
+/// so that what stands behind this map in the list counts, for one that cannot; a delay where nobody knows.
+async fn require_tls(desk: &Desk, key: &str) -> Reply {
+    let Some(profile) = desk.answerer.profile(REQUIRE_TLS_PROFILE) else {
+        return temp(Reason::Internal, "there is no profile for this map");
+    };
+    let answered = desk.answerer.answer(key, &profile).await;
+    let verdict = &answered.verdict;
+    match capability(verdict, answered.findings.as_deref()) {
+        Capability::Capable => Reply::ok("enforce".to_owned())
+            .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),
+        Capability::Lacking(_) => Reply::NotFound,
+        Capability::Unknown => temp(verdict.reason, &verdict.detail),
+    }
+}
+
 fn temp(reason: Reason, words: &str) -> Reply {
     Reply::temp(format!("{reason}: {words}"))
 }
 
 /// The map of Sendmail's session check (4.3 of the protocol page). No profile may have this name.
 const SESSION_CHECK: &str = "verifier";
+/// The map for `smtp_requiretls_policy` of Postfix 3.11. No profile may have this name.
+const REQUIRE_TLS: &str = "requiretls";
+/// How a Postfix that knows REQUIRETLS sends.
+const REQUIRE_TLS_PROFILE: &str = "postfix310";
 /// Postfix closes after 10 s of silence; a client that holds a connection for longer may.
 const IDLE: Duration = Duration::from_secs(300);
 /// Long enough for a client to send its first request, short enough to end a flood of them.

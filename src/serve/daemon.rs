@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::conversation::{Desk, converse, turn_away};
 use super::dns_answers;
 use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
+use super::guard;
 use super::listen::Listener;
 use super::negative_anchors::NegativeAnchors;
 use super::readsocket;
@@ -111,6 +112,7 @@ pub async fn run(
     let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
     exim.await?;
     dns_answers::open(&config, &admin, &closing, &tasks).await?;
+    let guard = guard::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
     for name in handed_over.left() {
         tracing::warn!(
             "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
@@ -134,6 +136,7 @@ pub async fn run(
                 let (admin, own_dane) = (Arc::clone(&admin), Arc::clone(&own_dane));
                 let settings = settings(&new);
                 intake.judge.reload(sessions::judge_options(&new));
+                guard.reload(new.guard.clone());
                 // A disk that hangs must not keep the next signal from being heard.
                 tokio::spawn(async move {
                     admin.rulebook.reload(settings).await;

@@ -7,6 +7,7 @@
 //! * [`dns_answers`]: policies as TXT records.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
 //! * [`verifier`]: Sendmail's session check.
+//! * [`guard`]: policy delegation and milter, at submission.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it.
@@ -20,6 +21,7 @@ pub mod dns_answers;
 pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod guard;
 pub mod listen;
 pub mod negative_anchors;
 mod policy_words;

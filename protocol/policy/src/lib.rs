@@ -10,13 +10,15 @@
 //! 5. [`law`]: duty, outcome, choice; the three functions that make a [`law::Verdict`].
 //! 6. [`verify`]: sessions judged after the fact.
 //! 7. [`render`]: a verdict in the words of one MTA.
-//! 8. [`transmitted`]: what a client may record of a session; opt-in, and no RFC.
+//! 8. [`guard`]: what is done with a message when it is handed in.
+//! 9. [`transmitted`]: what a client may record of a session; opt-in, and no RFC.
 #![forbid(unsafe_code)]
 
 pub mod dns;
 pub mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod guard;
 pub mod law;
 pub mod moment;
 pub mod name;

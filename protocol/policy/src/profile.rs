@@ -40,6 +40,8 @@ pub struct Profile {
     pub require_tls12: bool,
     /// The MTA begins with TLS on every connection (RFC 8314, 3.3; SB-05).
     pub wrapper: bool,
+    /// For messages that opt out of what destinations publish (`TLS-Required: No`, RFC 8689, 3).
+    pub bypass: bool,
 }
 
 /// Families of MTAs, one outcome function each.
@@ -217,6 +219,7 @@ impl Profile {
             "postfix310" | "QUERYwithTLSRPT" => {
                 ("postfix310", Family::Postfix, (3, 10), POSTFIX_DEADLINE)
             }
+            BYPASS => (BYPASS, Family::Postfix, (3, 7), POSTFIX_DEADLINE),
             "pins" => ("pins", Family::Pins, (3, 7), POSTFIX_DEADLINE),
             "exim" => ("exim", Family::Exim, (4, 96), SHORT_DEADLINE),
             "sendmail" | "sts" => ("sendmail", Family::Sendmail, (8, 18), SHORT_DEADLINE),
@@ -251,10 +254,13 @@ impl Profile {
             follow_mx_aliases: true,
             require_tls12: false,
             wrapper: false,
+            bypass: name == BYPASS,
         })
     }
 }
 
+/// The map for messages with `TLS-Required: No` (RQ-03).
+pub const BYPASS: &str = "bypass";
 /// Postfix gives up after 100 s; a postmaster who runs `postmap -q` long before.
 const POSTFIX_DEADLINE: Duration = Duration::from_secs(20);
 /// Exim and Sendmail give up after 5 s.

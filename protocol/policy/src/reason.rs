@@ -71,6 +71,8 @@ reasons! {
     ResolverNotValidating => "resolver-not-validating",
     /// The MTA has no word that would keep every host at its duty.
     MtaCannotAuthenticate => "mta-cannot-authenticate",
+    /// The message asks that what the destination publishes be set aside (`TLS-Required: No`).
+    TlsRequiredNo => "tls-required-no",
     /// A rule gives the level.
     Rule => "rule",
     /// A rule's fallback strategy was used: unauthenticated or under the operator's names.

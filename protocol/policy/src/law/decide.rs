@@ -18,7 +18,7 @@ use crate::findings::{
 };
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
-use crate::profile::{Family, OwnDane, OwnDaneSeen, Profile};
+use crate::profile::{Family, Floor, OwnDane, OwnDaneSeen, Profile};
 use crate::reason::Reason;
 use crate::rules::{Mode, Rule, Rules};
 use crate::sts::{MxPattern, StsMode};
@@ -59,6 +59,9 @@ pub fn decide(
         lifetime = lifetime.min(policy.remaining(now));
     }
     let profile = &profile.as_seen(conditions.own_dane);
+    if let Some(verdict) = opted_out(&findings.next_hop, rule, profile) {
+        return verdict;
+    }
     let mut verdict = by_findings(findings, rule, sts, profile, options, conditions);
     // PD-11, D4: pins stand in for a DANE of the MTA's own that does not work, and people are told why.
     let stands_in = profile.family == Family::Pins
@@ -109,6 +112,7 @@ pub fn decide_without_lookup(
                 Mode::Off if rule.answer.is_none() => Some(off(rule, profile)),
                 _ => pinned(rule, profile),
             });
+            let ordered = ordered.or_else(|| opted_out(next_hop, rule, profile));
             let is_refused = matches!(next_hop, NextHop::Service { .. }) && !options.srv_submission;
             return ordered.or_else(|| is_refused.then(srv_is_off));
         }
@@ -126,6 +130,29 @@ pub fn decide_without_lookup(
         rule.and_then(|rule| pinned(rule, profile))
             .unwrap_or_else(|| Verdict::plain(Answer::NotFound, Row::Law, reason, String::new())),
     )
+}
+
+/// RFC 8689, 4.2.2; RQ-03: a message that opts out goes as the MTA sends by default, TLS where it is offered.
+/// What the operator demands is no policy of the recipient's, and is kept to: his rules, and his own level.
+fn opted_out(next_hop: &NextHop, rule: Option<&Rule>, profile: &Profile) -> Option<Verdict> {
+    let is_ordered = rule.is_some_and(|rule| {
+        rule.answer.is_some() || matches!(rule.mode, Mode::Off | Mode::Mandatory)
+    });
+    if !profile.bypass || is_ordered {
+        return None;
+    }
+    let begins_with_tls = profile.wrapper || next_hop.begins_with_tls();
+    let answer = match profile.floor {
+        Floor::Encrypt | Floor::Secure => Answer::NotFound,
+        // SB-05: it is what the operator has switched on.
+        Floor::May | Floor::Dane if begins_with_tls => Answer::Encrypt,
+        Floor::May | Floor::Dane => Answer::May,
+    };
+    let words = "the message does without what the destination publishes (TLS-Required: No)";
+    let mut verdict = Verdict::plain(answer, Row::Law, Reason::TlsRequiredNo, words.to_owned());
+    verdict.rule = rule.cloned().map(Box::new);
+    verdict.expires_in = OPTED_OUT_LIFETIME;
+    Some(verdict)
 }
 
 /// SB-02: where SRV records lead is asked only where the operator says so.
@@ -347,3 +374,6 @@ fn basis(findings: &Findings, remembered: &RememberedPolicy) -> Option<StsBasis>
         max_age: policy.max_age.as_secs(),
     })
 }
+
+/// It rests on no lookup; kept so long, a rule that is added is still noticed soon.
+const OPTED_OUT_LIFETIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,157 @@
+//! One connection of a mail server that asks by the milter protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoplock_wire::milter::{
+    Actions, Change, Decision, Event, Interest, MacroList, MacroStage, Session, Unanswerable, Wish,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::desk::Desk;
+use super::message::Message;
+use crate::config::{DecideAt, GuardConfig};
+use crate::serve::connections::Seat;
+
+/// Serves one connection until it ends, is idle for too long, or the daemon drains.
+pub(super) async fn converse<S>(mut stream: S, desk: Arc<Desk>, seat: Seat)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut filter = Filter::new(&desk);
+    let mut input = Vec::new();
+    loop {
+        seat.rests();
+        let read = tokio::select! {
+            () = seat.is_closed() => return,
+            read = timeout(IDLE, stream.read_buf(&mut input)) => read,
+        };
+        seat.works();
+        if !matches!(read, Ok(Ok(1..))) {
+            return;
+        }
+        let went = filter.take(&mut input).await;
+        let written = timeout(IDLE, stream.write_all(&filter.output)).await;
+        filter.output.clear();
+        if !matches!((went, written), (Went::On, Ok(Ok(())))) {
+            return;
+        }
+    }
+}
+
+/// What is known of a connection beside its bytes.
+struct Filter<'a> {
+    desk: &'a Desk,
+    session: Session,
+    output: Vec<u8>,
+    /// As whom the client has authenticated itself.
+    user: Option<String>,
+    message: Message,
+}
+
+/// Whether the connection goes on.
+enum Went {
+    On,
+    ToItsEnd,
+}
+
+impl<'a> Filter<'a> {
+    fn new(desk: &'a Desk) -> Self {
+        Self {
+            desk,
+            session: Session::new(wish(&desk.config())),
+            output: Vec::new(),
+            user: None,
+            message: Message::default(),
+        }
+    }
+
+    /// Takes whole packets off the front of `input`, and answers them.
+    async fn take(&mut self, input: &mut Vec<u8>) -> Went {
+        let mut consumed = 0;
+        let went = loop {
+            let rest = input.get(consumed..).unwrap_or_default();
+            let step = match self.session.decode(rest, &mut self.output) {
+                Ok(step) => step,
+                Err(why) => {
+                    tracing::info!(%why, "bad packet on a milter connection; closing it");
+                    break Went::ToItsEnd;
+                }
+            };
+            consumed += step.consumed;
+            match step.event {
+                None => break Went::On,
+                Some(Event::Quit) => break Went::ToItsEnd,
+                Some(event) => {
+                    if self.event(event).await.is_err() {
+                        break Went::ToItsEnd;
+                    }
+                }
+            }
+        };
+        input.drain(..consumed);
+        went
+    }
+
+    async fn event(&mut self, event: Event<'_>) -> Result<(), Unanswerable> {
+        match event {
+            Event::Macros(macros) if macros.command == MAIL => {
+                let user = macros.get("auth_authen");
+                self.user = user.map(|user| String::from_utf8_lossy(user).into_owned());
+            }
+            Event::NewConnection => (self.user, self.message) = (None, Message::default()),
+            Event::Mail(envelope) => self.message = Message::from(&envelope, self.user.clone()),
+            Event::Rcpt(envelope) => {
+                let decision = self.message.recipient(self.desk, &envelope).await;
+                if self.session.waits().is_some() {
+                    self.session.answer(&decision, &[], &mut self.output)?;
+                }
+            }
+            Event::Header(field) => self.message.field(&field),
+            Event::Abort => self.message = Message::default(),
+            Event::EndOfMessage { .. } => {
+                let message = std::mem::take(&mut self.message);
+                let (decision, changes) = message.end(self.desk).await;
+                self.last_word(&decision, &changes)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn last_word(&mut self, decision: &Decision, changes: &[Change]) -> Result<(), Unanswerable> {
+        let answered = self.session.answer(decision, changes, &mut self.output);
+        let Err(Unanswerable::NotGranted) = answered else {
+            return answered;
+        };
+        // A message that is to be held, or that has a forged field, must not go as it is.
+        tracing::warn!(
+            "a mail server does not let its milters change messages as [guard] asks for; the message waits"
+        );
+        let later = Decision::TempFail;
+        self.session.answer(&later, &[], &mut self.output)
+    }
+}
+
+/// What is to be seen of each message.
+fn wish(config: &GuardConfig) -> Wish {
+    let users = MacroList::new(MacroStage::Mail, &["i", "{auth_authen}"]);
+    Wish {
+        mail: Interest::Watch,
+        rcpt: match config.decide_at {
+            DecideAt::Rcpt => Interest::Decide,
+            DecideAt::End => Interest::Watch,
+        },
+        headers: Interest::Watch,
+        actions: Actions::ADD_HEADERS | Actions::QUARANTINE,
+        strip: config.header.iter().cloned().collect(),
+        macros: users.into_iter().collect(),
+        ..Wish::default()
+    }
+}
+
+/// The command before which the client's name is told.
+const MAIL: u8 = b'M';
+/// Sendmail keeps a connection as long as its client's (an hour at most, `confTO_COMMAND`).
+const IDLE: Duration = Duration::from_secs(3700);
