@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use hoplock_policy::guard::{Capability, Requirement, capability};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::profile::Profile;
@@ -110,12 +111,12 @@ impl Desk {
 
     async fn by(&self, request: Request<'_>, profile: &Profile, patience: Patience) -> Answer {
         match request {
-            Request::Level { domain } => {
-                let answered = self.ask(domain, profile).await;
-                match exim::level(&answered.verdict) {
-                    Level::Enforce => Answer::Enforce,
-                    Level::May => Answer::May,
-                    Level::Defer(text) => defer(&text),
+            Request::Level { domain, says } => {
+                // RFC 8689, 4.2.2: where both are said, REQUIRETLS counts.
+                match Requirement::of(says.require_tls, says.tls_required_no) {
+                    Requirement::Ordinary => self.level(domain, profile).await,
+                    Requirement::OptsOut => self.level(domain, &opting_out(profile)).await,
+                    Requirement::RequireTls => self.require_tls(domain, profile).await,
                 }
             }
             Request::Mx { domain, host } => self.mx(domain, host, profile).await,
@@ -132,6 +133,26 @@ impl Desk {
         let answered = self.answerer.answer(key, profile).await;
         self.metrics.answered(&answered.verdict);
         answered
+    }
+
+    async fn level(&self, domain: &str, profile: &Profile) -> Answer {
+        let answered = self.ask(domain, profile).await;
+        match exim::level(&answered.verdict) {
+            Level::Enforce => Answer::Enforce,
+            Level::May => Answer::May,
+            Level::Defer(text) => defer(&text),
+        }
+    }
+
+    /// RQ-04, RQ-05: refused for good where the destination cannot keep it, and only there.
+    async fn require_tls(&self, domain: &str, profile: &Profile) -> Answer {
+        let answered = self.ask(domain, profile).await;
+        let verdict = &answered.verdict;
+        match capability(verdict, answered.findings.as_deref()) {
+            Capability::Capable => Answer::Enforce,
+            Capability::Lacking(lack) => Answer::refuse(REQUIRE_TLS, lack.words()),
+            Capability::Unknown => Answer::defer(verdict.reason.word(), &verdict.detail),
+        }
     }
 
     async fn mx(&self, domain: &str, host: &str, profile: &Profile) -> Answer {
@@ -164,6 +185,15 @@ impl Desk {
                 Answer::defer(Reason::BadRequest.word(), words)
             }
         }
+    }
+}
+
+/// The same Exim, for a message with `TLS-Required: No` (RQ-03).
+fn opting_out(profile: &Profile) -> Profile {
+    Profile {
+        name: format!("{}-bypass", profile.name),
+        bypass: true,
+        ..profile.clone()
     }
 }
 
@@ -205,6 +235,8 @@ fn parts(text: &str) -> (&str, &str) {
 
 /// What Exim is answered by.
 pub(super) const PROFILE: &str = "exim";
+/// RFC 8689: the word of a message that demands TLS on its whole way.
+const REQUIRE_TLS: &str = "requiretls";
 /// Lookups end at the profile's deadline, 4 s; this is for what comes after, within Exim's 5 s.
 const GRACE: Duration = Duration::from_millis(300);
 /// Of a request that is refused, in the log.

@@ -68,6 +68,10 @@ pub fn expected(verdict: &Verdict, floor: Floor) -> Protection {
     match (used().min(), used().max()) {
         // Nobody is let through, or nobody is there.
         (None, _) | (_, None) => by_level(&verdict.answer, floor),
+        // RFC 7672, 2.2.1: whoever chooses the hosts has his own authenticated (PD-07).
+        (Some(least), _) if is_authenticated(least) && verdict.reason == Reason::HalfDane => {
+            Protection::Partly
+        }
         (Some(least), _) if is_authenticated(least) => Protection::Authenticated,
         (_, Some(most)) if is_authenticated(most) => Protection::Partly,
         (Some(Outcome::Encrypt), _) => Protection::Encrypted,

@@ -98,14 +98,26 @@ pub fn capability(verdict: &Verdict, findings: Option<&Findings>) -> Capability 
     let Some(findings) = findings else {
         return Capability::Lacking(Lack::NoHosts);
     };
+    let lacks = |lack| {
+        // RQ-05: what could not be looked up may be what is missing.
+        if findings.has_failure() {
+            Capability::Unknown
+        } else {
+            Capability::Lacking(lack)
+        }
+    };
     let used = || {
         let outcomes = verdict.hosts.iter().map(|host| host.outcome);
         outcomes.filter(|outcome| *outcome != Outcome::Skip)
     };
     if used().next().is_none() {
-        return Capability::Lacking(Lack::NoHosts);
+        return match verdict.answer {
+            // MX-06: the MTA may see hosts where we see none, and holds them to this.
+            Answer::Secure(_) => Capability::Unknown,
+            _ => lacks(Lack::NoHosts),
+        };
     }
-    let lacks = used().filter_map(|outcome| match outcome {
+    let mut missing = used().filter_map(|outcome| match outcome {
         // RFC 7672, 2.2.1: behind an insecure MX set records say nothing of the destination (PD-07).
         Outcome::Dane if is_secure(findings) => None,
         // The MTA's own names: whoever chooses the hosts can have a certificate for them.
@@ -115,10 +127,7 @@ pub fn capability(verdict: &Verdict, findings: Option<&Findings>) -> Capability 
         Outcome::WebPki => Some(Lack::Testing),
         Outcome::Skip | Outcome::Clear | Outcome::Encrypt => Some(Lack::Unauthenticated),
     });
-    let mut lacks = lacks;
-    lacks
-        .next()
-        .map_or(Capability::Capable, Capability::Lacking)
+    missing.next().map_or(Capability::Capable, lacks)
 }
 
 fn is_secure(findings: &Findings) -> bool {

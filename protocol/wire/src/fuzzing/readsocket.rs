@@ -44,7 +44,15 @@ pub fn readsocket(bytes: &[u8]) {
 fn whole(bytes: &[u8], request: &Request<'_>) {
     let line = String::from_utf8_lossy(bytes);
     let fields = match request {
-        Request::Level { domain } => format!("hoplock1 level {domain}"),
+        Request::Level { domain, says } => {
+            let words = match (says.require_tls, says.tls_required_no) {
+                (false, false) => "",
+                (true, false) => " requiretls",
+                (false, true) => " tls-required-no",
+                (true, true) => " requiretls,tls-required-no",
+            };
+            format!("hoplock1 level {domain}{words}")
+        }
         Request::Mx { domain, host } => format!("hoplock1 mx {domain} {host}"),
         Request::Option { name, domain, host } => {
             format!("hoplock1 option {name} {domain} {host}")

@@ -31,7 +31,9 @@ mod request;
 
 pub use answer::{ANSWER_LIMIT, Answer};
 pub use dnsdb::{DnsdbRequest, Dnssec, FieldSeparator, Lookup};
-pub use request::{BadRequest, CertRequest, EventRequest, Request, Verb, Wrong, decode};
+pub use request::{
+    BadRequest, CertRequest, EventRequest, MessageSays, Request, Verb, Wrong, decode,
+};
 
 /// The longest request line that is read, in bytes without its ending.
 ///

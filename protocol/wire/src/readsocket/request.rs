@@ -20,6 +20,8 @@ pub enum Request<'a> {
     Level {
         /// The next hop.
         domain: &'a str,
+        /// What the message says of TLS.
+        says: MessageSays,
     },
     /// Whether this host may take mail for the destination.
     Mx {
@@ -43,6 +45,16 @@ pub enum Request<'a> {
     Event(EventRequest<'a>),
     /// A lookup in the form of Exim's `dnsdb`.
     Dnsdb(DnsdbRequest<'a>),
+}
+
+/// What a message says of TLS (RFC 8689), as words behind the domain: `requiretls`, `tls-required-no`, both
+/// with a comma between them, or nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageSays {
+    /// REQUIRETLS.
+    pub require_tls: bool,
+    /// `TLS-Required: No`.
+    pub tls_required_no: bool,
 }
 
 /// One certificate of a handshake.
@@ -244,7 +256,7 @@ impl BadRequest {
 /// use hoplock_wire::readsocket::{Request, Verb, decode};
 ///
 /// let request = decode(b"hoplock1 level good.test");
-/// assert_eq!(request, Ok(Request::Level { domain: "good.test" }));
+/// assert!(matches!(request, Ok(Request::Level { domain: "good.test", .. })));
 /// assert_eq!(decode(b"hoplock1 levl good.test").unwrap_err().verb, Verb::Unknown);
 /// ```
 ///
@@ -275,8 +287,15 @@ pub fn decode(line: &[u8]) -> Result<Request<'_>, BadRequest> {
 fn read(verb: Verb, fields: &str) -> Result<Request<'_>, Wrong> {
     let mut rest = fields;
     Ok(match verb {
-        Verb::Level => Request::Level {
-            domain: last(rest, "DOMAIN")?,
+        Verb::Level => match rest.contains(' ') {
+            false => Request::Level {
+                domain: last(rest, "DOMAIN")?,
+                says: MessageSays::default(),
+            },
+            true => Request::Level {
+                domain: field(&mut rest, "DOMAIN")?,
+                says: says(rest)?,
+            },
         },
         Verb::Mx => Request::Mx {
             domain: field(&mut rest, "DOMAIN")?,
@@ -300,6 +319,19 @@ fn read(verb: Verb, fields: &str) -> Result<Request<'_>, Wrong> {
         Verb::Event => Request::Event(event(rest)?),
         Verb::Dnsdb | Verb::Unknown => return Err(Wrong::Verb),
     })
+}
+
+fn says(words: &str) -> Result<MessageSays, Wrong> {
+    let mut says = MessageSays::default();
+    // Exim's expansions leave commas and nothing between them where a condition does not hold.
+    for word in words.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "requiretls" => says.require_tls = true,
+            "tls-required-no" => says.tls_required_no = true,
+            _ => return Err(Wrong::Not("requiretls or tls-required-no")),
+        }
+    }
+    Ok(says)
 }
 
 fn event(fields: &str) -> Result<EventRequest<'_>, Wrong> {

@@ -15,6 +15,14 @@ fn digest(text: &str) -> [u8; 32] {
 /// Of `hello`.
 const SHA256: &str = "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824";
 
+fn level(domain: &str, require_tls: bool, tls_required_no: bool) -> Request<'_> {
+    let says = MessageSays {
+        require_tls,
+        tls_required_no,
+    };
+    Request::Level { domain, says }
+}
+
 /// EX-01: each verb, as Exim writes it.
 #[test]
 fn requests_decode() {
@@ -62,12 +70,23 @@ fn requests_decode() {
         ..event.clone()
     };
     for (line, request) in [
-        ("hoplock1 level good.test", Request::Level { domain }),
+        ("hoplock1 level good.test", level(domain, false, false)),
+        ("hoplock1 level good.test ", level(domain, false, false)),
         (
             "hoplock1 level [mx.good.test]:587",
-            Request::Level {
-                domain: "[mx.good.test]:587",
-            },
+            level("[mx.good.test]:587", false, false),
+        ),
+        (
+            "hoplock1 level good.test requiretls",
+            level(domain, true, false),
+        ),
+        (
+            "hoplock1 level good.test ,tls-required-no",
+            level(domain, false, true),
+        ),
+        (
+            "hoplock1 level good.test requiretls,tls-required-no",
+            level(domain, true, true),
         ),
         (
             "hoplock1 mx good.test mx.good.test",
