@@ -297,7 +297,7 @@ mod tests {
             "rules",
             &[
                 "[]",
-                r#"[{ recipient = ["a.test", ".b.test", "*"], sender = ["<>", "B@c.test", "d.test", ".e.test"], user = ["u "x""], protection = ["refused"], action = "reject", text = "no \ way" }, { action = "dunno" }]"#,
+                r#"[{ recipient = ["a.test", ".b.test", "*"], sender = ["<>", "B@c.test", "d.test", ".e.test"], user = ["u \"x\""], protection = ["refused"], action = "reject", text = "no \\ way" }, { action = "dunno" }]"#,
                 r#"[{ action = "filter", text = "smtp:[192.0.2.1]" }, { action = "prepend", text = "X-A: b: c" }, { action = "hold" }, { action = "warn", text = "w" }, { action = "defer" }]"#,
             ],
         ),
@@ -552,7 +552,7 @@ mod tests {
             ..Profile::built_in("exim").unwrap()
         };
         assert_eq!(*config.profiles["exim"], exim);
-        assert_eq!(config.profiles.len(), 6);
+        assert_eq!(config.profiles.len(), 7);
     }
 
     #[test]
