@@ -143,13 +143,7 @@ pub async fn run(
                     own_dane.look().await;
                     tracing::info!("rules, profiles and switches reloaded; sockets are kept");
                 });
-                let kept = taken_at_start(&config, &new);
-                if !kept.is_empty() {
-                    tracing::warn!(
-                        "changed, but taken at the start only: {}; restart hoplock for them",
-                        kept.join(", ")
-                    );
-                }
+                tell_what_is_kept(&config, &new);
             }
             Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
         }
@@ -260,6 +254,16 @@ enum Role {
     Http,
     /// Orders too.
     Control,
+}
+
+fn tell_what_is_kept(start: &Config, new: &Config) {
+    let kept = taken_at_start(start, new);
+    if !kept.is_empty() {
+        tracing::warn!(
+            "changed, but taken at the start only: {}; restart hoplock for them",
+            kept.join(", ")
+        );
+    }
 }
 
 /// What a reload cannot change: parts of the configuration that differ from those of the start.
