@@ -10,6 +10,7 @@
 //! * [`rule_files`]: rules as files.
 //! * [`sendmail`]: Sendmail's session check.
 //! * [`sessions`]: what is seen of judged sessions.
+//! * [`submission`]: messages that are handed in, and what they say of TLS.
 //! * [`survey`]: what many destinations would be answered.
 //! * [`sockets`]: which take orders, what may stand at their paths.
 #![allow(
@@ -34,6 +35,7 @@ mod sendmail;
 mod sessions;
 mod sockets;
 mod state_file;
+mod submission;
 mod survey;
 
 use std::io::{Read, Write};

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// EX-01, EX-03, EX-05: each host gets what it owes, the destination its level.
+/// EX-01, EX-03, EX-05, RQ-03: each host gets what it owes, the destination its level.
 #[tokio::test(start_paused = true)]
 async fn levels_hosts_and_options() {
     let chain = Chain::new("mx.e.test");
@@ -12,6 +12,17 @@ async fn levels_hosts_and_options() {
         ("hoplock1 level E.Test.", "enforce"),
         ("hoplock1 level [mx.e.test]", "enforce"),
         ("hoplock1 level plain.test", "may"),
+        // RQ-03, RQ-05: what the message says of TLS.
+        ("hoplock1 level e.test tls-required-no", "may"),
+        ("hoplock1 level e.test requiretls", "enforce"),
+        (
+            "hoplock1 level e.test requiretls,tls-required-no",
+            "enforce",
+        ),
+        (
+            "hoplock1 level plain.test requiretls",
+            "refuse requiretls: not every host of the destination can be authenticated",
+        ),
         ("hoplock1 level [192.0.2.1]", "may"),
         ("hoplock1 level localhost", "may"),
         ("hoplock1 mx e.test mx.e.test", "ok"),
