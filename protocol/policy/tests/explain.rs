@@ -456,7 +456,7 @@ fn a_domain_without_mail_says_so() {
     assert!(line.starts_with("example.com: this domain takes no mail (null MX); Postfix's own"));
 }
 
-/// PD-15: the interface for programs, field by field and word by word.
+/// PD-15, RQ-04: the interface for programs, field by field and word by word.
 #[test]
 fn the_answer_as_json() {
     let told = all_dane().told("example.com");
@@ -469,7 +469,7 @@ fn the_answer_as_json() {
         "next_hop": "example.com", "domain": "example.com", "profile": "postfix",
         "verdict": "dane-only", "reply": "OK dane-only", "row": "DT-06",
         "reason": "dane-all-hosts", "detail": "every host used must match its TLSA records",
-        "expires_in": 300,
+        "requiretls_ok": true, "expires_in": 300,
         "mx": {"status": "secure", "hosts": [
             host("mx1.example.com", 10, "ab"), host("mx2.example.com", 20, "cd")]},
         "sts": {"state": "absent", "trouble": "no record at _mta-sts.example.com"},

@@ -11,6 +11,7 @@ use super::view::View;
 use crate::findings::{
     DaneFinding, Findings, MxFinding, PolicySource, RememberedPolicy, StsFailure, StsFinding,
 };
+use crate::guard::{Capability, capability};
 use crate::law::{Answer, JudgedHost, Loser};
 use crate::moment::Moment;
 use crate::next_hop::NextHop;
@@ -32,6 +33,8 @@ pub struct Query {
     rule: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     would_fail: Option<&'static str>,
+    /// RQ-04: a message with REQUIRETLS can go there.
+    requiretls_ok: bool,
     expires_in: u64,
     mx: Mx,
     sts: Sts,
@@ -144,6 +147,7 @@ pub fn query(view: &View<'_>) -> Query {
         detail: safe(&verdict.detail),
         rule: verdict.rule.as_ref().map(|rule| rule.pattern.to_string()),
         would_fail: verdict.would_fail.map(crate::reason::Reason::word),
+        requiretls_ok: capability(verdict, view.findings) == Capability::Capable,
         expires_in: verdict.expires_in.as_secs(),
         mx: Mx {
             status: mx_status(view.findings),
