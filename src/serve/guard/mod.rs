@@ -21,7 +21,6 @@ pub use self::open::open;
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     reason = "tests"
 )]
 mod tests;

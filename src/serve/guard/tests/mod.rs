@@ -12,6 +12,7 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsa::TlsaRecord;
 use hoplock_policy::verify::Certificate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
@@ -91,4 +92,12 @@ impl Scene {
             connections: Connections::new(100, &CancellationToken::new()),
         }
     }
+}
+
+/// What `work` brings, which takes so long and hardly longer.
+async fn takes<T>(limit: Duration, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let early = timeout(limit - Duration::from_millis(1), work.as_mut()).await;
+    assert!(early.is_err(), "it was there before its time");
+    timeout(Duration::from_secs(1), work).await.unwrap()
 }
