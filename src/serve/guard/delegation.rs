@@ -102,7 +102,9 @@ impl<'a> Conversation<'a> {
             self.recorded.clear();
             self.instance = asked.instance;
         }
-        let Decided { fate, record } = self.desk.decide(&recipient, &asked.sending).await;
+        let config = self.desk.config();
+        let decided = self.desk.decide(&config, &recipient, &asked.sending);
+        let Decided { fate, record } = decided.await;
         match (fate, record) {
             // access(5) knows one action in an answer.
             (Fate::LetGo, Some(field)) if self.recorded.insert(field.value().to_owned()) => {

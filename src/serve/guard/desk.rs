@@ -123,10 +123,14 @@ impl Desk {
         self.metrics.turned_away.inc();
     }
 
-    /// Decides on one recipient. There is always a decision, and in time.
-    pub(super) async fn decide(&self, recipient: &Path, sending: &Sending) -> Decided {
-        let config = self.config();
-        let decided = self.decide_by(&config, recipient, sending).await;
+    /// Decides on one recipient by these rules. There is always a decision, and in time.
+    pub(super) async fn decide(
+        &self,
+        config: &GuardConfig,
+        recipient: &Path,
+        sending: &Sending,
+    ) -> Decided {
+        let decided = self.decide_by(config, recipient, sending).await;
         self.metrics.guarded(decided.fate.word());
         decided
     }

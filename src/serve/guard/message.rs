@@ -7,7 +7,7 @@ use hoplock_wire::milter::{Change, Decision, Envelope, Header};
 
 use super::desk::{Decided, Desk, Fate, Sending};
 use super::words;
-use crate::config::{DecideAt, OnTrouble};
+use crate::config::{DecideAt, GuardConfig, OnTrouble};
 
 /// A message under way.
 #[derive(Default)]
@@ -42,17 +42,22 @@ impl Message {
     }
 
     /// Takes one recipient, and says what becomes of it alone.
-    pub(super) async fn recipient(&mut self, desk: &Desk, envelope: &Envelope<'_>) -> Decision {
+    pub(super) async fn recipient(
+        &mut self,
+        desk: &Desk,
+        config: &GuardConfig,
+        envelope: &Envelope<'_>,
+    ) -> Decision {
         let path = match envelope.path() {
             Ok(path) => path,
-            Err(why) => return in_trouble(desk, &why.to_string()),
+            Err(why) => return in_trouble(config, &why.to_string()),
         };
-        if desk.config().decide_at == DecideAt::End {
+        if config.decide_at == DecideAt::End {
             let decided = None;
             self.recipients.push(Recipient { path, decided });
             return Decision::Continue;
         }
-        let decided = desk.decide(&path, &self.sending).await;
+        let decided = desk.decide(config, &path, &self.sending).await;
         match decided.fate {
             Fate::Defer(refusal) | Fate::Reject(refusal) => Decision::Refuse(refusal),
             _ => {
@@ -80,7 +85,11 @@ impl Message {
     }
 
     /// What becomes of the message, and how it is changed where it goes on.
-    pub(super) async fn end(mut self, desk: &Desk) -> (Decision, Vec<Change>) {
+    pub(super) async fn end(
+        mut self,
+        desk: &Desk,
+        config: &GuardConfig,
+    ) -> (Decision, Vec<Change>) {
         // RFC 8689, 3: the field stands once.
         let opts_out = self.opts_out == (1, 0);
         let requirement = Requirement::of(self.require_tls, opts_out);
@@ -92,7 +101,7 @@ impl Message {
         let decisions = self.recipients.into_iter().map(|recipient| async move {
             match recipient.decided {
                 Some(decided) if !demands_more => decided,
-                _ => desk.decide(&recipient.path, sending).await,
+                _ => desk.decide(config, &recipient.path, sending).await,
             }
         });
         let all = join_all(decisions).await;
@@ -134,8 +143,8 @@ fn changes(all: Vec<Decided>) -> Vec<Change> {
 }
 
 /// What cannot be read.
-fn in_trouble(desk: &Desk, why: &str) -> Decision {
-    match desk.config().on_trouble {
+fn in_trouble(config: &GuardConfig, why: &str) -> Decision {
+    match config.on_trouble {
         OnTrouble::Dunno => Decision::Continue,
         OnTrouble::Defer => match words::unreadable(why) {
             Fate::Defer(refusal) => Decision::Refuse(refusal),

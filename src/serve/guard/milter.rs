@@ -43,6 +43,8 @@ where
 /// What is known of a connection beside its bytes.
 struct Filter<'a> {
     desk: &'a Desk,
+    /// The rules that were in force when it began: what is to be seen of messages was agreed on by them.
+    config: Arc<GuardConfig>,
     session: Session,
     output: Vec<u8>,
     /// As whom the client has authenticated itself.
@@ -58,9 +60,11 @@ enum Went {
 
 impl<'a> Filter<'a> {
     fn new(desk: &'a Desk) -> Self {
+        let config = desk.config();
         Self {
             desk,
-            session: Session::new(wish(&desk.config())),
+            session: Session::new(wish(&config)),
+            config,
             output: Vec::new(),
             user: None,
             message: Message::default(),
@@ -103,7 +107,8 @@ impl<'a> Filter<'a> {
             Event::NewConnection => (self.user, self.message) = (None, Message::default()),
             Event::Mail(envelope) => self.message = Message::from(&envelope, self.user.clone()),
             Event::Rcpt(envelope) => {
-                let decision = self.message.recipient(self.desk, &envelope).await;
+                let deciding = self.message.recipient(self.desk, &self.config, &envelope);
+                let decision = deciding.await;
                 if self.session.waits().is_some() {
                     self.session.answer(&decision, &[], &mut self.output)?;
                 }
@@ -112,7 +117,7 @@ impl<'a> Filter<'a> {
             Event::Abort => self.message = Message::default(),
             Event::EndOfMessage { .. } => {
                 let message = std::mem::take(&mut self.message);
-                let (decision, changes) = message.end(self.desk).await;
+                let (decision, changes) = message.end(self.desk, &self.config).await;
                 self.last_word(&decision, &changes)?;
             }
             _ => {}

@@ -389,3 +389,24 @@ async fn what_cannot_be_read() {
         assert_eq!(line.client.read_to_end(&mut rest).await.unwrap(), 0);
     }
 }
+
+/// OP-08: a connection keeps the rules that it began with, since what is seen of messages was agreed on by
+/// them; the next one has the new ones.
+#[tokio::test(start_paused = true)]
+async fn rules_are_reloaded_between_connections() {
+    let scene = Scene::new(RULES);
+    let mut line = scene.mail_server(Actions::all()).await;
+    let (config, _) = Config::parse("[guard]\ndecide_at = \"end\"\n", &[]);
+    scene.desk.reload(config.unwrap().guard);
+    let shown = Shown {
+        recipients: &["r@plain.test"],
+        ..Shown::default()
+    };
+    let refused = became(&["refuse 550 5.7.1 not safe"], &["continue"]);
+    assert_eq!(line.message(true, &shown).await, refused);
+    let mut next = scene.mail_server(Actions::all()).await;
+    assert_eq!(
+        next.message(false, &shown).await,
+        became(&[], &["continue"])
+    );
+}
