@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use hoplock_policy::findings::Validation;
+use hoplock_policy::guard::{Capability, capability};
 use hoplock_policy::law::rows::Row;
 use hoplock_policy::law::{Answer, Verdict, decide_without_lookup, without_findings};
 use hoplock_policy::moment::Moment;
@@ -189,6 +190,13 @@ impl Answerer {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whether a message with REQUIRETLS can go to the destination of an answer (RQ-04).
+    #[must_use]
+    pub fn capability(&self, answered: &Answered) -> Capability {
+        let validation = self.world.resolver.validation();
+        capability(&answered.verdict, answered.findings.as_deref(), validation)
     }
 
     /// Answers one key for one MTA, within the profile's deadline.

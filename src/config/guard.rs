@@ -7,6 +7,7 @@ use std::time::Duration;
 use hoplock_policy::guard::{Guard, GuardRule, Protection, SenderPattern};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::profile::Profile;
+use hoplock_policy::rules::RulePattern;
 use hoplock_wire::delegation::Filter;
 use hoplock_wire::header_field::HeaderField;
 use toml::de::DeValue;
@@ -30,6 +31,8 @@ pub struct GuardConfig {
     pub decide_at: DecideAt,
     /// The name of the header field that records the expected protection; none: no such field.
     pub header: Option<String>,
+    /// Recipients whose mail does not leave: they are let go.
+    pub own_domains: Vec<RulePattern>,
     /// The rules, and what REQUIRETLS asks for.
     pub guard: Guard<Order>,
 }
@@ -116,6 +119,13 @@ pub(super) fn read(
             .choice(section, "decide_at", words::DECIDE_AT)
             .unwrap_or(DecideAt::Rcpt),
         header: header(reader, section),
+        own_domains: if reader.value(section, "own_domains").is_some() {
+            each(reader, section, "own_domains", |text| {
+                pattern(text).map_err(|why| format!("is no domain: {why}"))
+            })
+        } else {
+            Vec::new()
+        },
         guard: Guard {
             rules: rules(reader, section),
             requiretls: reader
@@ -147,6 +157,13 @@ fn profile(
         let words = format!(
             "[guard] profile = {name:?}: there is no such profile; there are {}",
             known.join(", ")
+        );
+        reader.error(at, words);
+    }
+    if profiles.get(&name).is_some_and(|profile| profile.bypass) {
+        let words = format!(
+            "[guard] profile = {name:?} is for messages that do without protection; write the profile by \
+             which the others are sent"
         );
         reader.error(at, words);
     }
@@ -232,6 +249,16 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, at: usize) -> Option<Gua
         found.ok_or_else(|| format!("is not one of {}", words()))
     });
     let action = action(reader, section, at)?;
+    // FT-01: a lookup that failed may succeed a minute later.
+    if matches!(action, Order::Reject(_)) && protection.contains(&Protection::Unknown) {
+        let words = format!(
+            "[{}] protection: what is unknown now may be known soon, and is not refused for good; write \
+             action = \"defer\" in a rule of its own",
+            section.name
+        );
+        let at = reader.at(section, "protection");
+        reader.error(at, words);
+    }
     Some(GuardRule {
         recipients,
         senders,
@@ -351,5 +378,6 @@ fn field(text: &str) -> Result<HeaderField, String> {
 const PROFILE: &str = "postfix";
 /// Below the ten seconds of Sendmail.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// Postfix waits for 100 s for a policy service, and for 30 s for a milter.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(25);
+/// Postfix waits for 100 s for a policy service, and for 30 s for a milter; what is in hand when the daemon
+/// ends must be answered by then.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(20);

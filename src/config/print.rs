@@ -282,8 +282,13 @@ mod tests {
         ("limits", "journal_entries", &["100000", "0", "1"]),
         ("log", "level", &[r#""info""#, r#""trace""#]),
         ("log", "format", &[r#""auto""#, r#""json""#]),
-        ("guard", "profile", &[r#""postfix""#, r#""bypass""#]),
-        ("guard", "deadline", &[r#""8s""#, r#""25s""#]),
+        ("guard", "profile", &[r#""postfix""#, r#""sendmail""#]),
+        ("guard", "deadline", &[r#""8s""#, r#""20s""#]),
+        (
+            "guard",
+            "own_domains",
+            &["[]", r#"["own.test", ".own.test"]"#],
+        ),
         ("guard", "on_trouble", &[r#""dunno""#, r#""defer""#]),
         (
             "guard",

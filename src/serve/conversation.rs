@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoplock_policy::guard::{Capability, capability};
+use hoplock_policy::guard::Capability;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::profile::Family;
 use hoplock_policy::reason::Reason;
@@ -195,8 +195,9 @@ async fn require_tls(desk: &Desk, key: &str) -> Reply {
     };
     let answered = desk.answerer.answer(key, &profile).await;
     let verdict = &answered.verdict;
-    match capability(verdict, answered.findings.as_deref()) {
-        Capability::Capable => Reply::ok("enforce".to_owned())
+    match desk.answerer.capability(&answered) {
+        // Postfix keeps to it in each session, and skips hosts that cannot.
+        Capability::Capable | Capability::Some => Reply::ok("enforce".to_owned())
             .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),
         Capability::Lacking(_) => Reply::NotFound,
         Capability::Unknown => temp(verdict.reason, &verdict.detail),

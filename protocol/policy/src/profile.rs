@@ -197,6 +197,16 @@ impl Profile {
         }
     }
 
+    /// The same MTA for a message with `TLS-Required: No` (RQ-03), under a name of its own.
+    #[must_use]
+    pub fn opting_out(&self) -> Self {
+        Self {
+            name: format!("{}-{BYPASS}", self.name),
+            bypass: true,
+            ..self.clone()
+        }
+    }
+
     /// What keeps this MTA's own DANE from being relied on, in words for people, with the cure.
     #[must_use]
     pub fn words_of(&self, seen: OwnDaneSeen) -> &'static str {

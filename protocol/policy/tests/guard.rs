@@ -18,7 +18,7 @@ use hoplock_policy::law::{Answer, Conditions, LawOptions, Verdict, decide, decid
 use hoplock_policy::moment::Moment;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::NextHop;
-use hoplock_policy::profile::{Floor, OwnDaneSeen, Profile};
+use hoplock_policy::profile::{Floor, OwnDane, OwnDaneSeen, Profile};
 use hoplock_policy::reason::Reason;
 use hoplock_policy::rules::{Fallback, Mode, PinnedLevel, Rule, RulePattern, Rules};
 
@@ -43,8 +43,9 @@ fn rules_of(example: &Example) -> Vec<Rule> {
 }
 
 fn said(verdict: &Verdict, findings: &Findings) -> &'static str {
-    match capability(verdict, Some(findings)) {
+    match capability(verdict, Some(findings), Validation::Validating) {
         Capability::Capable => "capable",
+        Capability::Some => "some",
         Capability::Unknown => "unknown",
         Capability::Lacking(Lack::NoHosts) => "no hosts",
         Capability::Lacking(Lack::Unauthenticated) => "unauthenticated",
@@ -76,7 +77,7 @@ fn each_row_of_the_table() {
                 profile,
                 &LawOptions::default(),
             );
-            let protection = expected(&verdict, profile.floor);
+            let protection = expected(&verdict, Some(&findings), profile);
             format!("{}, {}", protection.word(), said(&verdict, &findings))
         });
         table += &format!("{} | {}\n", example.row.id(), cells.join(" | "));
@@ -93,24 +94,24 @@ DT-04 | authenticated, capable | authenticated, capable | authenticated, capable
 DT-05 | opportunistic, unauthenticated | opportunistic, unauthenticated | opportunistic, unauthenticated
 DT-05s | authenticated, capable | authenticated, capable | authenticated, capable
 DT-06 | authenticated, capable | authenticated, capable | authenticated, capable
-DT-07 | partly, unauthenticated | authenticated, capable | partly, unauthenticated
-DT-07b | partly, unauthenticated | opportunistic, unauthenticated | partly, unauthenticated
-DT-07c | partly, unauthenticated | authenticated, capable | partly, unauthenticated
+DT-07 | partly, some | authenticated, capable | partly, some
+DT-07b | partly, some | opportunistic, unauthenticated | partly, some
+DT-07c | partly, some | authenticated, capable | partly, some
 DT-08 | authenticated, capable | authenticated, capable | authenticated, capable
 DT-08b | authenticated, capable | authenticated, capable | authenticated, capable
 DT-08c | authenticated, capable | authenticated, capable | authenticated, capable
 DT-09 | encrypted, unauthenticated | encrypted, unauthenticated | encrypted, unauthenticated
 DT-09s | authenticated, capable | authenticated, capable | authenticated, capable
-DT-10 | partly, unauthenticated | authenticated, capable | partly, unauthenticated
+DT-10 | partly, some | authenticated, capable | partly, some
 DT-10s | authenticated, capable | authenticated, capable | authenticated, capable
 DT-11 | opportunistic, unauthenticated | encrypted, unauthenticated | opportunistic, unauthenticated
 DT-11s | authenticated, capable | authenticated, capable | authenticated, capable
 DT-12 | authenticated, capable | authenticated, capable | authenticated, capable
-DT-12u | partly, unknown | authenticated, capable | partly, unknown
+DT-12u | partly, some | authenticated, capable | partly, some
 DT-13 | opportunistic, unknown | unknown, unknown | opportunistic, unknown
 DT-13a | opportunistic, unknown | opportunistic, unknown | opportunistic, unknown
 DT-13s | authenticated, capable | authenticated, capable | authenticated, capable
-DT-13u | partly, unknown | authenticated, capable | partly, unknown
+DT-13u | partly, some | authenticated, capable | partly, some
 DT-14 | encrypted, unknown | unknown, unknown | encrypted, unknown
 DT-14s | authenticated, capable | authenticated, capable | authenticated, capable
 DT-15 | unknown, unknown | unknown, unknown | unknown, unknown
@@ -148,8 +149,8 @@ fn what_is_not_enough() {
     let options = LawOptions::default();
     for (id, rules, profile, expected) in [
         ("DT-06", vec![], &postfix_may, "capable"),
-        ("DT-06", vec![any(Mode::Audit)], &postfix_may, "by rule"),
-        ("DT-06", vec![any(Mode::Off)], &postfix_may, "by rule"),
+        ("DT-06", vec![any(Mode::Audit)], &postfix_may, "unknown"),
+        ("DT-06", vec![any(Mode::Off)], &postfix_may, "unknown"),
         (
             "DT-06",
             vec![pinned(PinnedLevel::DaneOnly)],
@@ -311,6 +312,11 @@ fn requiretls_is_refused_for_good_only_where_it_cannot_be_kept() {
             Capability::Unknown,
             Ruling::RequireTlsLater(None),
         ),
+        (
+            OnRequireTls::Reject,
+            Capability::Some,
+            Ruling::RequireTlsLater(None),
+        ),
         (OnRequireTls::Defer, Capability::Capable, Ruling::LetGo),
         (
             OnRequireTls::Defer,
@@ -339,26 +345,6 @@ fn requiretls_is_refused_for_good_only_where_it_cannot_be_kept() {
             assert!(!guard.must_know(&handed(&domain, other)));
         }
     }
-}
-
-/// RQ-03: a rule about protection is not for a message that does without; other rules are.
-#[test]
-fn a_message_that_opts_out_is_not_held_up() {
-    let guard = Guard {
-        rules: vec![
-            for_all(&[Protection::Refused, Protection::Opportunistic], "reject"),
-            for_all(&[], "hold"),
-        ],
-        requiretls: OnRequireTls::Reject,
-    };
-    let domain = name("e.test");
-    let known = Some((Protection::Refused, Capability::Unknown));
-    let ordinary = handed(&domain, Requirement::Ordinary);
-    assert_eq!(guard.decide(&ordinary, known), Ruling::Order(&"reject"));
-    assert!(guard.must_know(&ordinary));
-    let opts_out = handed(&domain, Requirement::OptsOut);
-    assert_eq!(guard.decide(&opts_out, known), Ruling::Order(&"hold"));
-    assert!(!guard.must_know(&opts_out));
 }
 
 /// The first rule that fits counts, by recipient, sender, user and protection.
@@ -456,4 +442,79 @@ fn the_first_that_fits() {
         requirement: Requirement::Ordinary,
     };
     assert_eq!(guard.decide(&literal, None), Ruling::Order(&"by address"));
+}
+
+/// RQ-05, MX-17: a resolver that validates nothing proves nothing, and so nothing is refused for good for it; nor
+/// for what the operator sets aside for a while, or where a lookup failed.
+#[test]
+fn trouble_is_not_established() {
+    let row = |id: &str| {
+        let found = EXAMPLES.iter().find(|example| example.row.id() == id);
+        found.unwrap().findings()
+    };
+    let profile = postfix(Floor::May);
+    let options = LawOptions::default();
+    let plain = row("DT-05");
+    let verdict = judged(&plain, vec![], &profile, &options);
+    for (validation, expected) in [
+        (
+            Validation::Validating,
+            Capability::Lacking(Lack::Unauthenticated),
+        ),
+        (
+            Validation::Unknown,
+            Capability::Lacking(Lack::Unauthenticated),
+        ),
+        (Validation::NotValidating, Capability::Unknown),
+    ] {
+        assert_eq!(capability(&verdict, Some(&plain), validation), expected);
+    }
+    // An enforced policy none of whose hosts is there is established, unless something could not be had.
+    let mut findings = row("DT-26");
+    let verdict = judged(&findings, vec![], &profile, &options);
+    assert_eq!(
+        expected(&verdict, Some(&findings), &profile),
+        Protection::Refused
+    );
+    findings.hosts.push(row("DT-15").hosts[0].clone());
+    assert_eq!(
+        expected(&verdict, Some(&findings), &profile),
+        Protection::Unknown
+    );
+    // PD-11: what was not seen of the mail server's own DANE may be seen soon.
+    let findings = row("DT-06");
+    for (own_dane, protection) in [
+        (OwnDane::No, Protection::Refused),
+        (OwnDane::Auto, Protection::Unknown),
+    ] {
+        let sendmail = Profile {
+            own_dane,
+            ..Profile::built_in("sendmail").unwrap()
+        };
+        let conditions = Conditions {
+            validation: Validation::Validating,
+            remembered_dane: false,
+            own_dane: OwnDaneSeen::NotFound,
+            now: Moment::default(),
+        };
+        let verdict = decide(
+            &findings,
+            &Rules::default(),
+            &sendmail,
+            &options,
+            conditions,
+        );
+        assert_eq!(verdict.reason, Reason::MtaCannotAuthenticate);
+        assert_eq!(expected(&verdict, Some(&findings), &sendmail), protection);
+    }
+    // PD-01: a delay that the operator orders is a delay.
+    let deferred = Rule {
+        answer: Some(PinnedLevel::Defer),
+        ..Rule::new(RulePattern::Any, Mode::Opportunistic)
+    };
+    let verdict = judged(&findings, vec![deferred], &profile, &options);
+    assert_eq!(
+        expected(&verdict, Some(&findings), &profile),
+        Protection::Unknown
+    );
 }

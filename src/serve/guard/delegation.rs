@@ -11,7 +11,7 @@ use hoplock_wire::refusal::{EnhancedStatus, Words};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::desk::{Decided, Desk, Fate, Sending};
+use super::desk::{self, Decided, Desk, Fate, Sending};
 use super::words;
 use crate::config::OnTrouble;
 use crate::serve::connections::Seat;
@@ -96,7 +96,8 @@ impl<'a> Conversation<'a> {
         let recipient = match asked.recipient {
             Recipient::None => return Action::Dunno,
             Recipient::Unreadable(why) => return self.in_trouble(&why),
-            Recipient::Is(path) => path,
+            // Postfix does not say where it will send this.
+            Recipient::Is(path) => desk::Recipient { path, route: None },
         };
         if asked.instance.is_empty() || asked.instance != self.instance {
             self.recorded.clear();

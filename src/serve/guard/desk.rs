@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use hoplock_policy::guard::{
-    Capability, Handed, Protection, Requirement, Ruling, capability, expected,
+    Capability, Handed, OnRequireTls, Protection, Requirement, Ruling, expected,
 };
 use hoplock_policy::name::DomainName;
-use hoplock_policy::profile::Profile;
+use hoplock_policy::next_hop::{NextHop, escaped};
 use hoplock_policy::reason::Reason;
+use hoplock_policy::rules::RulePattern;
 use hoplock_wire::delegation::Filter;
 use hoplock_wire::header_field::HeaderField;
 use hoplock_wire::mailbox::{Domain, Path};
@@ -40,6 +40,24 @@ pub(super) struct Sending {
     pub(super) user: Option<String>,
     /// What the message says of TLS, as far as it was seen.
     pub(super) requirement: Requirement,
+}
+
+/// Whom a message goes to.
+#[derive(Clone, Debug)]
+pub(super) struct Recipient {
+    /// The forward-path.
+    pub(super) path: Path,
+    /// Where the mail server says that it will send this, if it says so.
+    pub(super) route: Option<Route>,
+}
+
+/// Where a mail server sends a recipient's mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// It keeps it, or does not deliver it by SMTP at all.
+    Stays,
+    /// To this next hop.
+    Leaves(String),
 }
 
 /// What is done with one recipient.
@@ -127,7 +145,7 @@ impl Desk {
     pub(super) async fn decide(
         &self,
         config: &GuardConfig,
-        recipient: &Path,
+        recipient: &Recipient,
         sending: &Sending,
     ) -> Decided {
         let decided = self.decide_by(config, recipient, sending).await;
@@ -135,10 +153,23 @@ impl Desk {
         decided
     }
 
+    /// What is done where the deadline of a whole message ends before it is a recipient's turn.
+    pub(super) fn too_late(&self, config: &GuardConfig, sending: &Sending) -> Decided {
+        let demands = sending.requirement == Requirement::RequireTls
+            && config.guard.requiretls != OnRequireTls::Ignore;
+        let fate = if demands || config.on_trouble == OnTrouble::Defer {
+            words::trouble("all recipients")
+        } else {
+            Fate::LetGo
+        };
+        self.metrics.guarded(fate.word());
+        Decided { fate, record: None }
+    }
+
     async fn decide_by(
         &self,
         config: &GuardConfig,
-        recipient: &Path,
+        recipient: &Recipient,
         sending: &Sending,
     ) -> Decided {
         let let_go = Decided {
@@ -146,10 +177,17 @@ impl Desk {
             record: None,
         };
         // A mailbox of the server itself goes nowhere.
-        let Some(target) = recipient.domain().and_then(Target::of) else {
+        let Some(target) = Target::of(recipient) else {
             return let_go;
         };
-        let sender = sending.sender.as_ref().and_then(sender);
+        let is_own = |own: &RulePattern| match &target.domain {
+            Some(name) => own.covers(name),
+            None => false,
+        };
+        if config.own_domains.iter().any(is_own) {
+            return let_go;
+        }
+        let sender = sender(sending.sender.as_ref());
         let handed = Handed {
             domain: target.domain.as_ref(),
             address: target.address,
@@ -161,7 +199,7 @@ impl Desk {
         };
         let must_know = config.guard.must_know(&handed);
         let found = if must_know || config.header.is_some() {
-            Some(self.look(config, &target).await)
+            Some(self.look(config, &target, sending.requirement).await)
         } else {
             None
         };
@@ -175,11 +213,19 @@ impl Desk {
             Ruling::RequireTls(lack) => words::require_tls(&target, lack),
             Ruling::RequireTlsLater(lack) => words::require_tls_later(&target, lack, known),
             // FT-01: whatever the rule would have said of what is not known.
-            _ if is_lost && config.on_trouble == OnTrouble::Defer => words::trouble(&target),
+            _ if is_lost && config.on_trouble == OnTrouble::Defer => words::trouble(&target.shown),
             Ruling::LetGo => Fate::LetGo,
+            // FT-01: the rule before this one may have been for it. What is refused for good is so for what
+            // was found.
+            Ruling::Order(Order::Reject(text))
+                if known.is_some_and(|found| found.protection == Protection::Unknown)
+                    && must_know =>
+            {
+                words::defer(&words::said(text, &target, known))
+            }
             Ruling::Order(order) => by_order(order, &target, known),
         };
-        self.log(&fate, &target, sending);
+        self.log(&fate, recipient, sending);
         let record = config.header.as_deref().zip(known);
         Decided {
             record: record.and_then(|(name, found)| words::record(name, &target, found)),
@@ -188,7 +234,7 @@ impl Desk {
     }
 
     /// What protects a destination, as far as that can be known in time.
-    async fn look(&self, config: &GuardConfig, target: &Target) -> Found {
+    async fn look(&self, config: &GuardConfig, target: &Target, requirement: Requirement) -> Found {
         let unknown = Found {
             protection: Protection::Unknown,
             capability: Capability::Unknown,
@@ -197,14 +243,16 @@ impl Desk {
         let Some(own) = self.answerer.profile(&config.profile) else {
             return unknown;
         };
-        let profile = Profile {
-            deadline: own.deadline.min(config.deadline),
-            ..(*own).clone()
+        // RFC 8689, 4.2.2: it will go as if the destination had published nothing.
+        let profile = match requirement {
+            Requirement::OptsOut => Arc::new(own.opting_out()),
+            Requirement::Ordinary | Requirement::RequireTls => own,
         };
         let answering = self.answerer.answer(&target.key, &profile);
         // FT-04: a fault in one lookup is that lookup's alone.
         let answering = AssertUnwindSafe(answering).catch_unwind();
-        let patience = Patience::of(config.deadline + GRACE);
+        // The lookups take the time that delivery gives them, and are there for it then.
+        let patience = Patience::of(config.deadline);
         let Some(Ok(answered)) = patience.wait(answering).await else {
             return unknown;
         };
@@ -216,72 +264,84 @@ impl Desk {
             return unknown;
         }
         Found {
-            protection: expected(verdict, profile.floor),
-            capability: capability(verdict, answered.findings.as_deref()),
+            protection: expected(verdict, answered.findings.as_deref(), &profile),
+            capability: self.answerer.capability(&answered),
             answered: Some(answered),
         }
     }
 
-    fn log(&self, fate: &Fate, target: &Target, sending: &Sending) {
+    fn log(&self, fate: &Fate, recipient: &Recipient, sending: &Sending) {
         let user = sending.user.as_deref().unwrap_or_default().escape_debug();
-        let domain = &target.shown;
+        let from = sending.sender.as_ref().map(shown).unwrap_or_default();
+        let to = shown(&recipient.path);
         match fate {
             Fate::Defer(refusal) | Fate::Reject(refusal) => {
-                tracing::info!(%domain, %user, "a message is refused at submission: {refusal}");
+                tracing::info!(%from, %to, %user, "refused at submission: {refusal}");
             }
-            Fate::Hold(words) => tracing::info!(%domain, %user, "a message is held: {words}"),
-            Fate::Warn(words) => tracing::warn!(%domain, %user, "{words}"),
+            Fate::Hold(words) => tracing::info!(%from, %to, %user, "held at submission: {words}"),
+            Fate::Warn(words) => tracing::warn!(%from, %to, %user, "at submission: {words}"),
             Fate::LetGo | Fate::Filter(_) | Fate::Prepend(_) => {}
+        }
+    }
+}
+
+/// ID-04: an address in a log.
+fn shown(path: &Path) -> String {
+    match path {
+        Path::Null => "<>".to_owned(),
+        Path::Mailbox(mailbox) => {
+            let domain = mailbox.domain.as_ref().map(|domain| format!("@{domain}"));
+            let address = format!("{}{}", mailbox.local_part, domain.unwrap_or_default());
+            address.escape_debug().to_string()
         }
     }
 }
 
 /// Where a recipient's mail goes.
 pub(super) struct Target {
-    /// The key that a policy is asked by.
+    /// The next hop, as the mail server asks for its policy.
     key: String,
-    /// The domain, if it has a name.
+    /// The recipient's domain, if it has a name.
     pub(super) domain: Option<DomainName>,
+    /// The recipient's address literal.
     address: Option<IpAddr>,
-    /// In words for people.
+    /// The recipient's domain, in words for people.
     pub(super) shown: String,
 }
 
 impl Target {
-    /// `None` where no mail server could find out where that is.
-    fn of(domain: &Domain) -> Option<Self> {
-        match domain {
-            Domain::Name(text) => {
-                let name = DomainName::parse(text).ok()?;
-                Some(Self {
-                    key: name.to_string(),
-                    shown: name.to_string(),
-                    domain: Some(name),
-                    address: None,
-                })
-            }
-            Domain::Literal(text) => {
-                // RFC 5321, 4.1.3: the tag stands before IPv6 addresses.
-                let tagged = text
-                    .get(..5)
-                    .filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
-                let bare = tagged.map_or(text.as_str(), |tag| text.get(tag.len()..).unwrap_or(""));
-                let address: IpAddr = bare.parse().ok()?;
-                Some(Self {
-                    key: format!("[{text}]"),
-                    shown: format!("[{address}]"),
-                    domain: None,
-                    address: Some(address),
-                })
-            }
-        }
+    /// `None` where the mail does not leave, or no mail server could find out where that is.
+    fn of(recipient: &Recipient) -> Option<Self> {
+        let own = match recipient.path.domain() {
+            Some(Domain::Name(text)) => DomainName::parse(text).ok().map(|name| name.to_string()),
+            Some(Domain::Literal(text)) => Some(format!("[{text}]")),
+            None => None,
+        };
+        let key = match (&recipient.route, &own) {
+            (Some(Route::Stays), _) | (None, None) => return None,
+            (Some(Route::Leaves(next_hop)), _) => next_hop.clone(),
+            (None, Some(own)) => own.clone(),
+        };
+        let own = own.unwrap_or_else(|| key.clone());
+        let parsed = NextHop::parse(&own);
+        Some(Self {
+            address: match &parsed {
+                NextHop::NotADomain(what) => what.address(),
+                _ => None,
+            },
+            domain: parsed.name().cloned(),
+            shown: format!("{}", escaped(&own)),
+            key,
+        })
     }
 }
 
-/// Local part and domain of a sender; `None` for `<>`.
-fn sender(path: &Path) -> Option<(String, Option<DomainName>)> {
-    let Path::Mailbox(mailbox) = path else {
-        return None;
+/// Local part and domain of a sender; `None` for `<>`. One that could not be read is nobody's.
+fn sender(path: Option<&Path>) -> Option<(String, Option<DomainName>)> {
+    let mailbox = match path {
+        Some(Path::Null) => return None,
+        None => return Some((String::new(), None)),
+        Some(Path::Mailbox(mailbox)) => mailbox,
     };
     let domain = match &mailbox.domain {
         Some(Domain::Name(name)) => DomainName::parse(name).ok(),
@@ -301,6 +361,3 @@ fn by_order(order: &Order, target: &Target, found: Option<&Found>) -> Fate {
         Order::Prepend(field) => Fate::Prepend(field.clone()),
     }
 }
-
-/// Lookups end at the deadline; this is for what comes after.
-const GRACE: Duration = Duration::from_millis(300);

@@ -1,13 +1,18 @@
 //! One message on its way through a milter: what was seen of it, and what becomes of it at its end.
 
-use futures_util::future::join_all;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
 use hoplock_policy::guard::Requirement;
+use hoplock_wire::header_field::HeaderField;
 use hoplock_wire::mailbox::Path;
 use hoplock_wire::milter::{Change, Decision, Envelope, Header};
 
-use super::desk::{Decided, Desk, Fate, Sending};
+use super::desk::{Decided, Desk, Fate, Recipient, Route, Sending};
 use super::words;
 use crate::config::{DecideAt, GuardConfig, OnTrouble};
+use crate::world::Patience;
 
 /// A message under way.
 #[derive(Default)]
@@ -17,11 +22,11 @@ pub(super) struct Message {
     require_tls: bool,
     /// How many fields say `TLS-Required: No`, and how many say it otherwise.
     opts_out: (u32, u32),
-    recipients: Vec<Recipient>,
+    recipients: Vec<Accepted>,
 }
 
-struct Recipient {
-    path: Path,
+struct Accepted {
+    recipient: Recipient,
     /// None where it is decided at the end.
     decided: Option<Decided>,
 }
@@ -41,31 +46,40 @@ impl Message {
         }
     }
 
-    /// Takes one recipient, and says what becomes of it alone.
+    /// Takes one recipient, whose mail goes that way, and says what becomes of it alone.
     pub(super) async fn recipient(
         &mut self,
         desk: &Desk,
         config: &GuardConfig,
         envelope: &Envelope<'_>,
+        route: Option<Route>,
     ) -> Decision {
-        let path = match envelope.path() {
-            Ok(path) => path,
-            Err(why) => return in_trouble(config, &why.to_string()),
+        let path = match (envelope.path(), &route) {
+            (Ok(path), _) => path,
+            // The mail server has understood it.
+            (Err(_), Some(_)) => Path::Null,
+            (Err(why), None) => return in_trouble(config, &why.to_string()),
         };
+        let recipient = Recipient { path, route };
         if config.decide_at == DecideAt::End {
-            let decided = None;
-            self.recipients.push(Recipient { path, decided });
-            return Decision::Continue;
+            return self.accept(recipient, None);
         }
-        let decided = desk.decide(config, &path, &self.sending).await;
+        let decided = desk.decide(config, &recipient, &self.sending).await;
         match decided.fate {
             Fate::Defer(refusal) | Fate::Reject(refusal) => Decision::Refuse(refusal),
-            _ => {
-                let decided = Some(decided);
-                self.recipients.push(Recipient { path, decided });
-                Decision::Continue
-            }
+            _ => self.accept(recipient, Some(decided)),
         }
+    }
+
+    fn accept(&mut self, recipient: Recipient, decided: Option<Decided>) -> Decision {
+        if self.recipients.len() >= RECIPIENTS {
+            return match words::too_many() {
+                Fate::Defer(refusal) => Decision::Refuse(refusal),
+                _ => Decision::TempFail,
+            };
+        }
+        self.recipients.push(Accepted { recipient, decided });
+        Decision::Continue
     }
 
     /// Looks at one field of the header.
@@ -97,14 +111,7 @@ impl Message {
         let demands_more = requirement == Requirement::RequireTls
             && self.sending.requirement != Requirement::RequireTls;
         self.sending.requirement = requirement;
-        let sending = &self.sending;
-        let decisions = self.recipients.into_iter().map(|recipient| async move {
-            match recipient.decided {
-                Some(decided) if !demands_more => decided,
-                _ => desk.decide(config, &recipient.path, sending).await,
-            }
-        });
-        let all = join_all(decisions).await;
+        let all = decide_all(desk, config, self.recipients, &self.sending, demands_more).await;
         // One answer for all: what is refused for good says most.
         let mut refusals: Vec<&Fate> = all
             .iter()
@@ -119,23 +126,46 @@ impl Message {
     }
 }
 
+/// The fates of all recipients, within the deadline of one.
+async fn decide_all(
+    desk: &Desk,
+    config: &GuardConfig,
+    recipients: Vec<Accepted>,
+    sending: &Sending,
+    anew: bool,
+) -> Vec<Decided> {
+    let patience = Patience::of(config.deadline + GRACE);
+    let decisions = recipients.into_iter().map(|accepted| async move {
+        match accepted.decided {
+            Some(decided) if !anew => decided,
+            _ => {
+                let deciding = desk.decide(config, &accepted.recipient, sending);
+                let in_time = patience.wait(deciding).await;
+                in_time.unwrap_or_else(|| desk.too_late(config, sending))
+            }
+        }
+    });
+    stream::iter(decisions).buffered(AT_ONCE).collect().await
+}
+
 /// Fields above all others, each once; and whether the message is held.
 fn changes(all: Vec<Decided>) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    let mut add = |change: Change| {
-        if !changes.contains(&change) {
-            changes.push(change);
+    let (mut changes, mut known) = (Vec::new(), BTreeSet::new());
+    let mut add = |field: HeaderField| {
+        // The first of them will do for whoever looks.
+        if known.len() < FIELDS && known.insert(field.to_string()) {
+            changes.push(Change::Insert(TOP, field));
         }
     };
     let mut held = None;
     for decided in all {
         match decided.fate {
-            Fate::Prepend(field) => add(Change::Insert(TOP, field)),
+            Fate::Prepend(field) => add(field),
             Fate::Hold(words) => held = held.or(Some(words)),
             _ => {}
         }
         if let Some(field) = decided.record {
-            add(Change::Insert(TOP, field));
+            add(field);
         }
     }
     changes.extend(held.map(Change::Quarantine));
@@ -159,3 +189,11 @@ const OPTS_OUT: &str = "TLS-Required";
 const DEMANDS: &str = "Require-TLS-ESMTP";
 /// Above all others.
 const TOP: u32 = 0;
+/// Recipients of one message: mail servers have at most so many (`smtpd_recipient_limit` of Postfix, 1000).
+const RECIPIENTS: usize = 1000;
+/// Recipients looked at together.
+const AT_ONCE: usize = 16;
+/// Fields that are added to one message.
+const FIELDS: usize = 100;
+/// For what comes after the last lookup.
+const GRACE: Duration = Duration::from_millis(300);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock_wire::milter::{
-    Actions, Change, Decision, Event, Interest, MacroList, MacroStage, Session, Unanswerable, Wish,
+    Actions, Change, Decision, Event, Interest, MacroList, MacroStage, Macros, Session,
+    Unanswerable, Wish,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::desk::Desk;
+use super::desk::{Desk, Route};
 use super::message::Message;
 use crate::config::{DecideAt, GuardConfig};
 use crate::serve::connections::Seat;
@@ -22,10 +23,16 @@ where
     let mut filter = Filter::new(&desk);
     let mut input = Vec::new();
     loop {
-        seat.rests();
-        let read = tokio::select! {
-            () = seat.is_closed() => return,
-            read = timeout(IDLE, stream.read_buf(&mut input)) => read,
+        let reading = timeout(IDLE, stream.read_buf(&mut input));
+        let read = if filter.in_message {
+            // Whoever is cut off here has all further messages of his session go unseen, or wait.
+            reading.await
+        } else {
+            seat.rests();
+            tokio::select! {
+                () = seat.is_closed() => return,
+                read = reading => read,
+            }
         };
         seat.works();
         if !matches!(read, Ok(Ok(1..))) {
@@ -49,7 +56,10 @@ struct Filter<'a> {
     output: Vec<u8>,
     /// As whom the client has authenticated itself.
     user: Option<String>,
+    /// Where the mail server will send what is for the next recipient.
+    route: Option<Route>,
     message: Message,
+    in_message: bool,
 }
 
 /// Whether the connection goes on.
@@ -67,7 +77,9 @@ impl<'a> Filter<'a> {
             config,
             output: Vec::new(),
             user: None,
+            route: None,
             message: Message::default(),
+            in_message: false,
         }
     }
 
@@ -104,25 +116,40 @@ impl<'a> Filter<'a> {
                 let user = macros.get("auth_authen");
                 self.user = user.map(|user| String::from_utf8_lossy(user).into_owned());
             }
-            Event::NewConnection => (self.user, self.message) = (None, Message::default()),
-            Event::Mail(envelope) => self.message = Message::from(&envelope, self.user.clone()),
+            Event::Macros(macros) if macros.command == RCPT => self.route = route(&macros),
+            Event::NewConnection => {
+                (self.user, self.route) = (None, None);
+                self.begin(Message::default(), false);
+            }
+            Event::Mail(envelope) => {
+                let message = Message::from(&envelope, self.user.clone());
+                self.begin(message, true);
+            }
             Event::Rcpt(envelope) => {
-                let deciding = self.message.recipient(self.desk, &self.config, &envelope);
+                let route = self.route.take();
+                let deciding = self
+                    .message
+                    .recipient(self.desk, &self.config, &envelope, route);
                 let decision = deciding.await;
                 if self.session.waits().is_some() {
                     self.session.answer(&decision, &[], &mut self.output)?;
                 }
             }
             Event::Header(field) => self.message.field(&field),
-            Event::Abort => self.message = Message::default(),
+            Event::Abort => self.begin(Message::default(), false),
             Event::EndOfMessage { .. } => {
                 let message = std::mem::take(&mut self.message);
+                self.in_message = false;
                 let (decision, changes) = message.end(self.desk, &self.config).await;
                 self.last_word(&decision, &changes)?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn begin(&mut self, message: Message, in_message: bool) {
+        (self.message, self.in_message) = (message, in_message);
     }
 
     fn last_word(&mut self, decision: &Decision, changes: &[Change]) -> Result<(), Unanswerable> {
@@ -141,7 +168,8 @@ impl<'a> Filter<'a> {
 
 /// What is to be seen of each message.
 fn wish(config: &GuardConfig) -> Wish {
-    let users = MacroList::new(MacroStage::Mail, &["i", "{auth_authen}"]);
+    let users = MacroList::new(MacroStage::Mail, &["{auth_authen}"]);
+    let routes = MacroList::new(MacroStage::Rcpt, &["{rcpt_mailer}", "{rcpt_host}"]);
     Wish {
         mail: Interest::Watch,
         rcpt: match config.decide_at {
@@ -151,12 +179,41 @@ fn wish(config: &GuardConfig) -> Wish {
         headers: Interest::Watch,
         actions: Actions::ADD_HEADERS | Actions::QUARANTINE,
         strip: config.header.iter().cloned().collect(),
-        macros: users.into_iter().collect(),
+        macros: users.into_iter().chain(routes).collect(),
         ..Wish::default()
     }
 }
 
-/// The command before which the client's name is told.
+/// Where the mail server says that it will send a recipient's mail: `{rcpt_mailer}` is a transport of Postfix
+/// or a mailer of Sendmail, `{rcpt_host}` the next hop, in the form in which a policy is asked for.
+fn route(macros: &Macros<'_>) -> Option<Route> {
+    let mailer = String::from_utf8_lossy(macros.get("rcpt_mailer")?).into_owned();
+    if STAYS.contains(&mailer.as_str()) {
+        return Some(Route::Stays);
+    }
+    let host = String::from_utf8_lossy(macros.get("rcpt_host")?).into_owned();
+    (!host.is_empty()).then_some(Route::Leaves(host))
+}
+
+/// Transports and mailers that deliver here, or nowhere.
+const STAYS: &[&str] = &[
+    // Postfix, master.cf.
+    "local",
+    "virtual",
+    "lmtp",
+    "error",
+    "retry",
+    "discard", // Sendmail.
+    "prog",
+    "*file*",
+    "*include*",
+    "cyrus",
+    "cyrusv2",
+    "procmail",
+    "usenet",
+];
+/// The commands before which the client's name and the way of a recipient are told.
 const MAIL: u8 = b'M';
+const RCPT: u8 = b'R';
 /// Sendmail keeps a connection as long as its client's (an hour at most, `confTO_COMMAND`).
 const IDLE: Duration = Duration::from_secs(3700);

@@ -33,7 +33,15 @@ pub async fn open(
     ];
     for (speech, endpoints) in sockets {
         for endpoint in endpoints {
-            for listener in bind(endpoint, &config.listen, handed_over).await? {
+            let listeners = match bind(endpoint, &config.listen, handed_over).await {
+                // The mail server need not be there; the others are answered.
+                Err(error @ BindError::Folder { .. }) => {
+                    tracing::warn!("{error}; this socket is left out");
+                    continue;
+                }
+                bound => bound?,
+            };
+            for listener in listeners {
                 let (desk, closing) = (Arc::clone(&desk), closing.clone());
                 let connections = admin.connections.clone();
                 let accepting = accept(speech, listener, desk, connections, closing, tasks.clone());

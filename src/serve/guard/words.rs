@@ -63,14 +63,19 @@ pub(super) fn require_tls_later(
     refusal(450, REQUIRE_TLS, &words).map_or_else(|| Fate::LetGo, Fate::Defer)
 }
 
-/// Nothing is known in time.
-pub(super) fn trouble(target: &Target) -> Fate {
+/// Nothing is known in time of a domain, or of some.
+pub(super) fn trouble(domain: &str) -> Fate {
     let words = format!(
-        "{}: what protects mail for {} is not known yet; try again",
+        "{}: what protects mail for {domain} is not known yet; try again",
         Reason::Deadline,
-        target.shown
     );
     defer(&words)
+}
+
+/// More recipients than are kept: the client sends another message to the others (RFC 5321, 4.5.3.1.10).
+pub(super) fn too_many() -> Fate {
+    let words = format!("{}: too many recipients of one message", Reason::Busy);
+    refusal(452, TOO_MANY, &words).map_or_else(|| Fate::LetGo, Fate::Defer)
 }
 
 /// Nothing could be read.
@@ -99,5 +104,7 @@ fn refusal(code: u16, (subject, detail): (u16, u16), words: &str) -> Option<Refu
 
 /// RFC 3463, 3.8: X.7.1, delivery not authorized.
 const POLICY: (u16, u16) = (7, 1);
+/// RFC 3463, 3.6: X.5.3, too many recipients.
+const TOO_MANY: (u16, u16) = (5, 3);
 /// RFC 8689, 8: X.7.30, REQUIRETLS needed.
 const REQUIRE_TLS: (u16, u16) = (7, 30);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use hoplock_policy::guard::{Capability, Requirement, capability};
+use hoplock_policy::guard::{Capability, Requirement};
+use hoplock_policy::law::Verdict;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::profile::Profile;
@@ -115,7 +116,7 @@ impl Desk {
                 // RFC 8689, 4.2.2: where both are said, REQUIRETLS counts.
                 match Requirement::of(says.require_tls, says.tls_required_no) {
                     Requirement::Ordinary => self.level(domain, profile).await,
-                    Requirement::OptsOut => self.level(domain, &opting_out(profile)).await,
+                    Requirement::OptsOut => self.level(domain, &profile.opting_out()).await,
                     Requirement::RequireTls => self.require_tls(domain, profile).await,
                 }
             }
@@ -148,10 +149,12 @@ impl Desk {
     async fn require_tls(&self, domain: &str, profile: &Profile) -> Answer {
         let answered = self.ask(domain, profile).await;
         let verdict = &answered.verdict;
-        match capability(verdict, answered.findings.as_deref()) {
+        match self.answerer.capability(&answered) {
             Capability::Capable => Answer::Enforce,
+            // Exim keeps to what each host owes, and no more.
+            Capability::Some => Answer::defer(REQUIRE_TLS, SOME_HOSTS),
             Capability::Lacking(lack) => Answer::refuse(REQUIRE_TLS, lack.words()),
-            Capability::Unknown => Answer::defer(verdict.reason.word(), &verdict.detail),
+            Capability::Unknown => Answer::defer(REQUIRE_TLS, &unknown(verdict)),
         }
     }
 
@@ -188,13 +191,11 @@ impl Desk {
     }
 }
 
-/// The same Exim, for a message with `TLS-Required: No` (RQ-03).
-fn opting_out(profile: &Profile) -> Profile {
-    Profile {
-        name: format!("{}-bypass", profile.name),
-        bypass: true,
-        ..profile.clone()
-    }
+fn unknown(verdict: &Verdict) -> String {
+    format!(
+        "it is not known now whether the destination can keep it ({}: {})",
+        verdict.reason, verdict.detail
+    )
 }
 
 /// `$host`, unless it is an address.
@@ -235,6 +236,7 @@ fn parts(text: &str) -> (&str, &str) {
 
 /// What Exim is answered by.
 pub(super) const PROFILE: &str = "exim";
+const SOME_HOSTS: &str = "not every host of the destination can be authenticated";
 /// RFC 8689: the word of a message that demands TLS on its whole way.
 const REQUIRE_TLS: &str = "requiretls";
 /// Lookups end at the profile's deadline, 4 s; this is for what comes after, within Exim's 5 s.

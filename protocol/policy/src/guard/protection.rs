@@ -1,8 +1,9 @@
 //! What protects a message on its way to a destination, as far as can be said before it leaves.
 
+use crate::findings::Findings;
 use crate::law::outcome::Outcome;
 use crate::law::{Answer, Verdict};
-use crate::profile::Floor;
+use crate::profile::{Floor, OwnDane, Profile};
 use crate::reason::Reason;
 
 /// The least that is between a message and whoever is on its way. Each can be named in a rule.
@@ -48,11 +49,12 @@ impl Protection {
     }
 }
 
-/// What is expected under `verdict`, where the MTA's own level is `floor`.
+/// What is expected under `verdict`, which rests on `findings`, for the MTA of `profile`.
 #[must_use]
-pub fn expected(verdict: &Verdict, floor: Floor) -> Protection {
+pub fn expected(verdict: &Verdict, findings: Option<&Findings>, profile: &Profile) -> Protection {
+    let floor = profile.floor;
     if verdict.answer == Answer::Temp {
-        return if is_established(verdict) {
+        return if is_established(verdict, findings, profile) {
             Protection::Refused
         } else {
             Protection::Unknown
@@ -107,17 +109,21 @@ fn is_authenticated(outcome: Outcome) -> bool {
 }
 
 /// True where the mail waits for what was found, and not for what could not be: the next lookup would
-/// bring the same.
-fn is_established(verdict: &Verdict) -> bool {
+/// bring the same, and so would the next mail server.
+fn is_established(verdict: &Verdict, findings: Option<&Findings>, profile: &Profile) -> bool {
+    if findings.is_none_or(Findings::has_failure) {
+        return false;
+    }
     match verdict.reason {
         Reason::DaneRequired
         | Reason::MxInsecure
         | Reason::StsNoMxMatches
-        | Reason::Rule
-        | Reason::ReplyTooLong
-        | Reason::SrvOff => true,
-        // A probe may bring what is missing (DT-16).
-        Reason::MtaCannotAuthenticate => verdict.anchors_wanted.is_empty(),
+        | Reason::ReplyTooLong => true,
+        // A probe may bring what is missing (DT-16); and what was not seen of the MTA's own DANE may be seen
+        // soon (PD-11).
+        Reason::MtaCannotAuthenticate => {
+            verdict.anchors_wanted.is_empty() && profile.own_dane != OwnDane::Auto
+        }
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! REQUIRETLS and `TLS-Required: No` (RFC 8689): what a message demands, or does without.
 
-use crate::findings::{Findings, MxFinding, StsFinding};
+use crate::findings::{Findings, MxFinding, StsFinding, Validation};
 use crate::law::outcome::Outcome;
 use crate::law::rows::Row;
 use crate::law::{Answer, Verdict};
@@ -49,9 +49,13 @@ pub enum Capability {
     /// Each host that may be used is found by a secure way and authenticated. Whether it announces
     /// REQUIRETLS itself is seen in the session alone.
     Capable,
-    /// Nothing that the destination publishes makes it so: the message may be refused for good (RQ-05).
+    /// Some hosts are like that, and others may be used: whoever keeps to it in each session delivers, and
+    /// whoever does not may fail the message. Refuse for now at most.
+    Some,
+    /// No host is: the message may be refused for good (RQ-05).
     Lacking(Lack),
-    /// A lookup failed, or the mail waits anyway: refuse for now at most.
+    /// A lookup failed, nothing is validated, the operator lets go for a while, or the mail waits anyway:
+    /// refuse for now at most.
     Unknown,
 }
 
@@ -77,7 +81,7 @@ impl Lack {
     pub fn words(self) -> &'static str {
         match self {
             Self::NoHosts => "the destination has no mail host",
-            Self::Unauthenticated => "not every host of the destination can be authenticated",
+            Self::Unauthenticated => "no host of the destination can be authenticated",
             Self::InsecureMx => "nothing secures which hosts the destination has",
             Self::Testing => "the MTA-STS policy of the destination is in testing mode",
             Self::ByRule => "a rule stands in the place of what the destination publishes",
@@ -85,39 +89,55 @@ impl Lack {
     }
 }
 
-/// What `verdict`, which rests on `findings`, means for a message with REQUIRETLS (RQ-04).
+/// What `verdict`, which rests on `findings`, means for a message with REQUIRETLS (RQ-04), where the resolver
+/// was seen like that.
 #[must_use]
-pub fn capability(verdict: &Verdict, findings: Option<&Findings>) -> Capability {
-    if verdict.answer == Answer::Temp {
+pub fn capability(
+    verdict: &Verdict,
+    findings: Option<&Findings>,
+    validation: Validation,
+) -> Capability {
+    // What the operator sets aside for a while says nothing of the destination (OP-03).
+    if verdict.answer == Answer::Temp || verdict.hands_off() {
         return Capability::Unknown;
     }
-    let is_ordered = verdict.row == Row::Rule || verdict.reason == Reason::RuleFallback;
-    if verdict.hands_off() || is_ordered {
+    if verdict.row == Row::Rule || verdict.reason == Reason::RuleFallback {
         return Capability::Lacking(Lack::ByRule);
     }
     let Some(findings) = findings else {
-        return Capability::Lacking(Lack::NoHosts);
+        return Capability::Unknown;
     };
-    let lacks = |lack| {
-        // RQ-05: what could not be looked up may be what is missing.
-        if findings.has_failure() {
+    // RQ-05: what could not be looked up, or not be proved, may be what is missing.
+    let is_known = !findings.has_failure() && validation != Validation::NotValidating;
+    let lacking = |lack| match is_known {
+        true => Capability::Lacking(lack),
+        false => Capability::Unknown,
+    };
+    let used: Vec<Outcome> = verdict
+        .hosts
+        .iter()
+        .map(|host| host.outcome)
+        .filter(|outcome| *outcome != Outcome::Skip)
+        .collect();
+    let missing: Vec<Lack> = used
+        .iter()
+        .filter_map(|outcome| lack(*outcome, findings))
+        .collect();
+    match missing.first() {
+        // MX-06: the MTA may see hosts where we see none, and holds them to this.
+        None if used.is_empty() && matches!(verdict.answer, Answer::Secure(_)) => {
             Capability::Unknown
-        } else {
-            Capability::Lacking(lack)
         }
-    };
-    let used = || {
-        let outcomes = verdict.hosts.iter().map(|host| host.outcome);
-        outcomes.filter(|outcome| *outcome != Outcome::Skip)
-    };
-    if used().next().is_none() {
-        return match verdict.answer {
-            // MX-06: the MTA may see hosts where we see none, and holds them to this.
-            Answer::Secure(_) => Capability::Unknown,
-            _ => lacks(Lack::NoHosts),
-        };
+        None if used.is_empty() => lacking(Lack::NoHosts),
+        None => Capability::Capable,
+        Some(_) if missing.len() < used.len() => Capability::Some,
+        Some(lack) => lacking(*lack),
     }
-    let mut missing = used().filter_map(|outcome| match outcome {
+}
+
+/// What keeps a host that is used like that from keeping REQUIRETLS.
+fn lack(outcome: Outcome, findings: &Findings) -> Option<Lack> {
+    match outcome {
         // RFC 7672, 2.2.1: behind an insecure MX set records say nothing of the destination (PD-07).
         Outcome::Dane if is_secure(findings) => None,
         // The MTA's own names: whoever chooses the hosts can have a certificate for them.
@@ -126,8 +146,7 @@ pub fn capability(verdict: &Verdict, findings: Option<&Findings>) -> Capability 
         Outcome::WebPki if is_enforced(findings) => None,
         Outcome::WebPki => Some(Lack::Testing),
         Outcome::Skip | Outcome::Clear | Outcome::Encrypt => Some(Lack::Unauthenticated),
-    });
-    missing.next().map_or(Capability::Capable, lacks)
+    }
 }
 
 fn is_secure(findings: &Findings) -> bool {

@@ -102,7 +102,9 @@ impl<A> Guard<A> {
                 (OnRequireTls::Defer, Capability::Lacking(lack)) => {
                     return Ruling::RequireTlsLater(Some(lack));
                 }
-                (_, Capability::Unknown) => return Ruling::RequireTlsLater(None),
+                (_, Capability::Some | Capability::Unknown) => {
+                    return Ruling::RequireTlsLater(None);
+                }
             }
         }
         let protection = known.map(|(protection, _)| protection);
@@ -119,10 +121,6 @@ impl<A> Guard<A> {
 impl<A> GuardRule<A> {
     /// True where the rule is for such a recipient, if it is protected as the rule says.
     fn fits(&self, handed: &Handed<'_>) -> bool {
-        // RFC 8689, 4.2.2: who does without protection is not held up for the lack of it.
-        if handed.requirement == Requirement::OptsOut && !self.protection.is_empty() {
-            return false;
-        }
         let is_for = |pattern: &RulePattern| match (pattern, handed.address) {
             (RulePattern::Address(own), address) => address == Some(*own),
             (RulePattern::Any, _) => true,

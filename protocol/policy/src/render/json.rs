@@ -10,6 +10,7 @@ use super::safe;
 use super::view::View;
 use crate::findings::{
     DaneFinding, Findings, MxFinding, PolicySource, RememberedPolicy, StsFailure, StsFinding,
+    Validation,
 };
 use crate::guard::{Capability, capability};
 use crate::law::{Answer, JudgedHost, Loser};
@@ -147,7 +148,9 @@ pub fn query(view: &View<'_>) -> Query {
         detail: safe(&verdict.detail),
         rule: verdict.rule.as_ref().map(|rule| rule.pattern.to_string()),
         would_fail: verdict.would_fail.map(crate::reason::Reason::word),
-        requiretls_ok: capability(verdict, view.findings) == Capability::Capable,
+        // Who can is shown by what was found, whatever becomes of the resolver.
+        requiretls_ok: capability(verdict, view.findings, Validation::Unknown)
+            == Capability::Capable,
         expires_in: verdict.expires_in.as_secs(),
         mx: Mx {
             status: mx_status(view.findings),

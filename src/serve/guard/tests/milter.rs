@@ -74,6 +74,10 @@ impl Line {
             .await;
         let mut recipients = Vec::new();
         for recipient in shown.recipients {
+            if let Some(macros) = shown.route {
+                self.say(&Command::Macros(Macros::parse(macros).unwrap()))
+                    .await;
+            }
             let rcpt = format!("<{recipient}>\0");
             self.say(&Command::Rcpt(Envelope::parse(rcpt.as_bytes()).unwrap()))
                 .await;
@@ -104,6 +108,8 @@ impl Line {
 struct Shown<'a> {
     user: Option<&'a str>,
     arguments: &'a str,
+    /// The macros before each recipient.
+    route: Option<&'a [u8]>,
     recipients: &'a [&'a str],
     fields: &'a [(&'a str, &'a str)],
 }
@@ -224,8 +230,8 @@ async fn each_recipient_gets_its_own() {
 async fn requiretls() {
     let scene = Scene::new("");
     let mut line = scene.mail_server(Actions::all()).await;
-    let lacks = "refuse 550 5.7.30 REQUIRETLS cannot be kept for plain.test: not every host of the destination \
-                 can be authenticated";
+    let lacks = "refuse 550 5.7.30 REQUIRETLS cannot be kept for plain.test: no host of the destination can be \
+                 authenticated";
     let unknown = "refuse 450 4.7.30 REQUIRETLS for lost.test: mx-lookup-failed: ";
     let all = ["r@dane.test", "r@plain.test", "r@lost.test"];
     let no = [("TLS-Required", " No")];
@@ -283,15 +289,33 @@ async fn requiretls() {
     }
 }
 
-/// RQ-03: decided at the end, a message that says `TLS-Required: No`, and says so once, is held up by no rule
-/// about protection; all recipients share one fate.
+/// RQ-03: decided at the end, a message that says `TLS-Required: No`, and says so once, is judged as it will go:
+/// what its destination demands holds it up no more, what the operator demands does. All recipients share one
+/// fate.
 #[tokio::test(start_paused = true)]
 async fn decided_at_the_end() {
-    let scene = Scene::new(&RULES.replace("[guard]\n", "[guard]\ndecide_at = \"end\"\n"));
+    let guard = r#"
+[profile.sendmail]
+own_dane = "no"
+[guard]
+profile = "sendmail"
+decide_at = "end"
+header = "Hoplock-Protection"
+[[guard.rules]]
+protection = ["refused"]
+action = "reject"
+text = "not safe"
+[[guard.rules]]
+recipient = ["plain.test"]
+protection = ["opportunistic"]
+action = "reject"
+text = "not there"
+"#;
+    let scene = Scene::new(guard);
     let mut line = scene.mail_server(Actions::all()).await;
     let refused = "refuse 550 5.7.1 not safe";
-    let record = "insert 0 Hoplock-Protection: plain.test; protection=opportunistic; answer=none; \
-                  reason=no-policy";
+    let record = "insert 0 Hoplock-Protection: dane.test; protection=opportunistic; answer=may; \
+                  reason=tls-required-no";
     for (fields, end) in [
         (&[][..], &[refused][..]),
         (&[("TLS-Required", " No")], &[record, "continue"]),
@@ -308,7 +332,7 @@ async fn decided_at_the_end() {
         (&[("X-TLS-Required", " No")], &[refused]),
     ] {
         let shown = Shown {
-            recipients: &["r@plain.test"],
+            recipients: &["r@dane.test"],
             fields,
             ..Shown::default()
         };
@@ -318,11 +342,137 @@ async fn decided_at_the_end() {
             "{fields:?}"
         );
     }
+    for (recipients, end) in [
+        (&["r@plain.test"][..], "refuse 550 5.7.1 not there"),
+        (&["r@must.test"], refused),
+        (
+            &["r@dane.test", "r@plain.test"],
+            "refuse 550 5.7.1 not there",
+        ),
+    ] {
+        let shown = Shown {
+            recipients,
+            fields: &[("TLS-Required", " No")],
+            ..Shown::default()
+        };
+        assert_eq!(
+            line.message(false, &shown).await,
+            became(&[], &[end]),
+            "{recipients:?}"
+        );
+    }
+}
+
+/// Mail that stays here is let go, whatever is found of its domain; mail that leaves by a relay is judged by the
+/// relay, under the rules for its recipient.
+#[tokio::test(start_paused = true)]
+async fn the_way_that_the_mail_server_takes() {
+    let scene = Scene::new(RULES);
+    let mut line = scene.mail_server(Actions::all()).await;
+    let refused = "refuse 550 5.7.1 not safe";
+    let record = "insert 0 Hoplock-Protection: plain.test; protection=authenticated; answer=dane-only; \
+                  reason=dane-all-hosts";
+    for (macros, recipient, at_rcpt, end) in [
+        (
+            &b"R{rcpt_mailer}\0local\0{rcpt_host}\0plain.test\0"[..],
+            "r@plain.test",
+            "continue",
+            &["continue"][..],
+        ),
+        (
+            b"R{rcpt_mailer}\0smtp\0{rcpt_host}\0plain.test\0",
+            "r@plain.test",
+            refused,
+            &["continue"],
+        ),
+        (
+            b"R{rcpt_mailer}\0smtp\0{rcpt_host}\0[a.dane.test]:25\0",
+            "r@plain.test",
+            "continue",
+            &[record, "continue"],
+        ),
+        (
+            b"R{rcpt_mailer}\0relay\0{rcpt_host}\0plain.test.\0",
+            "r@dane.test",
+            "continue",
+            &[
+                "insert 0 X-Way: safe",
+                "insert 0 Hoplock-Protection: dane.test; protection=opportunistic; answer=none; reason=no-policy",
+                "continue",
+            ],
+        ),
+        // An address that is none is where the mail server sends it.
+        (
+            b"R{rcpt_mailer}\0esmtp\0{rcpt_host}\0plain.test\0",
+            "r@plain.test(x)",
+            refused,
+            &["continue"],
+        ),
+    ] {
+        let shown = Shown {
+            route: Some(macros),
+            recipients: &[recipient],
+            ..Shown::default()
+        };
+        let got = line.message(true, &shown).await;
+        assert_eq!(got, became(&[at_rcpt], end), "{recipient}");
+    }
+    let own = RULES.replacen("[guard]\n", "[guard]\nown_domains = [\"plain.test\"]\n", 1);
+    let scene = Scene::new(&own);
+    let mut line = scene.mail_server(Actions::all()).await;
     let shown = Shown {
-        recipients: &["r@dane.test", "r@plain.test"],
+        recipients: &["r@plain.test"],
         ..Shown::default()
     };
-    assert_eq!(line.message(false, &shown).await, became(&[], &[refused]));
+    assert_eq!(
+        line.message(true, &shown).await,
+        became(&["continue"], &["continue"])
+    );
+}
+
+/// FT-01: what is refused for good is so for what was found, and not because nobody knows.
+#[tokio::test(start_paused = true)]
+async fn the_rest_is_refused_for_now_where_nobody_knows() {
+    let guard = "[[guard.rules]]\nprotection = [\"authenticated\"]\naction = \
+                 \"dunno\"\n[[guard.rules]]\naction = \"reject\"\ntext = \"w\"\n";
+    let scene = Scene::new(guard);
+    let mut line = scene.mail_server(Actions::all()).await;
+    let shown = Shown {
+        recipients: &["r@dane.test", "r@plain.test", "r@lost.test", "r@slow.test"],
+        ..Shown::default()
+    };
+    let expected = became(
+        &[
+            "continue",
+            "refuse 550 5.7.1 w",
+            "refuse 450 4.7.1 w",
+            "refuse 450 4.7.1 w",
+        ],
+        &["continue"],
+    );
+    assert_eq!(line.message(true, &shown).await, expected);
+}
+
+/// OP-08: a daemon that ends lets a message under way come to its end, and hangs up between messages.
+#[tokio::test(start_paused = true)]
+async fn a_message_comes_to_its_end() {
+    let closing = CancellationToken::new();
+    let mut scene = Scene::new(RULES);
+    scene.connections = Connections::new(100, &closing);
+    let mut line = scene.mail_server(Actions::all()).await;
+    let mail = Envelope::parse(b"<boss@own.test>\0").unwrap();
+    line.say(&Command::Mail(mail)).await;
+    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    closing.cancel();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let rcpt = Envelope::parse(b"<r@plain.test>\0").unwrap();
+    line.say(&Command::Rcpt(rcpt)).await;
+    assert_eq!(line.reply().await, "refuse 550 5.7.1 not safe");
+    line.say(&Command::EndOfBody(b"")).await;
+    assert_eq!(line.reply().await, "continue");
+    let mut rest = Vec::new();
+    assert_eq!(line.client.read_to_end(&mut rest).await.unwrap(), 0);
 }
 
 /// FT-01, PF-04: nobody waits past the deadline, at RCPT or at the end.
