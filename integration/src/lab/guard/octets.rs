@@ -1,0 +1,175 @@
+//! The milter changes nothing but what it is told to: messages of odd shape, handed in once with it and
+//! once without, arrive the same to the octet.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::FIELD;
+use super::client::{Client, Envelope, Replies, Reply};
+use super::compare::{differ, shown, split};
+use super::messages::{Message, messages};
+use super::server::{Door, Server};
+use super::sink::Sink;
+use crate::lab::report::Report;
+use crate::lab::servers::until;
+
+/// As many messages through each server.
+pub(super) fn are_kept(report: &mut Report, servers: &[&dyn Server], sink: &Sink, count: usize) {
+    let messages = messages(count);
+    for server in servers {
+        let started = Instant::now();
+        let with = Round::run(*server, Door::Milter, &messages, sink);
+        let without = Round::run(*server, Door::Bare, &messages, sink);
+        let mut arrived = 0;
+        for message in &messages {
+            let verdict = judge(message, &with, &without);
+            arrived += usize::from(verdict == Ok(true));
+            report.check(verdict.is_ok(), || {
+                let words = verdict.unwrap_err();
+                format!(
+                    "{}: message {} ({}): {words}",
+                    server.name(),
+                    message.number,
+                    message.kind
+                )
+            });
+        }
+        let refused = messages.len() - arrived;
+        // What every server takes is there.
+        let least = messages
+            .iter()
+            .filter(|own| own.may_be_refused_for.is_none());
+        let least = least.count();
+        report.check(arrived >= least, || {
+            format!(
+                "{}: {arrived} of {count} messages arrived, expected {least}",
+                server.name()
+            )
+        });
+        println!(
+            "octets by {}: {arrived} of {count} messages the same, {refused} refused alike, {} s",
+            server.name(),
+            started.elapsed().as_secs()
+        );
+    }
+}
+
+/// Whether a message arrived, the same both times, or was refused both times for what it may be refused for.
+fn judge(message: &Message, with: &Round, without: &Round) -> Result<bool, String> {
+    let number = message.number;
+    let (reply, other) = (&with.replies[&number], &without.replies[&number]);
+    if reply.codes() != other.codes() {
+        return Err(format!("answered {reply}, and without the filter {other}"));
+    }
+    if !other.is("250") {
+        return match message.may_be_refused_for {
+            Some(_) => Ok(false),
+            None => Err(format!("refused, {other}")),
+        };
+    }
+    let (Some(octets), Some(other)) = (with.arrived.get(&number), without.arrived.get(&number))
+    else {
+        return Err("it did not arrive".to_owned());
+    };
+    differ(&message.octets, FIELD, octets, other)?;
+    let (fields, _) = split(octets);
+    let own = fields.iter().find(|field| field.is(FIELD)).unwrap();
+    match own.value().starts_with(EXPECTED.as_bytes()) {
+        true => Ok(true),
+        false => Err(format!("the field is {}", shown(own.octets))),
+    }
+}
+
+/// All messages, handed in at one door.
+struct Round {
+    replies: BTreeMap<usize, Reply>,
+    arrived: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Round {
+    fn run(server: &dyn Server, door: Door, messages: &[Message], sink: &Sink) -> Self {
+        sink.take();
+        let port = server.port(door).unwrap();
+        let mut replies = BTreeMap::new();
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| scope.spawn(move || hand_in(port, client, messages)))
+                .collect();
+            for client in clients {
+                replies.extend(client.join().unwrap());
+            }
+        });
+        let taken = replies.values().filter(|reply| reply.is("250")).count();
+        let words = format!("{} messages by {} at {door:?}", taken, server.name());
+        until(&words, PATIENCE, || sink.count() >= taken);
+        let mut arrived = BTreeMap::new();
+        for message in sink.take() {
+            let number = number(&message.recipients[0]);
+            let before = arrived.insert(number, message.octets);
+            assert!(before.is_none(), "message {number} arrived twice");
+        }
+        Self { replies, arrived }
+    }
+}
+
+/// Every so-manieth message, many in one connection.
+fn hand_in(port: u16, client: usize, messages: &[Message]) -> Vec<(usize, Reply)> {
+    let own = messages.iter().skip(client).step_by(CLIENTS);
+    let own: Vec<&Message> = own.collect();
+    let mut replies = Vec::new();
+    for some in own.chunks(AT_ONCE) {
+        let mut connection = Client::connect(port);
+        for message in some {
+            let reply = answer(&send(&mut connection, message));
+            if !reply.is("250") {
+                // Some servers then take leave.
+                connection = Client::connect(port);
+            }
+            replies.push((message.number, reply));
+        }
+    }
+    replies
+}
+
+fn send(connection: &mut Client, message: &Message) -> Replies {
+    let to = format!("m{}@{DOMAIN}", message.number);
+    let envelope = Envelope {
+        from: "odd@client.lab.test",
+        parameters: if message.says_8bit {
+            " BODY=8BITMIME"
+        } else {
+            ""
+        },
+        to: &[&to],
+    };
+    if message.by_chunks && !message.octets.is_empty() && connection.is_offered("CHUNKING") {
+        return connection.send_chunks(envelope, &message.octets, CHUNK);
+    }
+    connection.send(envelope, &message.octets)
+}
+
+/// What decided.
+fn answer(replies: &Replies) -> Reply {
+    let refused = replies.rcpt.iter().find(|reply| !reply.is("250"));
+    let of_envelope = refused.unwrap_or(&replies.mail);
+    replies.message.as_ref().unwrap_or(of_envelope).clone()
+}
+
+fn number(recipient: &str) -> usize {
+    let number = recipient
+        .strip_prefix('m')
+        .and_then(|rest| rest.split('@').next());
+    number.unwrap().parse().unwrap()
+}
+
+/// Where all of them go, and what is expected of it.
+const DOMAIN: &str = "none.test";
+const EXPECTED: &str = "none.test; protection=opportunistic; ";
+
+/// Connections at the same time.
+const CLIENTS: usize = 4;
+/// Messages in one connection.
+const AT_ONCE: usize = 50;
+/// Octets of one BDAT.
+const CHUNK: usize = 40_000;
+const PATIENCE: Duration = Duration::from_secs(240);
