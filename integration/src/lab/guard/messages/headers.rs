@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 
 use super::text::{lines, octets, run, words};
-use super::{BARE, Kind, LARGE_HEADER, NUL, Part};
+use super::{BARE, Kind, NUL, Part};
 
 pub(super) const KINDS: &[Kind] = &[
     ("as it should be", |random| Part::new(whole(random) + END)),
@@ -46,9 +46,9 @@ pub(super) const KINDS: &[Kind] = &[
         long_field(random, length)
     }),
     ("a very long field", |random| {
-        let length = random.usize(40_000..130_000);
-        let part = long_field(random, length);
-        Part::refusable(part.octets, LARGE_HEADER)
+        // Postfix cuts what is longer than 60,000 octets where there is any filter: see `octets`.
+        let length = random.usize(33_000..58_000);
+        long_field(random, length)
     }),
     ("beyond ASCII", beyond_ascii),
     ("fields twice", twice),

@@ -64,14 +64,24 @@ fn message(number: usize) -> Message {
     let mut octets = of_head.octets;
     octets.extend_from_slice(&of_body.octets);
     let is_8bit = !octets.is_ascii();
+    // What stands before the first empty line, even where it is no header.
+    let has_large_header = !octets.starts_with(b"\r\n") && header_length(&octets) > LARGE;
     Message {
         number,
         kind: format!("{} / {}", head.0, body.0),
         octets,
-        may_be_refused_for: of_head.may_be_refused_for.or(of_body.may_be_refused_for),
+        may_be_refused_for: of_head
+            .may_be_refused_for
+            .or(of_body.may_be_refused_for)
+            .or(has_large_header.then_some(LARGE_HEADER)),
         says_8bit: is_8bit && random.bool(),
         by_chunks: random.u8(..4) == 0,
     }
+}
+
+fn header_length(octets: &[u8]) -> usize {
+    let end = octets.windows(4).position(|window| window == b"\r\n\r\n");
+    end.unwrap_or(octets.len())
 }
 
 /// Where all begins.
@@ -83,6 +93,7 @@ const BARE: &str = "a bare CR or LF";
 const NUL: &str = "NUL";
 /// More header than some take: Sendmail by default 32,768 octets.
 const LARGE_HEADER: &str = "a large header";
+const LARGE: usize = 30_000;
 
 #[cfg(test)]
 mod tests {
@@ -114,8 +125,7 @@ mod tests {
                 b'\r' => octets.get(at + 1) != Some(&b'\n'),
                 _ => false,
             });
-            let end = octets.windows(4).position(|window| window == b"\r\n\r\n");
-            let is_large = end.unwrap_or_default() > 30_000;
+            let is_large = !octets.starts_with(b"\r\n") && header_length(octets) > LARGE;
             let reason = message.may_be_refused_for;
             let words = format!("{} {}", message.number, message.kind);
             assert_eq!(
