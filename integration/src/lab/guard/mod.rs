@@ -3,26 +3,33 @@
 //!
 //! * `server`: the mail servers, each with several doors; `sasl`: who proves users to them.
 //! * `client`: who hands in; `sink`: where everything arrives.
+//! * `stage`: what the checks are given, and how hoplock is configured for them.
+//! * `fates`: the operator's rules.
 //! * `messages`, `compare`, `octets`: nothing is changed but what must be.
 
 mod client;
 mod compare;
+mod fates;
 mod messages;
 mod octets;
 mod sasl;
 mod server;
 mod sink;
+mod stage;
+
+use std::fs;
 
 use super::run::debian;
 use super::stage::Lab;
 
 use self::server::Server;
 use self::sink::Sink;
+use self::stage::Stage;
 
 /// All of it.
 pub(super) fn all(lab: &mut Lab<'_>) {
     let trixie = lab.trixie();
-    let (sink, _other) = (Sink::start(server::SINK), Sink::start(server::OTHER_SINK));
+    let (sink, other) = (Sink::start(server::SINK), Sink::start(server::OTHER_SINK));
     sasl::start(server::SASL, server::USERS);
     let postfixes = server::postfixes(lab.folder, &trixie);
     let sendmails = server::sendmails(
@@ -31,8 +38,21 @@ pub(super) fn all(lab: &mut Lab<'_>) {
         &debian("LAB_SENDMAIL_TRIXIE"),
     );
     let servers: [&dyn Server; 4] = [&postfixes[0], &postfixes[1], &sendmails[0], &sendmails[1]];
-    octets::are_kept(lab.report, &servers, &sink, 1000);
+    let plain = fs::read_to_string(lab.hoplock.config()).unwrap();
+    let mut stage = Stage {
+        lab,
+        servers: &servers,
+        sink,
+        other,
+        plain: plain.clone(),
+        count: 0,
+    };
+    fates::all(&mut stage);
+    octets::are_kept(&mut stage, MESSAGES);
+    lab.hoplock.reconfigure(|_| plain.clone());
 }
 
 /// The header field in which the protection of each recipient's domain is told.
 const FIELD: &str = "Hoplock-Protection";
+/// Through each server.
+const MESSAGES: usize = 1000;

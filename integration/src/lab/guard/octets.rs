@@ -10,52 +10,48 @@ use super::compare::{differ, shown, split};
 use super::messages::{Message, messages};
 use super::server::{Door, Server};
 use super::sink::Sink;
-use crate::lab::report::Report;
+use super::stage::{MILTER, Stage};
 use crate::lab::servers::until;
 
 /// As many messages through each server.
-pub(super) fn are_kept(report: &mut Report, servers: &[&dyn Server], sink: &Sink, count: usize) {
+pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
+    stage.guard(MILTER, &format!("[guard]\nheader = \"{FIELD}\"\n"));
     let messages = messages(count);
-    for server in servers {
+    for server in stage.servers {
         let started = Instant::now();
-        let with = Round::run(*server, Door::Milter, &messages, sink);
-        let without = Round::run(*server, Door::Bare, &messages, sink);
-        let mut arrived = 0;
+        let with = Round::run(*server, Door::Milter, &messages, &stage.sink);
+        let without = Round::run(*server, Door::Bare, &messages, &stage.sink);
+        let (mut same, mut refused) = (0, BTreeMap::new());
         for message in &messages {
             let verdict = judge(message, &with, &without);
-            arrived += usize::from(verdict == Ok(true));
-            report.check(verdict.is_ok(), || {
+            match &verdict {
+                Ok(None) => same += 1,
+                Ok(Some(reason)) => *refused.entry(*reason).or_insert(0) += 1,
+                Err(_) => {}
+            }
+            stage.check(*server, Door::Milter, verdict.is_ok(), || {
                 let words = verdict.unwrap_err();
-                format!(
-                    "{}: message {} ({}): {words}",
-                    server.name(),
-                    message.number,
-                    message.kind
-                )
+                format!("message {} ({}): {words}", message.number, message.kind)
             });
         }
-        let refused = messages.len() - arrived;
         // What every server takes is there.
         let least = messages
             .iter()
             .filter(|own| own.may_be_refused_for.is_none());
         let least = least.count();
-        report.check(arrived >= least, || {
-            format!(
-                "{}: {arrived} of {count} messages arrived, expected {least}",
-                server.name()
-            )
+        stage.check(*server, Door::Milter, same >= least, || {
+            format!("{same} of {count} messages arrived, expected {least}")
         });
         println!(
-            "octets by {}: {arrived} of {count} messages the same, {refused} refused alike, {} s",
+            "octets by {}: {same} of {count} messages the same, refused both times {refused:?}, {} s",
             server.name(),
             started.elapsed().as_secs()
         );
     }
 }
 
-/// Whether a message arrived, the same both times, or was refused both times for what it may be refused for.
-fn judge(message: &Message, with: &Round, without: &Round) -> Result<bool, String> {
+/// A message arrives, the same both times, or it is refused both times for what it may be refused for.
+fn judge(message: &Message, with: &Round, without: &Round) -> Result<Option<&'static str>, String> {
     let number = message.number;
     let (reply, other) = (&with.replies[&number], &without.replies[&number]);
     if reply.codes() != other.codes() {
@@ -63,7 +59,7 @@ fn judge(message: &Message, with: &Round, without: &Round) -> Result<bool, Strin
     }
     if !other.is("250") {
         return match message.may_be_refused_for {
-            Some(_) => Ok(false),
+            Some(reason) => Ok(Some(reason)),
             None => Err(format!("refused, {other}")),
         };
     }
@@ -75,7 +71,7 @@ fn judge(message: &Message, with: &Round, without: &Round) -> Result<bool, Strin
     let (fields, _) = split(octets);
     let own = fields.iter().find(|field| field.is(FIELD)).unwrap();
     match own.value().starts_with(EXPECTED.as_bytes()) {
-        true => Ok(true),
+        true => Ok(None),
         false => Err(format!("the field is {}", shown(own.octets))),
     }
 }

@@ -33,6 +33,10 @@ pub(super) trait Server: Sync {
     /// Whether a message for this recipient is set aside until somebody looks at it.
     fn holds(&self, to: &str) -> bool;
     fn log(&self) -> String;
+    /// Whether clients can authenticate themselves.
+    fn has_users(&self) -> bool {
+        false
+    }
 }
 
 /// Where all messages arrive.

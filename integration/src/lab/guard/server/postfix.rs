@@ -68,6 +68,10 @@ impl Server for Postfix {
     fn log(&self) -> String {
         self.process.log()
     }
+
+    fn has_users(&self) -> bool {
+        true
+    }
 }
 
 /// A line of master.cf. What main.cf has beside is switched off in it.

@@ -1,0 +1,117 @@
+//! What the checks of this stage are given.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, Envelope, Replies};
+use super::server::{Door, Server};
+use super::sink::{Delivered, Sink};
+use crate::lab::servers::until;
+use crate::lab::stage::Lab;
+
+/// Everything that runs.
+pub(super) struct Stage<'a, 'b> {
+    pub(super) lab: &'a mut Lab<'b>,
+    pub(super) servers: &'a [&'a dyn Server],
+    /// Where messages arrive.
+    pub(super) sink: Sink,
+    /// Where those arrive that are sent another way.
+    pub(super) other: Sink,
+    /// hoplock's configuration without this stage.
+    pub(super) plain: String,
+    /// How many recipients there were.
+    pub(super) count: usize,
+}
+
+/// A message to hand in.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Handed<'a> {
+    pub(super) from: &'a str,
+    /// As whom the client authenticates itself; nobody where empty.
+    pub(super) user: &'a str,
+    pub(super) to: &'a [&'a str],
+    /// Fields of its header, each with its line end.
+    pub(super) fields: &'a str,
+}
+
+impl Stage<'_, '_> {
+    /// Has hoplock run with these sockets, this `[guard]` and more.
+    pub(super) fn guard(&mut self, sockets: &str, guard: &str) {
+        let listen = format!("[listen]\n{sockets}");
+        let plain = self.plain.replacen("[listen]\n", &listen, 1);
+        self.lab.hoplock.reconfigure(|_| format!("{plain}{guard}"));
+        let ports = [(8428, POLICY), (8429, MILTER)];
+        for (port, _) in ports.iter().filter(|(_, line)| sockets.contains(line)) {
+            until("the guard's sockets", Duration::from_secs(20), || {
+                TcpStream::connect(("127.0.0.1", *port)).is_ok()
+            });
+        }
+    }
+
+    /// A recipient at this domain that nobody else has.
+    pub(super) fn recipient(&mut self, domain: &str) -> String {
+        self.count += 1;
+        format!("r{}@{domain}", self.count)
+    }
+
+    /// Counts a check of a server at one of its doors.
+    pub(super) fn check(
+        &mut self,
+        server: &dyn Server,
+        door: Door,
+        good: bool,
+        words: impl FnOnce() -> String,
+    ) {
+        let report = &mut self.lab.report;
+        report.check(good, || {
+            format!("{} at {door:?}: {}", server.name(), words())
+        });
+    }
+
+    /// The message for this recipient, waited for.
+    pub(super) fn arrived(&self, to: &str) -> Option<Delivered> {
+        arrived(&self.sink, to)
+    }
+
+    /// The same, for those that are sent another way.
+    pub(super) fn arrived_elsewhere(&self, to: &str) -> Option<Delivered> {
+        arrived(&self.other, to)
+    }
+}
+
+/// Hands a message in.
+pub(super) fn hand_in(server: &dyn Server, door: Door, handed: Handed<'_>) -> Replies {
+    let mut client = Client::connect(server.port(door).unwrap());
+    if !handed.user.is_empty() {
+        let reply = client.authenticate(handed.user);
+        assert!(reply.is("235"), "{}: {reply}", server.name());
+    }
+    let envelope = Envelope {
+        from: handed.from,
+        to: handed.to,
+        ..Envelope::default()
+    };
+    client.send(envelope, &message(handed.fields))
+}
+
+/// A message with these fields more.
+pub(super) fn message(fields: &str) -> Vec<u8> {
+    format!("Subject: lab\r\n{fields}From: lab@client.lab.test\r\n\r\nhello\r\n").into_bytes()
+}
+
+fn arrived(sink: &Sink, to: &str) -> Option<Delivered> {
+    let started = Instant::now();
+    loop {
+        let found = sink.of(to).pop();
+        if found.is_some() || started.elapsed() > PATIENCE {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The sockets, as they are configured.
+pub(super) const POLICY: &str = "policy = [\"inet:127.0.0.1:8428\"]\n";
+pub(super) const MILTER: &str = "milter = [\"inet:127.0.0.1:8429\"]\n";
+/// For what should come at once.
+const PATIENCE: Duration = Duration::from_secs(20);
