@@ -72,7 +72,13 @@ impl Client {
     /// Hands in one message, of which only recipients that are taken are left.
     pub(super) fn send(&mut self, envelope: Envelope<'_>, octets: &[u8]) -> Replies {
         let mut replies = self.begin(envelope);
-        if replies.rcpt.iter().any(|reply| reply.is("2")) {
+        self.finish(&mut replies, octets);
+        replies
+    }
+
+    /// DATA and the message, where there is a recipient that was taken.
+    pub(super) fn finish(&mut self, replies: &mut Replies, octets: &[u8]) {
+        if replies.rcpt.iter().any(|reply| reply.is("250")) {
             let go_on = self.say("DATA");
             replies.message = Some(match go_on.is("354") {
                 true => self.write(&stuffed(octets)),
@@ -81,7 +87,6 @@ impl Client {
         } else {
             self.say("RSET");
         }
-        replies
     }
 
     /// The same by BDAT, in chunks of this size (RFC 3030).
@@ -92,7 +97,7 @@ impl Client {
         size: usize,
     ) -> Replies {
         let mut replies = self.begin(envelope);
-        if replies.rcpt.iter().any(|reply| reply.is("2")) {
+        if replies.rcpt.iter().any(|reply| reply.is("250")) {
             let mut chunks = octets.chunks(size).peekable();
             let mut last = Reply::default();
             while let Some(chunk) = chunks.next() {
@@ -110,7 +115,7 @@ impl Client {
     }
 
     /// MAIL and RCPT.
-    fn begin(&mut self, envelope: Envelope<'_>) -> Replies {
+    pub(super) fn begin(&mut self, envelope: Envelope<'_>) -> Replies {
         let Envelope {
             from,
             parameters,
@@ -192,7 +197,19 @@ impl fmt::Display for Reply {
 impl Replies {
     /// The whole of it was taken.
     pub(super) fn are_good(&self) -> bool {
-        self.rcpt.iter().all(|reply| reply.is("250")) && self.is_taken()
+        self.are_recipients_taken() && self.is_taken()
+    }
+
+    /// All recipients were taken so far.
+    pub(super) fn are_recipients_taken(&self) -> bool {
+        !self.rcpt.is_empty() && self.rcpt.iter().all(|reply| reply.is("250"))
+    }
+
+    /// What decided: the last refusal that there was, or the answer to the message.
+    pub(super) fn verdict(&self) -> &Reply {
+        let refused = self.rcpt.iter().find(|reply| !reply.is("250"));
+        let of_envelope = refused.unwrap_or(&self.mail);
+        self.message.as_ref().unwrap_or(of_envelope)
     }
 
     /// The message was taken, for one recipient at least.

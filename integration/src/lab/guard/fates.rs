@@ -1,9 +1,8 @@
 //! What becomes of recipients by the operator's rules, at each server and by both protocols.
 
 use super::FIELD;
-use super::compare::{Field, split};
 use super::server::{Door, OTHER_SINK, Server};
-use super::stage::{Handed, MILTER, POLICY, Stage, hand_in};
+use super::stage::{Handed, MILTER, POLICY, Stage, hand_in, recipient};
 
 /// One recipient of one message.
 struct Case {
@@ -210,7 +209,7 @@ pub(super) fn all(stage: &mut Stage<'_, '_>) {
 
 fn each(stage: &mut Stage<'_, '_>, server: &dyn Server, door: Door, cases: &[Case]) {
     for case in cases {
-        let to = stage.recipient(case.domain);
+        let to = recipient(case.domain);
         let handed = Handed {
             from: case.from,
             user: case.user,
@@ -242,12 +241,12 @@ fn became(stage: &Stage<'_, '_>, server: &dyn Server, to: &str, fate: Fate) -> R
         Fate::Arrives(begins) => has(stage, to, FIELD, begins),
         Fate::Marked(name, value) => has(stage, to, name, value),
         Fate::Warned(said) => {
-            stage.arrived(to).ok_or("it did not arrive")?;
+            stage.sink.arrived(to).ok_or("it did not arrive")?;
             let is_said = stage.lab.hoplock.log().contains(said) || server.log().contains(said);
             is_said.then_some(()).ok_or("no log says so".to_owned())
         }
         Fate::Elsewhere => {
-            let arrived = stage.arrived_elsewhere(to);
+            let arrived = stage.other.arrived(to);
             arrived
                 .map(|_| ())
                 .ok_or("it did not arrive there".to_owned())
@@ -265,15 +264,8 @@ fn became(stage: &Stage<'_, '_>, server: &dyn Server, to: &str, fate: Fate) -> R
 
 /// Arrived with one such field, which begins so.
 fn has(stage: &Stage<'_, '_>, to: &str, name: &str, begins: &str) -> Result<(), String> {
-    let arrived = stage.arrived(to).ok_or("it did not arrive")?;
-    let (fields, _) = split(&arrived.octets);
-    let values = fields
-        .iter()
-        .filter(|field| field.is(name))
-        .map(Field::value);
-    let values: Vec<String> = values
-        .map(|value| String::from_utf8_lossy(value).into_owned())
-        .collect();
+    let arrived = stage.sink.arrived(to).ok_or("it did not arrive")?;
+    let values = arrived.values(name);
     match values.as_slice() {
         [value] if value.starts_with(begins) => Ok(()),
         _ => Err(format!("{name} is {values:?}")),
@@ -282,11 +274,8 @@ fn has(stage: &Stage<'_, '_>, to: &str, name: &str, begins: &str) -> Result<(), 
 
 /// Two recipients of one message have two fates, and whoever arrives is told of the rest of those that do.
 fn two(stage: &mut Stage<'_, '_>, server: &dyn Server, door: Door) {
-    let good = stage.recipient("dane.test");
-    let (bad, also) = (
-        stage.recipient("sts-unlisted.test"),
-        stage.recipient("none.test"),
-    );
+    let good = recipient("dane.test");
+    let (bad, also) = (recipient("sts-unlisted.test"), recipient("none.test"));
     let handed = Handed {
         from: "s@a.test",
         to: &[&good, &bad, &also],
@@ -304,7 +293,7 @@ fn two(stage: &mut Stage<'_, '_>, server: &dyn Server, door: Door) {
     });
     let arrived = [&good, &bad, &also].map(|to| match to == &bad {
         true => stage.sink.of(to).pop(),
-        false => stage.arrived(to),
+        false => stage.sink.arrived(to),
     });
     let [Some(first), None, Some(second)] = arrived else {
         let came = arrived.map(|own| own.is_some());
@@ -314,11 +303,7 @@ fn two(stage: &mut Stage<'_, '_>, server: &dyn Server, door: Door) {
         return;
     };
     for message in [first, second] {
-        let (fields, _) = split(&message.octets);
-        let own = fields.iter().filter(|field| field.is(FIELD));
-        let told: Vec<String> = own
-            .map(|field| String::from_utf8_lossy(field.value()).into_owned())
-            .collect();
+        let told = message.values(FIELD);
         let tells = |domain: &str| told.iter().any(|own| own.starts_with(domain));
         let right = told.len() == 2 && tells("dane.test; ") && tells("none.test; ");
         stage.check(server, door, right, || {

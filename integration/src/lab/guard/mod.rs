@@ -4,17 +4,21 @@
 //! * `server`: the mail servers, each with several doors; `sasl`: who proves users to them.
 //! * `client`: who hands in; `sink`: where everything arrives.
 //! * `stage`: what the checks are given, and how hoplock is configured for them.
-//! * `fates`: the operator's rules.
+//! * `fates`: the operator's rules. `demands`: what a message itself demands of TLS.
+//! * `away`: hoplock stopped, and hanging. `slow`: DNS that does not answer.
 //! * `messages`, `compare`, `octets`: nothing is changed but what must be.
 
+mod away;
 mod client;
 mod compare;
+mod demands;
 mod fates;
 mod messages;
 mod octets;
 mod sasl;
 mod server;
 mod sink;
+mod slow;
 mod stage;
 
 use std::fs;
@@ -45,9 +49,11 @@ pub(super) fn all(lab: &mut Lab<'_>) {
         sink,
         other,
         plain: plain.clone(),
-        count: 0,
     };
     fates::all(&mut stage);
+    demands::all(&mut stage);
+    away::all(&mut stage);
+    slow::all(&mut stage);
     octets::are_kept(&mut stage, MESSAGES);
     lab.hoplock.reconfigure(|_| plain.clone());
 }

@@ -116,7 +116,7 @@ fn hand_in(port: u16, client: usize, messages: &[Message]) -> Vec<(usize, Reply)
     for some in own.chunks(AT_ONCE) {
         let mut connection = Client::connect(port);
         for message in some {
-            let reply = answer(&send(&mut connection, message));
+            let reply = send(&mut connection, message).verdict().clone();
             if !reply.is("250") {
                 // Some servers then take leave.
                 connection = Client::connect(port);
@@ -142,13 +142,6 @@ fn send(connection: &mut Client, message: &Message) -> Replies {
         return connection.send_chunks(envelope, &message.octets, CHUNK);
     }
     connection.send(envelope, &message.octets)
-}
-
-/// What decided.
-fn answer(replies: &Replies) -> Reply {
-    let refused = replies.rcpt.iter().find(|reply| !reply.is("250"));
-    let of_envelope = refused.unwrap_or(&replies.mail);
-    replies.message.as_ref().unwrap_or(of_envelope).clone()
 }
 
 fn number(recipient: &str) -> usize {

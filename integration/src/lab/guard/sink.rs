@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::compare::{Field, split};
 
 /// What was delivered, in the order of its coming.
 #[derive(Clone, Default)]
@@ -51,6 +54,18 @@ impl Sink {
         all.iter().filter(is_own).cloned().collect()
     }
 
+    /// The message for this recipient, waited for.
+    pub(super) fn arrived(&self, recipient: &str) -> Option<Delivered> {
+        let started = Instant::now();
+        loop {
+            let found = self.of(recipient).pop();
+            if found.is_some() || started.elapsed() > PATIENCE {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn converse(&self, stream: &TcpStream) -> std::io::Result<()> {
         let (mut input, mut output) = (BufReader::new(stream), stream);
         output.write_all(b"220 sink ESMTP\r\n")?;
@@ -89,6 +104,20 @@ impl Sink {
     }
 }
 
+impl Delivered {
+    /// What the fields of this name say.
+    pub(super) fn values(&self, name: &str) -> Vec<String> {
+        let (fields, _) = split(&self.octets);
+        let values = fields
+            .iter()
+            .filter(|field| field.is(name))
+            .map(Field::value);
+        values
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect()
+    }
+}
+
 /// RFC 5321, 4.1.1.4: only CR LF, a dot, CR LF end it.
 fn read_message(input: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut octets = Vec::new();
@@ -110,6 +139,9 @@ fn address(line: &str) -> String {
     let end = line.find('>').unwrap_or(line.len());
     line[start..end].to_ascii_lowercase()
 }
+
+/// For what should come at once.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {

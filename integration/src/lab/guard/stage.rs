@@ -1,11 +1,12 @@
 //! What the checks of this stage are given.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::client::{Client, Envelope, Replies};
 use super::server::{Door, Server};
-use super::sink::{Delivered, Sink};
+use super::sink::Sink;
 use crate::lab::servers::until;
 use crate::lab::stage::Lab;
 
@@ -19,8 +20,6 @@ pub(super) struct Stage<'a, 'b> {
     pub(super) other: Sink,
     /// hoplock's configuration without this stage.
     pub(super) plain: String,
-    /// How many recipients there were.
-    pub(super) count: usize,
 }
 
 /// A message to hand in.
@@ -48,12 +47,6 @@ impl Stage<'_, '_> {
         }
     }
 
-    /// A recipient at this domain that nobody else has.
-    pub(super) fn recipient(&mut self, domain: &str) -> String {
-        self.count += 1;
-        format!("r{}@{domain}", self.count)
-    }
-
     /// Counts a check of a server at one of its doors.
     pub(super) fn check(
         &mut self,
@@ -68,15 +61,38 @@ impl Stage<'_, '_> {
         });
     }
 
-    /// The message for this recipient, waited for.
-    pub(super) fn arrived(&self, to: &str) -> Option<Delivered> {
-        arrived(&self.sink, to)
+    /// Does something at these doors of all servers at the same time, and counts what is found.
+    pub(super) fn at_once(
+        &mut self,
+        doors: &[Door],
+        run: impl Fn(&dyn Server, Door) -> Vec<Result<(), String>> + Sync,
+    ) {
+        let doors = self.servers.iter().flat_map(|server| {
+            let has = |door: &&Door| server.port(**door).is_some();
+            doors.iter().filter(has).map(|door| (*server, *door))
+        });
+        let doors: Vec<_> = doors.collect();
+        let found: Vec<Vec<Result<(), String>>> = std::thread::scope(|scope| {
+            let run = &run;
+            let threads = doors
+                .iter()
+                .map(|(server, door)| scope.spawn(move || run(*server, *door)));
+            let threads: Vec<_> = threads.collect();
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+            joined.collect()
+        });
+        for ((server, door), found) in doors.into_iter().zip(found) {
+            for result in found {
+                self.check(server, door, result.is_ok(), || result.unwrap_err());
+            }
+        }
     }
+}
 
-    /// The same, for those that are sent another way.
-    pub(super) fn arrived_elsewhere(&self, to: &str) -> Option<Delivered> {
-        arrived(&self.other, to)
-    }
+/// A recipient at this domain that nobody else has.
+pub(super) fn recipient(domain: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("r{}@{domain}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Hands a message in.
@@ -99,19 +115,6 @@ pub(super) fn message(fields: &str) -> Vec<u8> {
     format!("Subject: lab\r\n{fields}From: lab@client.lab.test\r\n\r\nhello\r\n").into_bytes()
 }
 
-fn arrived(sink: &Sink, to: &str) -> Option<Delivered> {
-    let started = Instant::now();
-    loop {
-        let found = sink.of(to).pop();
-        if found.is_some() || started.elapsed() > PATIENCE {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// The sockets, as they are configured.
 pub(super) const POLICY: &str = "policy = [\"inet:127.0.0.1:8428\"]\n";
 pub(super) const MILTER: &str = "milter = [\"inet:127.0.0.1:8429\"]\n";
-/// For what should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
