@@ -7,7 +7,7 @@ use super::FIELD;
 use super::client::{Client, Envelope, Replies};
 use super::server::Door;
 use super::sink::Sink;
-use super::stage::{Handed, MILTER, POLICY, Stage, hand_in, message, recipient};
+use super::stage::{Handed, Sockets, Stage, hand_in, message, recipient};
 
 /// What is told to mail servers of a message, and where nobody tells it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum Hoplock {
 /// All of it.
 pub(super) fn all(stage: &mut Stage<'_, '_>) {
     let guard = format!("[guard]\nheader = \"{FIELD}\"\n");
-    stage.guard(&format!("{POLICY}{MILTER}"), &guard);
+    stage.guard(Sockets::Both, &guard);
     let sink = stage.sink.clone();
     let goes = |stage: &mut Stage<'_, '_>, hoplock: Hoplock, patience: Duration| {
         let sink = sink.clone();

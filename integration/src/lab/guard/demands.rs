@@ -6,7 +6,7 @@
 use super::FIELD;
 use super::server::{Door, Server};
 use super::sink::Sink;
-use super::stage::{Handed, MILTER, Stage, hand_in, recipient};
+use super::stage::{Handed, Sockets, Stage, hand_in, recipient};
 
 /// A message with these fields for these domains, all of which are taken at RCPT.
 struct Case {
@@ -183,7 +183,7 @@ pub(super) fn all(stage: &mut Stage<'_, '_>) {
 
 fn each(stage: &mut Stage<'_, '_>, more: &str, cases: &[Case]) {
     stage.guard(
-        MILTER,
+        Sockets::Both,
         &format!("[guard]\nheader = \"{FIELD}\"\n{more}{RULES}"),
     );
     let sink = stage.sink.clone();

@@ -2,11 +2,13 @@
 
 use super::FIELD;
 use super::server::{Door, OTHER_SINK, Server};
-use super::stage::{Handed, MILTER, POLICY, Stage, hand_in, recipient};
+use super::stage::{Handed, Sockets, Stage, hand_in, recipient};
 
 /// One recipient of one message.
 struct Case {
     from: &'static str,
+    /// What is said behind the sender.
+    parameters: &'static str,
     /// As whom the client authenticates itself; nobody where empty.
     user: &'static str,
     domain: &'static str,
@@ -63,6 +65,10 @@ recipient = [".n3.test"]
 action = "reject"
 text = "never there"
 [[guard.rules]]
+recipient = ["xn--bcher-kva.test"]
+action = "reject"
+text = "no books"
+[[guard.rules]]
 protection = ["refused"]
 action = "reject"
 [[guard.rules]]
@@ -93,6 +99,16 @@ const CASES: &[Case] = &[
         "s@a.test",
         "none.test",
         Fate::Arrives("none.test; protection=opportunistic; answer=none; reason="),
+    ),
+    case(
+        "s@a.test",
+        "DANE.Test",
+        Fate::Arrives("dane.test; protection=authenticated; "),
+    ),
+    case(
+        "s@a.test",
+        "XN--Bcher-kva.test",
+        Fate::Refused("550 5.7.1", "no books"),
     ),
     case("boss@own.example", "none.test", Fate::Held),
     case("BOSS@Own.Example", "none.test", Fate::Held),
@@ -145,8 +161,16 @@ const CASES: &[Case] = &[
     case("s@a.test", "mixed.test", Fate::Marked("X-Guard", "partly")),
 ];
 
-/// Users are known to Postfix only: Debian's Sendmail has no way of authentication by itself.
-const OF_USERS: &[Case] = &[
+/// What only Postfix does: Debian's Sendmail has no way of authentication by itself, and no SMTPUTF8.
+const OF_POSTFIX: &[Case] = &[
+    Case {
+        parameters: " SMTPUTF8",
+        ..case(
+            "ü@a.test",
+            "bücher.test",
+            Fate::Refused("550 5.7.1", "no books"),
+        )
+    },
     Case {
         user: "anna",
         ..case(
@@ -174,6 +198,7 @@ const FILTERED: &[Case] = &[
 const fn case(from: &'static str, domain: &'static str, fate: Fate) -> Case {
     Case {
         from,
+        parameters: "",
         user: "",
         domain,
         fate,
@@ -182,15 +207,15 @@ const fn case(from: &'static str, domain: &'static str, fate: Fate) -> Case {
 
 /// All of it, by both protocols.
 pub(super) fn all(stage: &mut Stage<'_, '_>) {
-    stage.guard(&format!("{POLICY}{MILTER}"), RULES);
+    stage.guard(Sockets::Both, RULES);
     for server in stage.servers {
         for door in [Door::Policy, Door::Milter] {
             if server.port(door).is_none() {
                 continue;
             }
             each(stage, *server, door, CASES);
-            if server.has_users() {
-                each(stage, *server, door, OF_USERS);
+            if server.is_postfix() {
+                each(stage, *server, door, OF_POSTFIX);
             }
             two(stage, *server, door);
         }
@@ -199,7 +224,7 @@ pub(super) fn all(stage: &mut Stage<'_, '_>) {
         "{RULES}[[guard.rules]]\nrecipient = [\"none.test\"]\naction = \"filter\"\n\
          text = \"smtp:[127.0.0.1]:{OTHER_SINK}\"\n"
     );
-    stage.guard(POLICY, &filter);
+    stage.guard(Sockets::Policy, &filter);
     for server in stage.servers {
         if server.port(Door::Policy).is_some() {
             each(stage, *server, Door::Policy, FILTERED);
@@ -212,6 +237,7 @@ fn each(stage: &mut Stage<'_, '_>, server: &dyn Server, door: Door, cases: &[Cas
         let to = recipient(case.domain);
         let handed = Handed {
             from: case.from,
+            parameters: case.parameters,
             user: case.user,
             to: &[&to],
             ..Handed::default()

@@ -10,16 +10,16 @@ use super::compare::{differ, shown, split};
 use super::messages::{Message, messages};
 use super::server::{Door, Server};
 use super::sink::Sink;
-use super::stage::{MILTER, Stage};
+use super::stage::{Handed, Sockets, Stage, hand_in, recipient};
 use crate::lab::servers::until;
 
 /// As many messages through each server.
 pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
-    stage.guard(MILTER, &format!("[guard]\nheader = \"{FIELD}\"\n"));
+    stage.guard(Sockets::Both, &format!("[guard]\nheader = \"{FIELD}\"\n"));
     let messages = messages(count);
     for server in stage.servers {
         let started = Instant::now();
-        let with = Round::run(*server, Door::Milter, &messages, &stage.sink);
+        let with = Round::run(*server, Door::MilterByPath, &messages, &stage.sink);
         let without = Round::run(*server, Door::Bare, &messages, &stage.sink);
         let (mut same, mut refused) = (0, BTreeMap::new());
         for message in &messages {
@@ -29,7 +29,7 @@ pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
                 Ok(Some(reason)) => *refused.entry(*reason).or_insert(0) += 1,
                 Err(_) => {}
             }
-            stage.check(*server, Door::Milter, verdict.is_ok(), || {
+            stage.check(*server, Door::MilterByPath, verdict.is_ok(), || {
                 let words = verdict.unwrap_err();
                 format!("message {} ({}): {words}", message.number, message.kind)
             });
@@ -39,7 +39,7 @@ pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
             .iter()
             .filter(|own| own.may_be_refused_for.is_none());
         let least = least.count();
-        stage.check(*server, Door::Milter, same >= least, || {
+        stage.check(*server, Door::MilterByPath, same >= least, || {
             format!("{same} of {count} messages arrived, expected {least}")
         });
         println!(
@@ -47,7 +47,32 @@ pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
             server.name(),
             started.elapsed().as_secs()
         );
+        if server.is_postfix() {
+            cuts_by_itself(stage, *server);
+        }
     }
+}
+
+/// Postfix cuts a field after some 60,000 octets as soon as there is a filter, whatever that does, and
+/// otherwise after `header_size_limit`.
+fn cuts_by_itself(stage: &mut Stage<'_, '_>, server: &dyn Server) {
+    let field = format!("X-Long: {}\r\n", ["x"; 800].join(&"y".repeat(99)));
+    let lengths = [Door::MilterByPath, Door::Bare].map(|door| {
+        let to = recipient(DOMAIN);
+        let handed = Handed {
+            from: "odd@client.lab.test",
+            to: &[&to],
+            fields: &field,
+            ..Handed::default()
+        };
+        hand_in(server, door, handed);
+        let came = stage.sink.arrived(&to);
+        came.map_or(0, |came| came.values("X-Long").concat().len())
+    });
+    let right = (57_000..60_500).contains(&lengths[0]) && lengths[1] > 79_000;
+    stage.check(server, Door::MilterByPath, right, || {
+        format!("a field of 80,000 octets has {lengths:?}")
+    });
 }
 
 /// A message arrives, the same both times, or it is refused both times for what it may be refused for.
@@ -89,7 +114,7 @@ impl Round {
         let mut replies = BTreeMap::new();
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
-                .map(|client| scope.spawn(move || hand_in(port, client, messages)))
+                .map(|client| scope.spawn(move || hand_in_all(port, client, messages)))
                 .collect();
             for client in clients {
                 replies.extend(client.join().unwrap());
@@ -109,7 +134,7 @@ impl Round {
 }
 
 /// Every so-manieth message, many in one connection.
-fn hand_in(port: u16, client: usize, messages: &[Message]) -> Vec<(usize, Reply)> {
+fn hand_in_all(port: u16, client: usize, messages: &[Message]) -> Vec<(usize, Reply)> {
     let own = messages.iter().skip(client).step_by(CLIENTS);
     let own: Vec<&Message> = own.collect();
     let mut replies = Vec::new();

@@ -50,7 +50,10 @@ impl Sink {
     /// The messages for this recipient.
     pub(super) fn of(&self, recipient: &str) -> Vec<Delivered> {
         let all = self.0.lock().unwrap();
-        let is_own = |message: &&Delivered| message.recipients.iter().any(|own| own == recipient);
+        let is_own = |message: &&Delivered| {
+            let mut recipients = message.recipients.iter();
+            recipients.any(|own| own.eq_ignore_ascii_case(recipient))
+        };
         all.iter().filter(is_own).cloned().collect()
     }
 
@@ -137,7 +140,7 @@ fn read_message(input: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
 fn address(line: &str) -> String {
     let start = line.find('<').map_or(0, |at| at + 1);
     let end = line.find('>').unwrap_or(line.len());
-    line[start..end].to_ascii_lowercase()
+    line[start..end].to_owned()
 }
 
 /// For what should come at once.
@@ -173,8 +176,8 @@ mod tests {
         client.write_all(text).unwrap();
         sink.converse(&listener.accept().unwrap().0).unwrap();
         let message = Delivered {
-            sender: "a@a.test".to_owned(),
-            recipients: vec!["b@b.test".to_owned(), "c@b.test".to_owned()],
+            sender: "A@a.test".to_owned(),
+            recipients: vec!["b@b.test".to_owned(), "C@b.test".to_owned()],
             octets: b"X: y\r\n\r\n..\r\n".to_vec(),
         };
         assert_eq!(sink.of("c@b.test"), [message]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::FIELD;
 use super::server::{Door, Server};
 use super::sink::Sink;
-use super::stage::{Handed, MILTER, POLICY, Stage, hand_in, recipient};
+use super::stage::{Handed, Sockets, Stage, hand_in, recipient};
 use crate::lab::zones::BLACK_HOLE;
 
 /// What is configured for what is not known in time.
@@ -44,7 +44,7 @@ pub(super) fn all(stage: &mut Stage<'_, '_>) {
              [guard]\nheader = \"{FIELD}\"\ndeadline = \"{}s\"\n{keys}{rules}",
             DEADLINE.as_secs()
         );
-        stage.guard(&format!("{POLICY}{MILTER}"), &guard);
+        stage.guard(Sockets::Both, &guard);
         let (sink, doors) = (stage.sink.clone(), [Door::Policy, Door::Milter]);
         let doors = match trouble {
             Trouble::DefersAtEnd => &doors[1..],

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::client::{Client, Envelope, Replies};
-use super::server::{Door, Server};
+use super::server::{Door, SOCKET, Server};
 use super::sink::Sink;
 use crate::lab::servers::until;
 use crate::lab::stage::Lab;
@@ -22,10 +22,20 @@ pub(super) struct Stage<'a, 'b> {
     pub(super) plain: String,
 }
 
+/// Which sockets hoplock has for mail servers at submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// Policy delegation alone, as where a rule has mail go another way.
+    Policy,
+    Both,
+}
+
 /// A message to hand in.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Handed<'a> {
     pub(super) from: &'a str,
+    /// What is said behind the sender.
+    pub(super) parameters: &'a str,
     /// As whom the client authenticates itself; nobody where empty.
     pub(super) user: &'a str,
     pub(super) to: &'a [&'a str],
@@ -35,16 +45,23 @@ pub(super) struct Handed<'a> {
 
 impl Stage<'_, '_> {
     /// Has hoplock run with these sockets, this `[guard]` and more.
-    pub(super) fn guard(&mut self, sockets: &str, guard: &str) {
-        let listen = format!("[listen]\n{sockets}");
+    pub(super) fn guard(&mut self, sockets: Sockets, guard: &str) {
+        let mut listen = "[listen]\npolicy = [\"inet:127.0.0.1:8428\"]\n".to_owned();
+        let mut ports = vec![8428];
+        if sockets == Sockets::Both {
+            let near = self.lab.folder.join(SOCKET);
+            let near = near.display();
+            listen.push_str(&format!(
+                "milter = [\"inet:127.0.0.1:8429\", \"unix:{near}\"]\n"
+            ));
+            ports.push(8429);
+        }
         let plain = self.plain.replacen("[listen]\n", &listen, 1);
         self.lab.hoplock.reconfigure(|_| format!("{plain}{guard}"));
-        let ports = [(8428, POLICY), (8429, MILTER)];
-        for (port, _) in ports.iter().filter(|(_, line)| sockets.contains(line)) {
-            until("the guard's sockets", Duration::from_secs(20), || {
-                TcpStream::connect(("127.0.0.1", *port)).is_ok()
-            });
-        }
+        until("the guard's sockets", Duration::from_secs(20), || {
+            let is_there = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            ports.iter().all(is_there)
+        });
     }
 
     /// Counts a check of a server at one of its doors.
@@ -104,8 +121,8 @@ pub(super) fn hand_in(server: &dyn Server, door: Door, handed: Handed<'_>) -> Re
     }
     let envelope = Envelope {
         from: handed.from,
+        parameters: handed.parameters,
         to: handed.to,
-        ..Envelope::default()
     };
     client.send(envelope, &message(handed.fields))
 }
@@ -114,7 +131,3 @@ pub(super) fn hand_in(server: &dyn Server, door: Door, handed: Handed<'_>) -> Re
 pub(super) fn message(fields: &str) -> Vec<u8> {
     format!("Subject: lab\r\n{fields}From: lab@client.lab.test\r\n\r\nhello\r\n").into_bytes()
 }
-
-/// The sockets, as they are configured.
-pub(super) const POLICY: &str = "policy = [\"inet:127.0.0.1:8428\"]\n";
-pub(super) const MILTER: &str = "milter = [\"inet:127.0.0.1:8429\"]\n";

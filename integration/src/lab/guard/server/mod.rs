@@ -17,7 +17,9 @@ pub(super) enum Door {
     PolicyDefers,
     /// By the milter protocol, with the lines that the page prints: without hoplock mail is deferred.
     Milter,
-    /// The same, and without hoplock it passes.
+    /// The same by a UNIX socket.
+    MilterByPath,
+    /// By the milter protocol, and without hoplock it passes.
     MilterPasses,
     /// The same, and without hoplock mail is refused.
     MilterRefuses,
@@ -33,12 +35,13 @@ pub(super) trait Server: Sync {
     /// Whether a message for this recipient is set aside until somebody looks at it.
     fn holds(&self, to: &str) -> bool;
     fn log(&self) -> String;
-    /// Whether clients can authenticate themselves.
-    fn has_users(&self) -> bool {
+    fn is_postfix(&self) -> bool {
         false
     }
 }
 
+/// hoplock's own socket for mail servers that reach it by its path, in the lab's folder.
+pub(super) const SOCKET: &str = "milter.sock";
 /// Where all messages arrive.
 pub(super) const SINK: u16 = 2590;
 /// Where those arrive that are sent another way.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Door, SASL, SINK, Server};
+use super::{Door, SASL, SINK, SOCKET, Server};
 use crate::lab::postfix::{Instance, Postfix as Process};
 
 /// One Postfix.
@@ -13,10 +13,11 @@ pub(in crate::lab::guard) struct Postfix {
 }
 
 /// The doors of it, in the order of their ports.
-const DOORS: [Door; 5] = [
+const DOORS: [Door; 6] = [
     Door::Policy,
     Door::PolicyDefers,
     Door::Milter,
+    Door::MilterByPath,
     Door::MilterPasses,
     Door::Bare,
 ];
@@ -34,7 +35,11 @@ impl Postfix {
                 "relayhost = [127.0.0.1]:{SINK}\nsmtpd_sasl_auth_enable = yes\n\
                  smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{SASL}\n"
             ),
-            services: DOORS.into_iter().zip(port..).map(service).collect(),
+            services: DOORS
+                .into_iter()
+                .zip(port..)
+                .map(|(door, port)| service(door, port, lab))
+                .collect(),
             // The port with both at once, which nobody knocks at.
             ..Instance::new(name, port + 9, "")
         };
@@ -69,13 +74,13 @@ impl Server for Postfix {
         self.process.log()
     }
 
-    fn has_users(&self) -> bool {
+    fn is_postfix(&self) -> bool {
         true
     }
 }
 
 /// A line of master.cf. What main.cf has beside is switched off in it.
-fn service((door, port): (Door, u16)) -> String {
+fn service(door: Door, port: u16, lab: &Path) -> String {
     let policy = "check_policy_service { inet:127.0.0.1:8428, timeout=10s, \
                   { default_action = 451 4.3.5 the guard is away } }";
     let milter = "{ inet:127.0.0.1:8429, command_timeout=10s, default_action=accept }";
@@ -86,6 +91,9 @@ fn service((door, port): (Door, u16)) -> String {
             "smtpd_milters= -o {{ smtpd_recipient_restrictions = {policy}, permit_mynetworks, reject }}"
         ),
         Door::Milter => unasked.to_owned(),
+        Door::MilterByPath => {
+            format!("{unasked} -o smtpd_milters=unix:{}/{SOCKET}", lab.display())
+        }
         Door::MilterPasses => format!("{unasked} -o {{ smtpd_milters = {milter} }}"),
         Door::MilterRefuses | Door::Bare => format!("smtpd_milters= -o {unasked}"),
     };

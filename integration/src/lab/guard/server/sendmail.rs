@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Door, SINK, Server};
+use super::{Door, SINK, SOCKET, Server};
 use crate::lab::clients::debian::Debian;
 use crate::lab::clients::sendmail::HEAD;
 use crate::lab::servers::{must, until};
@@ -21,8 +21,9 @@ pub(in crate::lab::guard) struct Sendmail {
 }
 
 /// The doors of it, in the order of their ports, and the filter of each.
-const DOORS: [(Door, &str); 4] = [
+const DOORS: [(Door, &str); 5] = [
     (Door::Milter, "hoplock"),
+    (Door::MilterByPath, "near"),
     (Door::MilterPasses, "passing"),
     (Door::MilterRefuses, "refusing"),
     (Door::Bare, ""),
@@ -92,14 +93,19 @@ impl Server for Sendmail {
 fn whole(debian: &Debian, port: u16) -> String {
     let shipped = include_str!("../../../../sendmail/guard.mc");
     let mut filters = String::new();
-    for (name, flags) in [("passing", ""), ("refusing", "F=R, ")] {
+    let near = format!("unix:/mnt/{SOCKET}");
+    for (name, socket, flags) in [
+        ("near", near.as_str(), "F=T, "),
+        ("passing", FAR, ""),
+        ("refusing", FAR, "F=R, "),
+    ] {
         // Named by doors alone.
-        filters.push_str(
-            &shipped
-                .replace("INPUT_MAIL_FILTER", "MAIL_FILTER")
-                .replace("`hoplock'", &format!("`{name}'"))
-                .replace("F=T, ", flags),
-        );
+        let filter = shipped
+            .replace("INPUT_MAIL_FILTER", "MAIL_FILTER")
+            .replace("`hoplock'", &format!("`{name}'"))
+            .replace(FAR, socket)
+            .replace("F=T, ", flags);
+        filters.push_str(&filter);
     }
     let doors: String = DOORS
         .into_iter()
@@ -117,6 +123,9 @@ fn whole(debian: &Debian, port: u16) -> String {
     )
     .replace("SINK", &SINK.to_string())
 }
+
+/// Where hoplock is by the lines of the page.
+const FAR: &str = "inet:8429@127.0.0.1";
 
 /// Everything goes one way, at once, and nobody is looked up.
 const SMART: &str = "\
