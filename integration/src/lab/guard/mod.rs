@@ -5,10 +5,12 @@
 //! * `client`: who hands in; `sink`: where everything arrives.
 //! * `stage`: what the checks are given, and how hoplock is configured for them.
 //! * `fates`: the operator's rules. `demands`: what a message itself demands of TLS.
+//! * `bypass`: `TLS-Required: No` on its way out of Postfix, where the guard has let it go.
 //! * `away`: hoplock stopped, and hanging. `slow`: DNS that does not answer.
 //! * `messages`, `compare`, `octets`: nothing is changed but what must be.
 
 mod away;
+mod bypass;
 mod client;
 mod compare;
 mod demands;
@@ -54,6 +56,7 @@ pub(super) fn all(lab: &mut Lab<'_>) {
     demands::all(&mut stage);
     away::all(&mut stage);
     slow::all(&mut stage);
+    bypass::all(stage.lab);
     octets::are_kept(&mut stage, MESSAGES);
     lab.hoplock.reconfigure(|_| plain.clone());
 }

@@ -53,8 +53,9 @@ pub(super) fn are_kept(stage: &mut Stage<'_, '_>, count: usize) {
     }
 }
 
-/// Postfix cuts a field after some 60,000 octets as soon as there is a filter, whatever that does, and
-/// otherwise after `header_size_limit`.
+/// Postfix cuts a field after some 60,000 octets where there is a filter, whatever that does; a cleanup(8)
+/// that has once done so goes on with it, also where there is none. Otherwise it cuts after
+/// `header_size_limit`.
 fn cuts_by_itself(stage: &mut Stage<'_, '_>, server: &dyn Server) {
     let field = format!("X-Long: {}\r\n", ["x"; 800].join(&"y".repeat(99)));
     let lengths = [Door::MilterByPath, Door::Bare].map(|door| {
@@ -69,7 +70,7 @@ fn cuts_by_itself(stage: &mut Stage<'_, '_>, server: &dyn Server) {
         let came = stage.sink.arrived(&to);
         came.map_or(0, |came| came.values("X-Long").concat().len())
     });
-    let right = (57_000..60_500).contains(&lengths[0]) && lengths[1] > 79_000;
+    let right = (57_000..60_500).contains(&lengths[0]) && lengths[1] >= lengths[0];
     stage.check(server, Door::MilterByPath, right, || {
         format!("a field of 80,000 octets has {lengths:?}")
     });

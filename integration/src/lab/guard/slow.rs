@@ -40,7 +40,7 @@ pub(super) fn all(stage: &mut Stage<'_, '_>) {
     ];
     for (trouble, keys, rules) in cases {
         let guard = format!(
-            "[dns]\nservers = [\"{BLACK_HOLE}\"]\n\
+            "[dns]\nservers = [\"{BLACK_HOLE}\"]\ntimeout = \"2s\"\n\
              [guard]\nheader = \"{FIELD}\"\ndeadline = \"{}s\"\n{keys}{rules}",
             DEADLINE.as_secs()
         );
@@ -104,6 +104,6 @@ fn became(server: &dyn Server, door: Door, trouble: Trouble, sink: &Sink) -> Res
     }
 }
 
-const DEADLINE: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_secs(1);
 /// What is beside the lookups, on a busy machine.
-const SLACK: Duration = Duration::from_millis(1200);
+const SLACK: Duration = Duration::from_millis(700);
