@@ -120,6 +120,16 @@ impl Hoplock {
         old
     }
 
+    /// Has it read this configuration while it runs.
+    pub fn reload(&self, text: &str) {
+        let before = self.log().matches("reloaded").count();
+        fs::write(&self.config, text).unwrap();
+        must(Command::new("kill").args(["-HUP", &self.child.id().to_string()]));
+        until("the reload", Duration::from_secs(20), || {
+            self.log().matches("reloaded").count() > before
+        });
+    }
+
     /// `hoplock explain` as JSON, over the control socket.
     pub fn explain(&self, next_hop: &str, profile: &str) -> serde_json::Value {
         let output = self.tool(&["explain", next_hop, "--profile", profile, "--json"]);

@@ -5,6 +5,7 @@
 //! * `client`: who hands in; `sink`: where everything arrives.
 //! * `stage`: what the checks are given, and how hoplock is configured for them.
 //! * `fates`: the operator's rules. `demands`: what a message itself demands of TLS.
+//! * `connection`: messages one after the other, and rules that change between them.
 //! * `bypass`: `TLS-Required: No` on its way out of Postfix, where the guard has let it go.
 //! * `away`: hoplock stopped, and hanging. `slow`: DNS that does not answer.
 //! * `messages`, `compare`, `octets`: nothing is changed but what must be.
@@ -13,6 +14,7 @@ mod away;
 mod bypass;
 mod client;
 mod compare;
+mod connection;
 mod demands;
 mod fates;
 mod messages;
@@ -54,6 +56,7 @@ pub(super) fn all(lab: &mut Lab<'_>) {
     };
     fates::all(&mut stage);
     demands::all(&mut stage);
+    connection::all(&mut stage);
     away::all(&mut stage);
     slow::all(&mut stage);
     bypass::all(stage.lab);

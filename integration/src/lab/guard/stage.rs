@@ -30,6 +30,15 @@ pub(super) enum Sockets {
     Both,
 }
 
+impl Sockets {
+    fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Policy => &[8428],
+            Self::Both => &[8428, 8429],
+        }
+    }
+}
+
 /// A message to hand in.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Handed<'a> {
@@ -46,22 +55,31 @@ pub(super) struct Handed<'a> {
 impl Stage<'_, '_> {
     /// Has hoplock run with these sockets, this `[guard]` and more.
     pub(super) fn guard(&mut self, sockets: Sockets, guard: &str) {
+        let text = self.configuration(sockets, guard);
+        self.lab.hoplock.reconfigure(|_| text.clone());
+        until("the guard's sockets", Duration::from_secs(20), || {
+            let is_there = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            sockets.ports().iter().all(is_there)
+        });
+    }
+
+    /// Has it go on with the same sockets and another `[guard]`.
+    pub(super) fn reload(&mut self, sockets: Sockets, guard: &str) {
+        let text = self.configuration(sockets, guard);
+        self.lab.hoplock.reload(&text);
+    }
+
+    fn configuration(&self, sockets: Sockets, guard: &str) -> String {
         let mut listen = "[listen]\npolicy = [\"inet:127.0.0.1:8428\"]\n".to_owned();
-        let mut ports = vec![8428];
         if sockets == Sockets::Both {
             let near = self.lab.folder.join(SOCKET);
             let near = near.display();
             listen.push_str(&format!(
                 "milter = [\"inet:127.0.0.1:8429\", \"unix:{near}\"]\n"
             ));
-            ports.push(8429);
         }
         let plain = self.plain.replacen("[listen]\n", &listen, 1);
-        self.lab.hoplock.reconfigure(|_| format!("{plain}{guard}"));
-        until("the guard's sockets", Duration::from_secs(20), || {
-            let is_there = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
-            ports.iter().all(is_there)
-        });
+        format!("{plain}{guard}")
     }
 
     /// Counts a check of a server at one of its doors.
