@@ -98,6 +98,11 @@ fn shipped_files_fail_closed() {
             "{file}"
         );
     }
+    // FT-03: a milter that may be what removes forged fields, or refuses, is not passed by.
+    let milter = fs::read_to_string(here.join("guard.mc")).unwrap();
+    assert!(milter.contains(", F=T, "), "{milter}");
+    let milter = fs::read_to_string(here.join("../postfix/guard-milter.cf")).unwrap();
+    assert!(milter.contains(", default_action=tempfail }"), "{milter}");
     // Only the whole good answer passes, and whatever else comes is an error.
     let check = fs::read_to_string(here.join("verifier.mc")).unwrap();
     let (before, session) = check.split_once("\nLOCAL_TLS_RCPT\n").unwrap();
