@@ -5,7 +5,7 @@
 # Debian 12 with the package.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor exim memory package pins sendmail survive; none named: all
+#   check deliveries doctor exim guard memory package pins sendmail survive; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -16,7 +16,7 @@ export PATH=$PATH:/usr/sbin:/sbin HOPLOCK_BIN="$target/$profile/hoplock"
 # Without words all stages run.
 runs() { [ "$#" -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 
-if runs deliveries "$@"; then
+if runs deliveries "$@" || runs guard "$@"; then
   LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
   export LAB_TRIXIE
 fi
@@ -25,7 +25,7 @@ if runs exim "$@"; then
   LAB_EXIM_TRIXIE=$(integration/debian.sh trixie exim4-daemon-light)
   export LAB_EXIM_BOOKWORM LAB_EXIM_TRIXIE
 fi
-if runs sendmail "$@"; then
+if runs sendmail "$@" || runs guard "$@"; then
   LAB_SENDMAIL_BOOKWORM=$(integration/debian.sh bookworm sendmail-bin,sendmail-cf,m4)
   LAB_SENDMAIL_TRIXIE=$(integration/debian.sh trixie sendmail-bin,sendmail-cf,m4)
   export LAB_SENDMAIL_BOOKWORM LAB_SENDMAIL_TRIXIE

@@ -93,6 +93,16 @@ impl Hoplock {
         self.child.wait().unwrap().code()
     }
 
+    /// It hangs from now on, and its sockets with it.
+    pub fn pause(&self) {
+        must(Command::new("kill").args(["-STOP", &self.child.id().to_string()]));
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        must(Command::new("kill").args(["-CONT", &self.child.id().to_string()]));
+    }
+
     /// Starts it anew beside another Postfix; returns the one before.
     pub fn stand_beside(&mut self, postfix: &Path) -> PathBuf {
         let before = std::mem::replace(&mut self.beside, postfix.to_path_buf());
@@ -108,6 +118,16 @@ impl Hoplock {
         self.terminate();
         self.restart();
         old
+    }
+
+    /// Has it read this configuration while it runs.
+    pub fn reload(&self, text: &str) {
+        let before = self.log().matches("reloaded").count();
+        fs::write(&self.config, text).unwrap();
+        must(Command::new("kill").args(["-HUP", &self.child.id().to_string()]));
+        until("the reload", Duration::from_secs(20), || {
+            self.log().matches("reloaded").count() > before
+        });
     }
 
     /// `hoplock explain` as JSON, over the control socket.

@@ -10,6 +10,7 @@
 //! * `check`: `hoplock check` and `hoplock tlsa`, beside the tools that judge too.
 //! * `pins`: the same destinations by a Postfix without DNSSEC.
 //! * `clients`: the same destinations by Exim and Sendmail.
+//! * `guard`: mail at submission, by Postfix's policy delegation and by the milter protocol.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
@@ -19,6 +20,7 @@ mod check;
 mod clients;
 pub mod deliveries;
 mod doctor;
+mod guard;
 pub mod hoplock;
 pub mod mail_host;
 mod memory;

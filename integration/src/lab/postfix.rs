@@ -30,6 +30,8 @@ pub struct Instance<'a> {
     pub lines: &'static str,
     /// smtp(8) runs in its chroot, as Debian has it, and asks this resolver.
     pub chroot: Option<&'a str>,
+    /// More lines of master.cf.
+    pub services: String,
 }
 
 impl<'a> Instance<'a> {
@@ -43,6 +45,7 @@ impl<'a> Instance<'a> {
             root: None,
             lines: include_str!("../../postfix/main.cf"),
             chroot: None,
+            services: String::new(),
         }
     }
 }
@@ -80,6 +83,7 @@ impl Postfix {
             master = master.replace("smtp unix - - n", "smtp unix - - y");
             furnish(&folder.join("spool"), resolver);
         }
+        master.push_str(&instance.services);
         fs::write(folder.join("master.cf"), master).unwrap();
         must(
             program(root.as_deref(), "postfix")
@@ -168,6 +172,13 @@ impl Postfix {
             .lines()
             .filter(|line| line.contains(&mark) && line.contains("status="))
             .count()
+    }
+
+    /// What waits in its queues: a line of JSON for each message.
+    pub fn queue(&self) -> String {
+        let root = self.root.as_deref();
+        let mut command = program(root, "postqueue");
+        must(command.arg("-c").arg(&self.folder).arg("-j"))
     }
 
     /// `postmap -q`.

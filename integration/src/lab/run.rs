@@ -17,13 +17,11 @@ use super::mail_host::{self, Sessions};
 use super::policy_host::{self, Sites};
 use super::postfix::{Instance, Postfix};
 use super::report::Report;
-use super::servers::{
-    Server, enter, must, nsd, open_to_all, plain_unbound, prepare, unbound, until,
-};
+use super::servers::{Server, must, nsd, open_to_all, plain_unbound, prepare, unbound, until};
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, clients, doctor, memory, package, pins, reports, sessions, survive};
+use super::{check, clients, doctor, guard, memory, package, pins, reports, sessions, survive};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -76,6 +74,7 @@ pub fn main() -> ExitCode {
     stage("sendmail", &runs, || {
         clients::sendmail(&mut lab, &deliveries);
     });
+    stage("guard", &runs, || guard::all(&mut lab));
     stage("memory", &runs, || {
         memory::changes(&mut lab);
         memory::another_resolver(&mut lab);
@@ -105,11 +104,12 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 9] = [
+const STAGES: [&str; 10] = [
     "check",
     "deliveries",
     "doctor",
     "exim",
+    "guard",
     "memory",
     "package",
     "pins",
@@ -199,8 +199,7 @@ impl Lab<'_> {
 
     /// Mail with and without the map, by both versions of Postfix.
     fn all_deliveries(&mut self, deliveries: &[Delivery], mapped: &Mapped) {
-        let trixie = debian("LAB_TRIXIE");
-        enter(&trixie, self.folder);
+        let trixie = self.trixie();
         let datagrams = self.folder.join("tlsrpt");
         let reports = UnixDatagram::bind(&datagrams).unwrap();
         must(Command::new("chmod").arg("666").arg(&datagrams));

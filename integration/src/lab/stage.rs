@@ -1,7 +1,7 @@
 //! What each part of the lab is given: the servers that run, and the Postfixes that ask.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 
 use tokio::runtime::Runtime;
 
@@ -10,7 +10,8 @@ use super::mail_host::Sessions;
 use super::policy_host::Sites;
 use super::postfix::{Instance, Postfix};
 use super::report::Report;
-use super::servers::Server;
+use super::run::debian;
+use super::servers::{Server, enter};
 use super::zones::Plan;
 
 /// Everything that runs.
@@ -23,6 +24,16 @@ pub(super) struct Lab<'a> {
     pub plan: &'a mut Plan,
     pub nsd: &'a Server,
     pub report: &'a mut Report,
+}
+
+impl Lab<'_> {
+    /// The Debian with Postfix 3.10, which sees the lab.
+    pub(super) fn trixie(&self) -> PathBuf {
+        static ENTERED: Once = Once::new();
+        let root = debian("LAB_TRIXIE");
+        ENTERED.call_once(|| enter(&root, self.folder));
+        root
+    }
 }
 
 /// A Postfix that asks hoplock.

@@ -5,24 +5,25 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 
 use crate::lab::servers::must;
 
 /// One view of a Debian.
-pub(super) struct Debian {
+pub(in crate::lab) struct Debian {
     root: PathBuf,
     home: PathBuf,
     /// The name of the mail server, and of its folder in the lab's.
-    pub(super) name: String,
+    pub(in crate::lab) name: String,
 }
 
 impl Debian {
     /// Makes a view of the Debian in `source`. `private` are folders in it of which the mail server
     /// gets copies that nobody else writes to.
-    pub(super) fn enter(source: &Path, lab: &Path, name: &str, private: &[&str]) -> Self {
+    pub(in crate::lab) fn enter(source: &Path, lab: &Path, name: &str, private: &[&str]) -> Self {
         // Not in the lab's folder, which is removed in the end with all that is in it: what is mounted
         // there would be emptied.
         VIEWS.call_once(|| {
@@ -71,25 +72,51 @@ impl Debian {
         symlink(self.inside("syslog"), devices.join("log")).unwrap();
     }
 
+    /// What its programs say to syslog from now on.
+    pub(in crate::lab) fn syslog(&self) -> Arc<Mutex<String>> {
+        let path = self.outside("syslog");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        must(Command::new("chmod").arg("666").arg(&path));
+        let log = Arc::<Mutex<String>>::default();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut datagram = vec![0; 65_536];
+            while let Ok(length) = socket.recv(&mut datagram) {
+                let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
+                let mut log = log.lock().unwrap();
+                log.push_str(text.trim_end_matches(['\0', '\n']));
+                log.push('\n');
+            }
+        });
+        kept
+    }
+
+    /// A program in it, for as long as it wants.
+    pub(in crate::lab) fn server(&self, name: &str) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(&self.root).arg(name);
+        command
+    }
+
     /// A program in it; it is ended where it takes very long.
-    pub(super) fn program(&self, name: &str) -> Command {
+    pub(in crate::lab) fn program(&self, name: &str) -> Command {
         let mut command = Command::new("timeout");
         command.args(["40", "chroot"]).arg(&self.root).arg(name);
         command
     }
 
     /// A file of the mail server in the lab's folder, as its programs see it.
-    pub(super) fn inside(&self, file: &str) -> PathBuf {
+    pub(in crate::lab) fn inside(&self, file: &str) -> PathBuf {
         Path::new("/mnt").join(&self.name).join(file)
     }
 
     /// The same as it is seen from outside.
-    pub(super) fn outside(&self, file: &str) -> PathBuf {
+    pub(in crate::lab) fn outside(&self, file: &str) -> PathBuf {
         self.home.join(file)
     }
 
     /// The name by which the mail server introduces itself.
-    pub(super) fn hello(&self) -> String {
+    pub(in crate::lab) fn hello(&self) -> String {
         format!("{}.lab.test", self.name)
     }
 }

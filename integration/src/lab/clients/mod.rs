@@ -10,11 +10,11 @@
 use super::deliveries::{self, Delivery};
 use super::stage::Lab;
 
-mod debian;
+pub(super) mod debian;
 mod exim;
 mod lookups;
 mod rounds;
-mod sendmail;
+pub(super) mod sendmail;
 mod stand_in;
 mod troubles;
 mod vetoes;

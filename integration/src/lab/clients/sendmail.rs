@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -43,8 +42,7 @@ impl Sendmail {
     pub(super) fn new(source: &Path, lab: &Path, name: &'static str, abilities: Abilities) -> Self {
         let private = ["etc/mail", "var/spool/mqueue", "var/lib/sendmail"];
         let debian = Debian::enter(source, lab, name, &private);
-        let log = Arc::<Mutex<String>>::default();
-        listen(&debian, &log);
+        let log = debian.syslog();
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("sendmail");
         let mut snippets = String::new();
         let map = if abilities.dane {
@@ -232,28 +230,11 @@ fn control(debian: &Debian) -> String {
     format!("control-{}", debian.hello())
 }
 
-/// What it says to syslog.
-fn listen(debian: &Debian, log: &Arc<Mutex<String>>) {
-    let path = debian.outside("syslog");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    must(Command::new("chmod").arg("666").arg(&path));
-    let log = Arc::clone(log);
-    std::thread::spawn(move || {
-        let mut datagram = vec![0; 65_536];
-        while let Ok(length) = socket.recv(&mut datagram) {
-            let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
-            let mut log = log.lock().unwrap();
-            log.push_str(text.trim_end_matches(['\0', '\n']));
-            log.push('\n');
-        }
-    });
-}
-
 /// How often a message that no queue run has taken up is looked for.
 const QUEUE_RUNS: usize = 5;
 
 /// It must try at once, however busy the machine of the lab is.
-const HEAD: &str = "\
+pub(in crate::lab) const HEAD: &str = "\
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
 DOMAIN(`debian-mta')dnl

@@ -8,8 +8,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::READSOCKET;
-
 /// What happens from the marked request on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -37,7 +35,7 @@ pub(super) fn stand_in(
     mark: &'static str,
     trouble: Trouble,
 ) -> (u16, Receiver<Held>) {
-    let listener = (READSOCKET + 1..READSOCKET + 100)
+    let listener = (STAND_INS..STAND_INS + 100)
         .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
         .unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -129,3 +127,6 @@ fn for_profile(bytes: &[u8], trouble: Trouble) -> Vec<u8> {
     }
     bytes.to_vec()
 }
+
+/// The first port that may be theirs.
+const STAND_INS: u16 = 8430;
