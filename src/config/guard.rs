@@ -13,7 +13,7 @@ use hoplock_wire::header_field::HeaderField;
 use toml::de::DeValue;
 
 use super::keys::{GUARD_RULE_KEYS, Key};
-use super::reader::{Reader, Section};
+use super::reader::{Reader, Section, Value};
 use super::rules::pattern;
 use super::types::Listen;
 use super::words;
@@ -31,6 +31,8 @@ pub struct GuardConfig {
     pub decide_at: DecideAt,
     /// The name of the header field that records the expected protection; none: no such field.
     pub header: Option<String>,
+    /// The next hop is judged that a milter's client names, and not the recipient's domain.
+    pub by_next_hop: bool,
     /// Recipients whose mail does not leave: they are let go.
     pub own_domains: Vec<RulePattern>,
     /// The rules, and what REQUIRETLS asks for.
@@ -119,13 +121,10 @@ pub(super) fn read(
             .choice(section, "decide_at", words::DECIDE_AT)
             .unwrap_or(DecideAt::Rcpt),
         header: header(reader, section),
-        own_domains: if reader.value(section, "own_domains").is_some() {
-            each(reader, section, "own_domains", |text| {
-                pattern(text).map_err(|why| format!("is no domain: {why}"))
-            })
-        } else {
-            Vec::new()
-        },
+        by_next_hop: reader.boolean(section, "by_next_hop").unwrap_or(false),
+        own_domains: listed(reader, section, "own_domains", |text| {
+            pattern(text).map_err(|why| format!("is no domain: {why}"))
+        }),
         guard: Guard {
             rules: rules(reader, section),
             requiretls: reader
@@ -133,6 +132,17 @@ pub(super) fn read(
                 .unwrap_or_default(),
         },
     };
+    let listens = !listen.policy.is_empty() || !listen.milter.is_empty();
+    let judging = profiles.get(&config.profile);
+    if listens && judging.is_some_and(|profile| profile.bypass) {
+        let words = format!(
+            "[guard] profile = {:?} is for messages that do without protection, and judges all others like \
+             them; write the one by which those are sent",
+            config.profile
+        );
+        let at = reader.at(section, "profile");
+        reader.warn(at, words);
+    }
     let is_filter = |rule: &GuardRule<Order>| matches!(rule.action, Order::Filter(_));
     if !listen.milter.is_empty() && config.guard.rules.iter().any(is_filter) {
         let at = reader.at(section, "rules");
@@ -157,13 +167,6 @@ fn profile(
         let words = format!(
             "[guard] profile = {name:?}: there is no such profile; there are {}",
             known.join(", ")
-        );
-        reader.error(at, words);
-    }
-    if profiles.get(&name).is_some_and(|profile| profile.bypass) {
-        let words = format!(
-            "[guard] profile = {name:?} is for messages that do without protection; write the profile by \
-             which the others are sent"
         );
         reader.error(at, words);
     }
@@ -268,17 +271,18 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, at: usize) -> Option<Gua
     })
 }
 
-/// The values of a list, each read by itself.
+/// The values of a condition, each read by itself.
 fn each<T>(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     key: &str,
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Vec<T> {
-    let Some(texts) = reader.texts(section, key) else {
-        return Vec::new();
+    let is_empty = |value: Value<'_>| match value.get_ref() {
+        DeValue::Array(array) => array.is_empty(),
+        _ => false,
     };
-    if texts.is_empty() {
+    if reader.value(section, key).is_some_and(is_empty) {
         // An empty list could be meant for nobody, and would be for everybody.
         let at = reader.at(section, key);
         reader.error(
@@ -286,8 +290,17 @@ fn each<T>(
             format!("[{}] {key} is empty; leave it out for all", section.name),
         );
     }
+    listed(reader, section, key, read)
+}
+
+fn listed<T>(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Vec<T> {
     let mut values = Vec::new();
-    for (text, at) in texts {
+    for (text, at) in reader.texts(section, key).unwrap_or_default() {
         match read(&text) {
             Ok(value) => values.push(value),
             Err(why) => reader.error(at, format!("[{}] {key}: {text:?} {why}", section.name)),

@@ -135,6 +135,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("guard", "requiretls", "\"reject\"", "reject, defer or ignore, where a message demands TLS on its whole way and its destination cannot keep that", "RQ-05", |c| word(words::ON_REQUIRE_TLS, c.guard.guard.requiretls)),
     key("guard", "decide_at", "\"rcpt\"", "milter: rcpt, for each recipient; end, once the header is known, for all", "RQ-03", |c| word(words::DECIDE_AT, c.guard.decide_at)),
     key("guard", "header", "\"\"", "header field that records what protects each recipient's domain; copies that came with the message are removed (milter); empty: none", "", |c| optional(c.guard.header.as_ref())),
+    key("guard", "by_next_hop", "false", "milter: judge where the mail server will send it, such as its relay, and not the recipient's domain", "", |c| c.guard.by_next_hop.to_string()),
     key("guard", "own_domains", "[]", "domains whose mail does not leave, and is let go: \"example.com\", \".example.com\"", "", |c| list(&c.guard.own_domains)),
     key("guard", "rules", "[]", "what is done, each rule as [[guard.rules]]; the first that fits counts", "", |c| guard_rules(&c.guard)),
     key("sources", "postfix_log", "\"\"", "log of Postfix whose sessions are judged: \"journal\" or a path; empty: none", "SV-10", |c| optional(c.sources.postfix_log.as_ref())),

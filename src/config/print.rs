@@ -284,6 +284,7 @@ mod tests {
         ("log", "format", &[r#""auto""#, r#""json""#]),
         ("guard", "profile", &[r#""postfix""#, r#""sendmail""#]),
         ("guard", "deadline", &[r#""8s""#, r#""20s""#]),
+        ("guard", "by_next_hop", &["false", "true"]),
         (
             "guard",
             "own_domains",

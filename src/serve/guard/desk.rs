@@ -177,7 +177,7 @@ impl Desk {
             record: None,
         };
         // A mailbox of the server itself goes nowhere.
-        let Some(target) = Target::of(recipient) else {
+        let Some(target) = Target::of(recipient, config.by_next_hop) else {
             return let_go;
         };
         let is_own = |own: &RulePattern| match &target.domain {
@@ -311,7 +311,7 @@ pub(super) struct Target {
 
 impl Target {
     /// `None` where the mail does not leave, or no mail server could find out where that is.
-    fn of(recipient: &Recipient) -> Option<Self> {
+    fn of(recipient: &Recipient, by_next_hop: bool) -> Option<Self> {
         let own = match recipient.path.domain() {
             Some(Domain::Name(text)) => DomainName::parse(text).ok().map(|name| name.to_string()),
             Some(Domain::Literal(text)) => Some(format!("[{text}]")),
@@ -319,6 +319,8 @@ impl Target {
         };
         let key = match (&recipient.route, &own) {
             (Some(Route::Stays), _) | (None, None) => return None,
+            (_, Some(own)) if !by_next_hop => own.clone(),
+            // What could not be read is where the mail server sends it.
             (Some(Route::Leaves(next_hop)), _) => next_hop.clone(),
             (None, Some(own)) => own.clone(),
         };

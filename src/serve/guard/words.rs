@@ -1,6 +1,6 @@
 //! What is done with a recipient, in codes and words for its sender.
 
-use hoplock_policy::guard::Lack;
+use hoplock_policy::guard::{Capability, Lack};
 use hoplock_policy::reason::Reason;
 use hoplock_wire::header_field::HeaderField;
 use hoplock_wire::refusal::{EnhancedStatus, Refusal};
@@ -54,6 +54,9 @@ pub(super) fn require_tls_later(
 ) -> Fate {
     let why = match (lack, found.and_then(|found| found.answered.as_ref())) {
         (Some(lack), _) => lack.words().to_owned(),
+        (None, Some(_)) if found.is_some_and(|found| found.capability == Capability::Some) => {
+            "not every host of the destination can be authenticated".to_owned()
+        }
         (None, Some(answered)) => {
             format!("{}: {}", answered.verdict.reason, answered.verdict.detail)
         }

@@ -14,8 +14,11 @@ use crate::lab::stage::Lab;
 pub(super) fn all(lab: &mut Lab<'_>) {
     let (main, master) = printed();
     let old = Instance {
-        more: main,
-        services: master.replace("unix - - y - - smtp", "unix - - n - - smtp"),
+        // All mail here is handed in.
+        more: format!("{main}cleanup_service_name = submission-cleanup\n"),
+        services: master
+            .replace("unix - - y - - smtp", "unix - - n - - smtp")
+            .replace("unix n - y - 0 cleanup", "unix n - n - 0 cleanup"),
         ..Instance::new("bypass-3.7", OLD, "socketmap:inet:127.0.0.1:8425:postfix")
     };
     let trixie = lab.trixie();

@@ -49,17 +49,17 @@ const AT_RCPT: &[Case] = &[
     case(
         REQUIRES,
         &["none.test"],
-        Fate::Refused("550 5.7.30", "not every host"),
+        Fate::Refused("550 5.7.30", "no host of the destination"),
     ),
     case(
         REQUIRES,
         &["unusable.test"],
-        Fate::Refused("550 5.7.30", "not every host"),
+        Fate::Refused("550 5.7.30", "no host of the destination"),
     ),
     case(
         REQUIRES,
         &["mixed.test"],
-        Fate::Refused("550 5.7.30", "not every host"),
+        Fate::Refused("450 4.7.30", "not every host"),
     ),
     case(
         REQUIRES,
@@ -134,7 +134,7 @@ const AT_END: &[Case] = &[
     case(
         REQUIRES,
         &["none.test"],
-        Fate::Refused("550 5.7.30", "not every host"),
+        Fate::Refused("550 5.7.30", "no host of the destination"),
     ),
     case(
         REQUIRES,
@@ -168,7 +168,7 @@ const fn case(fields: &'static str, domains: &'static [&'static str], fate: Fate
 pub(super) fn all(stage: &mut Stage<'_, '_>) {
     each(stage, "", AT_RCPT);
     each(stage, "decide_at = \"end\"\n", AT_END);
-    let later = Fate::Refused("450 4.7.30", "not every host");
+    let later = Fate::Refused("450 4.7.30", "no host of the destination");
     each(
         stage,
         "requiretls = \"defer\"\n",

@@ -367,7 +367,8 @@ text = "not there"
 /// relay, under the rules for its recipient.
 #[tokio::test(start_paused = true)]
 async fn the_way_that_the_mail_server_takes() {
-    let scene = Scene::new(RULES);
+    let by_next_hop = RULES.replacen("[guard]\n", "[guard]\nby_next_hop = true\n", 1);
+    let scene = Scene::new(&by_next_hop);
     let mut line = scene.mail_server(Actions::all()).await;
     let refused = "refuse 550 5.7.1 not safe";
     let record = "insert 0 Hoplock-Protection: plain.test; protection=authenticated; answer=dane-only; \
@@ -416,6 +417,18 @@ async fn the_way_that_the_mail_server_takes() {
         };
         let got = line.message(true, &shown).await;
         assert_eq!(got, became(&[at_rcpt], end), "{recipient}");
+    }
+    // Unless the operator says so, the recipient's domain is judged; an address that is none is where it goes.
+    let scene = Scene::new(RULES);
+    let mut line = scene.mail_server(Actions::all()).await;
+    for (recipient, at_rcpt) in [("r@plain.test", refused), ("r@plain.test(x)", "continue")] {
+        let shown = Shown {
+            route: Some(b"R{rcpt_mailer}\0smtp\0{rcpt_host}\0[a.dane.test]:25\0"),
+            recipients: &[recipient],
+            ..Shown::default()
+        };
+        let got = line.message(true, &shown).await;
+        assert_eq!(got.recipients, [at_rcpt], "{recipient}");
     }
     let own = RULES.replacen("[guard]\n", "[guard]\nown_domains = [\"plain.test\"]\n", 1);
     let scene = Scene::new(&own);
