@@ -21,7 +21,7 @@ async fn levels_hosts_and_options() {
         ),
         (
             "hoplock1 level plain.test requiretls",
-            "refuse requiretls: not every host of the destination can be authenticated",
+            "refuse requiretls: no host of the destination can be authenticated",
         ),
         ("hoplock1 level [192.0.2.1]", "may"),
         ("hoplock1 level localhost", "may"),
