@@ -93,11 +93,17 @@ impl Rulebook {
                 let _ = self.answerer.world().store.drop_rule(stored.pattern).await;
             }
         }
-        self.put_in_force().await;
+        // What is known of those that hold was in force before, too.
+        self.answerer.begin(self.all().await);
     }
 
     /// To be called while nothing else changes.
     async fn put_in_force(&self) {
+        self.answerer.reload(self.all().await);
+    }
+
+    /// The settings with all rules that there are.
+    async fn all(&self) -> Settings {
         let stored = self.stored().await;
         for (_, stored, read) in &stored {
             if let Read::NotAtAll(why) = read {
@@ -110,10 +116,14 @@ impl Rulebook {
                 );
             }
         }
-        let later = stored.into_iter().map(|(rule, ..)| rule).collect();
+        let since = |(rule, stored, _): (Rule, StoredRule, Read)| Rule {
+            since: Some(stored.added),
+            ..rule
+        };
+        let later = stored.into_iter().map(since).collect();
         let mut settings = self.configured().clone();
         settings.rules = settings.rules.overlaid(later);
-        self.answerer.reload(settings);
+        settings
     }
 
     /// Adds a rule: stored, then in force.

@@ -82,6 +82,9 @@ fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
     hidden && relaxed(case).iter().any(is_gone)
 }
 
+/// What is taken for published.
+type Published = fn(&Site) -> World;
+
 type Exception = fn(&Case<'_>, &Reply, &Seeing, Outcome) -> bool;
 
 /// Those that excuse an outcome by themselves.
@@ -221,17 +224,22 @@ fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
 
 /// The truths under the exceptions that say what the service cannot know.
 pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
-    // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
-    // its record or its host was attacked or is broken, counts as unpublished.
-    let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
-    if is_policy_hidden(case) {
-        published.push(without_policy);
-    }
     // ST-28: a wall clock that runs ahead when the process starts cannot be told from a pause.
     let mut memories: Vec<Option<Memory>> = case.memories();
     if has_clock_jumped(case) {
         memories.push(None);
     }
+    // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
+    // its record or its host was attacked or is broken, counts as unpublished. ST-04 (RFC 8461, 5.1): where
+    // another is remembered, that one goes on to bind, also where first contact would wait.
+    let (known, unknown) = memories.iter().cloned().partition(Option::is_some);
+    let hidden = |knows_another, memories| {
+        let is_hidden = is_policy_hidden(case, knows_another);
+        is_hidden.then_some((without_policy as Published, memories))
+    };
+    let mut grounds: Vec<(Published, Vec<Option<Memory>>)> = vec![(Site::published, memories)];
+    grounds.extend(hidden(true, known));
+    grounds.extend(hidden(false, unknown));
     // PD-07, DT-20n: behind an insecure MX set, which proves nothing, TLSA records bind only where they
     // are seen; whoever keeps all of them from being seen has gained no more than by forging the set.
     let mut cases = vec![case.with_half_dane(true), case.with_half_dane(false)];
@@ -240,9 +248,8 @@ pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     }
     let mut truths = Vec::new();
     for case in &cases {
-        for published in &published {
-            let found = case.truths_over(published, &memories);
-            truths.extend(found);
+        for (published, memories) in &grounds {
+            truths.extend(case.truths_over(published, memories));
         }
     }
     truths

@@ -36,6 +36,8 @@ pub struct Rule {
     pub comment: String,
     /// After this the rule no longer counts.
     pub expires: Option<Timestamp>,
+    /// When it was given, where that was at run time: what has been before was not under it (SV-04).
+    pub since: Option<Timestamp>,
 }
 
 impl Rule {
@@ -55,6 +57,7 @@ impl Rule {
             fallback_on_insecure: false,
             comment: String::new(),
             expires: None,
+            since: None,
         }
     }
 }
@@ -140,6 +143,15 @@ impl Rules {
                 .chain(self.rules.iter().cloned())
                 .collect(),
         )
+    }
+
+    /// These rules without those that are known to have been given later.
+    #[must_use]
+    pub fn given_by(&self, time: Timestamp) -> Self {
+        let given = |rule: &&Rule| rule.since.is_none_or(|since| since <= time);
+        Self {
+            rules: self.rules.iter().filter(given).cloned().collect(),
+        }
     }
 
     /// The rule for a name, expired ones left out.
