@@ -1,9 +1,9 @@
 //! The operator's rules in the course of time: a session is judged by those under which it was made, and not
 //! by what was ordered or taken back since (PD-01, SV-04).
 //!
-//! What changes while the process lives is kept for a while. Of what was before it is known when rules were
-//! added at run time, for they are stored with that; those of the configuration that it began with count for
-//! all that was before, since nobody knows when they came into it.
+//! What changes while the process lives is kept for a while. For what was before it count the rules that it
+//! began with, since nobody knows when they came into the configuration. Only of those that were added at run
+//! time is it known when that was; what they stood in the place of is not.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,17 +83,17 @@ impl EarlierRules {
             return None;
         }
         let mut followed = kept.followed.iter();
-        let followed = followed.find(|(until, _)| at.uptime < *until);
-        let rules = followed.map_or(&current.rules, |(_, rules)| rules);
-        let rules = match (at.uptime < kept.begun, followed) {
-            (true, _) => rules.given_by(at.wall),
-            (false, Some(_)) => rules.clone(),
-            (false, None) => return Some(current),
+        let Some((_, rules)) = followed.find(|(until, _)| at.uptime < *until) else {
+            return Some(current);
         };
         Some(Arc::new(Settings {
-            rules,
+            rules: rules.clone(),
             ..Settings::clone(&current)
         }))
+    }
+
+    fn begun(&self) -> Duration {
+        self.kept().begun
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -112,8 +112,15 @@ impl Answerer {
             uptime: now.uptime.saturating_sub(ago),
         };
         let settings = self.earlier_rules.at(at, &self.settings)?;
-        let is_other =
-            rule_for(next_hop, &settings, time) != rule_for(next_hop, &self.settings(), now.wall);
+        let rule = rule_for(next_hop, &settings, time);
+        // ST-28: one that was added at a time yet to come was added by another clock.
+        let came_later = rule
+            .and_then(|rule| rule.since)
+            .is_some_and(|since| time < since && since <= now.wall);
+        if came_later && at.uptime < self.earlier_rules.begun() {
+            return None;
+        }
+        let is_other = rule != rule_for(next_hop, &self.settings(), now.wall);
         Some(Then {
             at,
             settings,

@@ -205,7 +205,7 @@ impl<'a> Case<'a> {
     ) -> Vec<Truth> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
-        let orders = orders::within(self.plan, asked, answered);
+        let orders = self.orders();
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {
             let Some(site) = self.plan.site(self.number, at) else {

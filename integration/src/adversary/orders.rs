@@ -6,6 +6,7 @@ use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::rules::{self, Mode, PinnedLevel, Rule, RulePattern, Rules};
 
+use super::judge::Case;
 use super::life::wall;
 use super::plan::{Event, Millis, Plan};
 
@@ -43,6 +44,26 @@ pub(super) fn rules(plan: &Plan, at: Millis) -> Rules {
     };
     let later = at_run_time(plan, at).iter().filter_map(since).collect();
     Rules::new(configured).overlaid(later)
+}
+
+impl Case<'_> {
+    /// What the operator may have ordered, each with the second of the wall clock.
+    ///
+    /// PD-01, SV-04: a session is under what was ordered when it happened, and under nothing that was given
+    /// or taken back since; as far as its process knows that, and its clock tells the time of it.
+    pub(super) fn orders(&self) -> Vec<(Vec<Entry>, u64)> {
+        let (asked, answered) = (self.asked.asked, self.asked.answered);
+        let since = |at: &Millis| asked < *at && *at <= answered;
+        let is_new = self.history.begun.iter().any(since);
+        let mut events = self.plan.events.iter();
+        let is_stepped = events.any(|(at, event)| matches!(event, Event::Wall(_)) && since(at));
+        let until = if self.is_of_session() && !is_new && !is_stepped {
+            asked
+        } else {
+            answered
+        };
+        within(self.plan, asked, until)
+    }
 }
 
 /// Everything that was ordered within a span, each with the second of the wall clock that it was.

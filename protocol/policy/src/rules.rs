@@ -145,15 +145,6 @@ impl Rules {
         )
     }
 
-    /// These rules without those that are known to have been given later.
-    #[must_use]
-    pub fn given_by(&self, time: Timestamp) -> Self {
-        let given = |rule: &&Rule| rule.since.is_none_or(|since| since <= time);
-        Self {
-            rules: self.rules.iter().filter(given).cloned().collect(),
-        }
-    }
-
     /// The rule for a name, expired ones left out.
     #[must_use]
     pub fn for_name(&self, name: &DomainName, now: Timestamp) -> Option<&Rule> {

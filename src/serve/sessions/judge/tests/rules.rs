@@ -1,5 +1,7 @@
 //! Rules that come and go between a session and its report.
 
+use hoplock_policy::moment::Timestamp;
+
 use super::*;
 
 fn rule(mode: Mode) -> Rule {
@@ -66,6 +68,7 @@ async fn a_word_from_before_a_rule_is_no_word_about_it() {
     let world = world(&[record(&own)]);
     let judge = judge(&world);
     let mut told = case(&world, "mx.e.test", &own);
+    told.session.presented = Presented::Unknown;
     told.word = MtaWord::Authenticated(None);
     world.pass(Duration::from_secs(10));
     let names = Rule {
@@ -102,22 +105,25 @@ async fn a_second_look_is_by_the_rules_of_the_session() {
     assert_eq!(judged.verdict.outcome, SessionOutcome::AuthenticatedDane);
 }
 
-/// SV-04: before the process began, a rule was in force since it was stored, and one of the configuration
-/// for as long as anybody knows.
+/// SV-04, ST-28: before the process began, a rule was in force since it was added, and one of the configuration
+/// for as long as anybody knows. What an added one has replaced is not known; nor is when that was where a
+/// clock that was ahead has said it.
 #[tokio::test(start_paused = true)]
 async fn sessions_from_before_the_process() {
     let own = certificate("mx.e.test");
     for (hours, expected) in [
         (None, SessionOutcome::Cleartext),
         (Some(2), SessionOutcome::Cleartext),
-        (Some(1), SessionOutcome::Failed),
+        (Some(1), SessionOutcome::Indeterminate),
+        (Some(-1), SessionOutcome::Cleartext),
     ] {
         let world = world(&[record(&own)]);
         let hour = 3_600_000;
+        world.pass(Duration::from_millis(3 * hour));
         let began = world.now().wall.0;
         let judge = judge(&world);
         judge.answerer.begin(under(vec![Rule {
-            since: hours.map(|hours| Timestamp(began - hours * hour)),
+            since: hours.map(|hours| Timestamp(began.saturating_add_signed(-hours * 3_600_000))),
             ..rule(Mode::Off)
         }]));
         world.pass(Duration::from_secs(10));
