@@ -27,21 +27,22 @@ impl Answerer {
         profile: &Profile,
         time: Timestamp,
     ) -> Option<Arc<Answered>> {
-        let then = self.then(next_hop, time)?;
-        if then.is_other {
-            return Some(Arc::new(
-                self.under_other_rules(next_hop, profile, then).await,
-            ));
+        if !self.then(next_hop, time)?.is_other {
+            let answered = self.answer(&next_hop.to_string(), profile).await;
+            let then = self.then(next_hop, time)?;
+            // Meanwhile a rule may have ended, or come.
+            if !then.is_other {
+                let findings = answered.findings.as_deref();
+                let earlier = findings.and_then(|findings| self.earlier(findings, then.at));
+                return Some(match earlier {
+                    Some(earlier) => Arc::new(self.judged_then(earlier, profile, &then).await),
+                    None => answered,
+                });
+            }
         }
-        let answered = self.answer(&next_hop.to_string(), profile).await;
-        let earlier = answered
-            .findings
-            .as_deref()
-            .and_then(|findings| self.earlier(findings, then.at));
-        Some(match earlier {
-            Some(earlier) => Arc::new(self.judged_then(earlier, profile, &then).await),
-            None => answered,
-        })
+        let then = self.then(next_hop, time)?;
+        let answered = self.under_other_rules(next_hop, profile, then).await;
+        Some(Arc::new(answered))
     }
 
     /// The same where another rule is for the destination by now, which may have been answered without a
@@ -112,9 +113,7 @@ impl Answerer {
     /// done, or brings nothing in time.
     pub async fn look_again(&self, next_hop: &NextHop, profile: &Profile) -> Option<Arc<Answered>> {
         let entry = self.gathered_anew(next_hop, profile).await?;
-        let now = self.world.clock.now();
-        let patience = Patience::of(profile.deadline);
-        Some(self.judge(&entry, profile, now, patience).await)
+        Some(self.judged_anew(&entry, profile).await)
     }
 
     /// The same for a session that happened at `time`, by the rules of that time.
@@ -124,13 +123,19 @@ impl Answerer {
         profile: &Profile,
         time: Timestamp,
     ) -> Option<Arc<Answered>> {
-        let then = self.then(next_hop, time)?;
-        if !then.is_other {
-            return self.look_again(next_hop, profile).await;
-        }
         let entry = self.gathered_anew(next_hop, profile).await?;
-        let evidence = self.at_hand(&entry);
-        Some(Arc::new(self.judged_then(evidence, profile, &then).await))
+        let then = self.then(next_hop, time)?;
+        if then.is_other {
+            let evidence = self.at_hand(&entry);
+            return Some(Arc::new(self.judged_then(evidence, profile, &then).await));
+        }
+        Some(self.judged_anew(&entry, profile).await)
+    }
+
+    async fn judged_anew(&self, entry: &Arc<Entry<Answered>>, profile: &Profile) -> Arc<Answered> {
+        let now = self.world.clock.now();
+        let patience = Patience::of(profile.deadline);
+        self.judge(entry, profile, now, patience).await
     }
 
     async fn gathered_anew(
