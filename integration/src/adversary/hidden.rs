@@ -43,7 +43,7 @@ pub(super) fn is_policy_hidden(case: &Case<'_>, knows_another: bool) -> bool {
         || !waits && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
 }
 
-fn is_of_absence(kind: Kind) -> bool {
+pub(super) fn is_of_absence(kind: Kind) -> bool {
     matches!(kind, Kind::NxDomain | Kind::NoData | Kind::Stale(_))
 }
 
