@@ -129,6 +129,8 @@ pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
             truths.extend(case.truths_over(published, memories));
         }
     }
+    let over_forged = over_forged(case, &truths);
+    truths.extend(over_forged);
     truths
 }
 
@@ -197,24 +199,33 @@ pub(super) fn is_ordered(reply: &Reply, truths: &[Truth]) -> bool {
     })
 }
 
-/// PD-09, DT-24: where the operator lets a fallback fire over an insecure MX set, that set says whether it does;
-/// an attacker who names other hosts for it has changed nothing in what was ordered.
+/// The same where an attacker has made it fire.
 pub(super) fn is_ordered_over_forged(case: &Case<'_>, reply: &Reply, truths: &[Truth]) -> bool {
-    let ordered = truths.iter().filter_map(|truth| {
+    is_ordered(reply, &over_forged(case, truths))
+}
+
+/// PD-09, DT-24: where the operator lets a fallback fire over an insecure MX set, that set says whether it does;
+/// an attacker who names other hosts for it, or denies their addresses, has changed nothing in what was ordered.
+fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
+    let fires = |truth: &&Truth| {
         let is_open = matches!(
             truth.selection,
             Selection::Hosts { secure: false } | Selection::NoHosts { secure: false }
         );
-        let Order::Mandatory { on_insecure, .. } = truth.order else {
-            return None;
-        };
-        (is_open && on_insecure && truth.settings.believed).then(|| Truth {
-            absent: true,
-            ..truth.clone()
-        })
-    });
-    let ordered: Vec<Truth> = ordered.collect();
-    is_attacked(case) && is_ordered(reply, &ordered)
+        let is_let = matches!(
+            truth.order,
+            Order::Mandatory {
+                on_insecure: true,
+                ..
+            }
+        );
+        is_open && is_let && truth.settings.believed && is_attacked(case)
+    };
+    let absent = |truth: &Truth| Truth {
+        absent: true,
+        ..truth.clone()
+    };
+    truths.iter().filter(fires).map(absent).collect()
 }
 
 /// RFC 4033, 8.1: an old MX set, replayed within the life of its signatures, says nothing of a host that

@@ -55,8 +55,9 @@ impl Case<'_> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let since = |at: &Millis| asked < *at && *at <= answered;
         let is_new = self.history.begun.iter().any(since);
-        let mut events = self.plan.events.iter();
-        let is_stepped = events.any(|(at, event)| matches!(event, Event::Wall(_)) && since(at));
+        // One that stands before 1970 stands still.
+        let told = |at: Millis| wall(at, self.plan.stepped(at));
+        let is_stepped = told(asked) + (answered - asked) != told(answered);
         let until = if self.is_of_session() && !is_new && !is_stepped {
             asked
         } else {
