@@ -206,6 +206,7 @@ pub(super) fn is_ordered_over_forged(case: &Case<'_>, reply: &Reply, truths: &[T
 
 /// PD-09, DT-24: where the operator lets a fallback fire over an insecure MX set, that set says whether it does;
 /// an attacker who names other hosts for it, or denies their addresses, has changed nothing in what was ordered.
+/// MX-17: to whom a resolver has stopped to validate without having been tested since, all sets are insecure.
 fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
     let fires = |truth: &&Truth| {
         let is_open = matches!(
@@ -219,7 +220,8 @@ fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
                 ..
             }
         );
-        is_open && is_let && truth.settings.believed && is_attacked(case)
+        let is_forged = truth.settings.believed && is_attacked(case);
+        is_open && is_let && (is_forged || case.is_untested())
     };
     let absent = |truth: &Truth| Truth {
         absent: true,

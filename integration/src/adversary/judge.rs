@@ -276,15 +276,17 @@ impl<'a> Case<'a> {
             return vec![false];
         }
         match self.plan.blind_from {
-            Some(from) if self.asked.answered >= from => {
-                if self.asked.asked > from + exceptions::CONVICTION {
-                    vec![false]
-                } else {
-                    vec![true, false]
-                }
-            }
+            Some(_) if self.is_untested() => vec![true, false],
+            Some(from) if self.asked.answered >= from => vec![false],
             _ => vec![true],
         }
+    }
+
+    /// True where the name servers have stopped to validate, and the service cannot know it yet.
+    pub(super) fn is_untested(&self) -> bool {
+        self.plan.blind_from.is_some_and(|from| {
+            self.asked.answered >= from && self.asked.asked <= from + exceptions::CONVICTION
+        })
     }
 
     /// True where it stands for a session.
