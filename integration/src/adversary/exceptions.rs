@@ -10,7 +10,6 @@ use hoplock_model::{
 use super::hidden::{
     has_clock_jumped, is_attacked, is_of_absence, is_policy_hidden, without_policy,
 };
-use super::internet::is_in_signed_zone;
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
@@ -20,6 +19,7 @@ use super::site::Site;
 
 mod sessions;
 
+use self::sessions::binds_not;
 pub(super) use self::sessions::{is_given_dane, session, unreported, without_address};
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
@@ -57,21 +57,21 @@ fn is_strict(case: &Case<'_>) -> bool {
 /// is not there. Where it failed for the service alone, it is there; and whoever can do that has the mail
 /// that is not owed to the other hosts either.
 ///
-/// MX-14, OP-06: with `strict` that goes for a host in unsigned space whose addresses were denied, and not for
-/// one whose lookup failed. He who can deny them could have given it others, and it would owe nothing.
+/// MX-14, OP-06: with `strict` that goes for a host whose addresses were denied where no signature tells that
+/// from the truth, and not for one whose lookup failed. He who can deny them could have given it others, and it
+/// would owe nothing.
 fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
     let is_strict = is_strict(case);
-    let is_hidden = |host: &Host| {
+    let is_hidden = |truth: &Truth, host: &Host| {
         if is_strict {
-            let world = case.site.published();
-            host.state == State::AddressFailed && !is_in_signed_zone(&world, &host.name)
+            binds_not(case, truth, host)
         } else {
             host.state == State::AddressFailed || host.name == name
         }
     };
     let is_gone = |truth: &Truth| {
         let mut without = truth.clone();
-        without.hosts.retain(|host| !is_hidden(host));
+        without.hosts.retain(|host| !is_hidden(truth, host));
         // Where it is the only one, nobody is left who could be sent anything.
         without.hosts.is_empty() || may_read(case, &without, name, reader)
     };
@@ -206,7 +206,7 @@ pub(super) fn is_ordered_over_forged(case: &Case<'_>, reply: &Reply, truths: &[T
 
 /// PD-09, DT-24: where the operator lets a fallback fire over an insecure MX set, that set says whether it does;
 /// an attacker who names other hosts for it, or denies their addresses, has changed nothing in what was ordered.
-/// MX-17: to whom a resolver has stopped to validate without having been tested since, all sets are insecure.
+/// MX-17: behind a resolver that has stopped to validate, and was not tested since, everything is insecure.
 fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
     let fires = |truth: &&Truth| {
         let is_open = matches!(
@@ -221,7 +221,7 @@ fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
             }
         );
         let is_forged = truth.settings.believed && is_attacked(case);
-        is_open && is_let && (is_forged || case.is_untested())
+        is_let && (is_open && is_forged || case.is_untested())
     };
     let absent = |truth: &Truth| Truth {
         absent: true,

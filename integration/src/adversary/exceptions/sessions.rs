@@ -108,7 +108,7 @@ pub(in super::super) fn without_address(case: &Case<'_>, happened: &Happened) ->
 }
 
 /// Its address lookup has failed, and there could be no DANE behind it.
-fn binds_not(case: &Case<'_>, truth: &Truth, host: &Host) -> bool {
+pub(super) fn binds_not(case: &Case<'_>, truth: &Truth, host: &Host) -> bool {
     let is_signed = is_in_signed_zone(&case.site.published(), &host.name);
     host.state == State::AddressFailed
         && (!truth.settings.believed || !is_signed && is_attacked(case))
