@@ -27,6 +27,7 @@ pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: O
     OUTRIGHT
         .iter()
         .any(|exception| exception(case, reply, seeing, outcome))
+        || is_answered_for(case)
         || relaxed(case)
             .iter()
             .any(|truth| truth.permits(&seeing.name, outcome))
@@ -43,6 +44,7 @@ pub(super) fn excuse_when_led(
     permits: &dyn Fn(&Truth) -> bool,
 ) -> bool {
     is_test_spoiled(case)
+        || is_answered_for(case)
         || demands == Outcome::WebPki && carries_patterns(case, reply)
         || unresolved(case, name, reader)
         || relaxed(case).iter().any(permits)
@@ -257,6 +259,25 @@ pub(super) fn is_test_spoiled(case: &Case<'_>) -> bool {
             && attack.from <= case.asked.answered
     };
     case.asked.answered >= from && case.plan.attacks.iter().any(spoils)
+}
+
+/// MX-17, DT-02: behind a resolver that has stopped to validate, and was not tested since, whoever answers in the
+/// place of servers that fail is believed, where nothing is remembered that says otherwise.
+fn is_answered_for(case: &Case<'_>) -> bool {
+    let forges = |attack: &Attack| {
+        let on_set = attack.types.is_empty() || attack.types.contains(&Type::Mx);
+        let forges = attack.kind == Kind::ForgeMx || is_of_absence(attack.kind);
+        let since = case.asked.asked.saturating_sub(case.oldest);
+        let in_time = attack.until > since && attack.from <= case.asked.answered;
+        on_set && forges && in_time && concerns(attack, case.number)
+    };
+    let binds_nothing = |truth: &Truth| {
+        let is_known = truth.enforced.is_some() || truth.settings.seen_with_dane;
+        truth.selection == Selection::Failed && truth.order == Order::Opportunistic && !is_known
+    };
+    case.is_untested()
+        && case.plan.attacks.iter().any(forges)
+        && relaxed(case).iter().any(binds_nothing)
 }
 
 /// MX-17: where a destination that was signed is so no longer, the resolver is tested before that is
