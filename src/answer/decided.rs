@@ -25,12 +25,7 @@ impl Answerer {
         patience: Patience,
     ) -> Answered {
         let next_hop = &entry.findings.next_hop;
-        // MX-17: what was gathered while the resolver did not validate is judged so, whatever came
-        // after.
-        let validation = match entry.under {
-            Validation::NotValidating => Validation::NotValidating,
-            _ => self.world.resolver.validation(),
-        };
+        let validation = self.validation_of(entry);
         let remembered_dane = validation == Validation::NotValidating
             && memory::holds(&self.world, next_hop, now).await;
         let conditions = Conditions {
@@ -50,6 +45,14 @@ impl Answerer {
         };
         let (findings, verdict) = self.with_anchors(&entry.findings, by, patience).await;
         made(next_hop.clone(), verdict, Some(findings), profile, now)
+    }
+
+    /// MX-17: what was gathered while the resolver did not validate is judged so, whatever came after.
+    pub(super) fn validation_of(&self, entry: &Entry<Answered>) -> Validation {
+        match entry.under {
+            Validation::NotValidating => Validation::NotValidating,
+            _ => self.world.resolver.validation(),
+        }
     }
 
     /// The same for a mail server: the files that the answer names stand. False where the next question

@@ -27,6 +27,7 @@ mod gather;
 mod memory;
 mod observed;
 mod renew;
+mod ruled;
 mod sessions;
 mod survey;
 mod waiting;
@@ -37,6 +38,7 @@ use self::answered::{made, tell};
 use self::gather::{Broken, Flight, Purpose, is_overtaken};
 pub use self::observed::{Observation, Observed};
 use self::renew::Renewals;
+use self::ruled::EarlierRules;
 pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
 use crate::discover::{DiscoverOptions, Discoverer, Policies};
@@ -49,6 +51,8 @@ pub struct Answerer {
     cache: Arc<FindingsCache<Answered>>,
     flights: Arc<DashMap<(NextHop, Duration), Flight>>,
     settings: ArcSwap<Settings>,
+    /// The rules that those in force have followed.
+    earlier_rules: EarlierRules,
     generation: AtomicU64,
     counters: Arc<Counters>,
     renewals: Renewals,
@@ -90,6 +94,7 @@ impl Answerer {
         cache_entries: usize,
     ) -> Self {
         let anchors = Anchors::new(world.prober.clone(), Arc::clone(&world.clock));
+        let begun = world.clock.now();
         Self {
             anchors: Arc::new(anchors),
             discoverer: Arc::new(Discoverer::new(world.clone(), options)),
@@ -97,6 +102,7 @@ impl Answerer {
             cache: Arc::new(FindingsCache::new(cache_entries)),
             flights: Arc::new(DashMap::new()),
             settings: ArcSwap::from_pointee(settings),
+            earlier_rules: EarlierRules::none(begun),
             generation: AtomicU64::new(0),
             counters: Arc::default(),
             renewals: Renewals::default(),
@@ -110,7 +116,15 @@ impl Answerer {
 
     /// Puts new settings in force; answers made under the old ones are dropped, findings are kept.
     pub fn reload(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
+        let now = self.world.clock.now();
+        self.earlier_rules.follow(now, &self.settings, settings);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Puts the settings in force that a process begins with.
+    pub fn begin(&self, settings: Settings) {
+        let now = self.world.clock.now();
+        self.earlier_rules.begin(now, &self.settings, settings);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -235,27 +249,46 @@ impl Answerer {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
             return Arc::new(made(next_hop, verdict, None, profile, now));
         }
-        let mut landed = self.fly(&next_hop, profile, patience).await;
-        if let Some(Ok(entry)) = &landed
-            && is_overtaken(&self.world, self.policies(), entry, self.world.clock.now())
-        {
-            // A flight that had begun before something stricter was known.
-            landed = self.fly(&next_hop, profile, patience).await;
-        }
-        let verdict = match landed {
-            Some(Ok(entry)) => {
+        let verdict = match self.gathered(&next_hop, profile, patience).await {
+            Ok(entry) => {
                 let now = self.world.clock.now();
                 return self.judge(&entry, profile, now, patience).await;
             }
-            Some(Err(broken)) => in_vain(Some(broken)),
-            None => in_vain(None),
+            Err(in_vain) => in_vain,
         };
         let now = self.world.clock.now();
-        let verdict = without_findings(verdict, &next_hop, &settings.rules, profile, now);
+        let settings = self.settings.load_full();
+        let (rules, law) = (&settings.rules, &settings.law);
+        // PD-01, OP-05: meanwhile the operator's word may have come to need no lookup.
+        let seen = self.world.mta.own_dane();
+        let ordered = decide_without_lookup(&next_hop, rules, profile, law, seen, now);
+        let verdict =
+            ordered.unwrap_or_else(|| without_findings(verdict, &next_hop, rules, profile, now));
         let answered = Arc::new(made(next_hop, verdict, None, profile, now));
         self.waiting.note(&answered, now);
         self.observed.note(&answered, now);
         answered
+    }
+
+    /// What is gathered for whoever waits so long, or why there is nothing.
+    async fn gathered(
+        &self,
+        next_hop: &NextHop,
+        profile: &Profile,
+        patience: Patience,
+    ) -> Result<Arc<Entry<Answered>>, Verdict> {
+        let mut landed = self.fly(next_hop, profile, patience).await;
+        if let Some(Ok(entry)) = &landed
+            && is_overtaken(&self.world, self.policies(), entry, self.world.clock.now())
+        {
+            // A flight that had begun before something stricter was known.
+            landed = self.fly(next_hop, profile, patience).await;
+        }
+        match landed {
+            Some(Ok(entry)) => Ok(entry),
+            Some(Err(broken)) => Err(in_vain(Some(broken))),
+            None => Err(in_vain(None)),
+        }
     }
 
     async fn fly(

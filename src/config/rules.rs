@@ -110,6 +110,7 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, pattern: RulePattern, at
             .map(|(text, _)| text)
             .unwrap_or_default(),
         expires: expires(reader, section),
+        since: None,
     };
     check_lists(reader, section, &rule, at);
     check_authorities(reader, section, &rule);

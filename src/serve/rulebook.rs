@@ -93,11 +93,17 @@ impl Rulebook {
                 let _ = self.answerer.world().store.drop_rule(stored.pattern).await;
             }
         }
-        self.put_in_force().await;
+        // What is known of those that hold was in force before, too.
+        self.answerer.begin(self.all().await);
     }
 
     /// To be called while nothing else changes.
     async fn put_in_force(&self) {
+        self.answerer.reload(self.all().await);
+    }
+
+    /// The settings with all rules that there are.
+    async fn all(&self) -> Settings {
         let stored = self.stored().await;
         for (_, stored, read) in &stored {
             if let Read::NotAtAll(why) = read {
@@ -110,10 +116,14 @@ impl Rulebook {
                 );
             }
         }
-        let later = stored.into_iter().map(|(rule, ..)| rule).collect();
+        let since = |(rule, stored, _): (Rule, StoredRule, Read)| Rule {
+            since: Some(stored.added),
+            ..rule
+        };
+        let later = stored.into_iter().map(since).collect();
         let mut settings = self.configured().clone();
         settings.rules = settings.rules.overlaid(later);
-        self.answerer.reload(settings);
+        settings
     }
 
     /// Adds a rule: stored, then in force.
@@ -341,6 +351,46 @@ mod tests {
             assert_eq!(rule.answer, Some(PinnedLevel::Defer), "{expires}");
             assert_eq!(rule.expires, until, "{expires}");
         }
+    }
+
+    /// SV-04, OP-05: a rule that was stored before the start is known to count since it was added, and one of
+    /// the configuration since nobody knows when; what changes later is a change.
+    #[tokio::test(start_paused = true)]
+    async fn stored_rules_have_a_beginning() {
+        use crate::discover::DiscoverOptions;
+        use crate::store::memory::MemoryStore;
+        use crate::world::scripted::ScriptedWorld;
+        let world = ScriptedWorld::new().world(Arc::new(MemoryStore::new(10)));
+        let stored = |pattern: &str, added| StoredRule {
+            pattern: pattern.to_owned(),
+            text: format!("[rules.\"{pattern}\"]\nmode = \"audit\"\n"),
+            by: String::new(),
+            added: Timestamp(added),
+        };
+        world.store.keep_rule(stored("a.test", 1000)).await.unwrap();
+        let (options, none) = (DiscoverOptions::default(), Settings::default());
+        let answerer = Arc::new(Answerer::new(world, options, none, 10));
+        let configured = read("[rules.\"b.test\"]\nmode = \"off\"\n").unwrap();
+        let configured = Settings {
+            rules: hoplock_policy::rules::Rules::new(vec![configured]),
+            ..Settings::default()
+        };
+        let rulebook = Rulebook::new(Arc::clone(&answerer), configured);
+        rulebook.begin(Timestamp(2000)).await;
+        let since = || {
+            let settings = answerer.settings();
+            let rules = settings.rules.iter();
+            rules
+                .map(|rule| (rule.pattern.to_string(), rule.since))
+                .collect::<Vec<_>>()
+        };
+        let expected =
+            |pattern: &str, since: Option<u64>| (pattern.to_owned(), since.map(Timestamp));
+        let mut all = vec![expected("a.test", Some(1000)), expected("b.test", None)];
+        assert_eq!(since(), all);
+        rulebook.add(stored("c.test", 3000)).await.unwrap();
+        all.push(expected("c.test", Some(3000)));
+        assert_eq!(since(), all);
     }
 
     /// NX-03: rules for addresses are found under each spelling of the address.

@@ -6,7 +6,7 @@ use hoplock_model::{Anchor, Fault, Floor, Name, Order, Permitted, Probed, Truth,
 use super::judge::Case;
 use super::pins::{in_words_of_the_model, probed};
 use super::plan::Event;
-use super::site::{Site, Tlsa};
+use super::site::{MailHost, Site, Tlsa};
 use super::violation::Breach;
 
 impl Case<'_> {
@@ -17,14 +17,23 @@ impl Case<'_> {
     }
 
     /// DT-19: a host with records of both kinds is pinned, though by its anchors it could be reached together
-    /// with a host that has no others. The model counts the hosts, and the law keeps to the row.
+    /// with a host that has no others, or none in the profile's digest (DT-17). The model counts the hosts,
+    /// and the law keeps to the row.
     fn is_pinned_beside_anchors(&self) -> bool {
-        let versions = self.plan.sites.get(self.number).into_iter().flatten();
-        let is_mixed = |site: &Site| {
-            let has = |own: fn(&Tlsa) -> bool| site.hosts.iter().any(|host| own(&host.tlsa));
-            has(|tlsa| matches!(tlsa, Tlsa::Both(_))) && has(|tlsa| matches!(tlsa, Tlsa::Anchor(_)))
+        let Some(pushed) = self.pushed else {
+            return false;
         };
-        self.pushed.is_some() && versions.into_iter().any(|(_, site)| is_mixed(site))
+        let versions = self.plan.sites.get(self.number).into_iter().flatten();
+        let can_be_pinned = |host: &MailHost| [0, pushed.digest].contains(&host.form.matching);
+        let is_pinned = |host: &MailHost| matches!(host.tlsa, Tlsa::Both(_)) && can_be_pinned(host);
+        let is_anchored = |host: &MailHost| match host.tlsa {
+            Tlsa::Anchor(_) => true,
+            Tlsa::Both(_) => !can_be_pinned(host),
+            _ => false,
+        };
+        let is_mixed =
+            |site: &Site| site.hosts.iter().any(is_pinned) && site.hosts.iter().any(is_anchored);
+        versions.into_iter().any(|(_, site)| is_mixed(site))
     }
 
     /// Where the operator's order does not depend on what is published, it is followed to the letter.

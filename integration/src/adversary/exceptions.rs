@@ -1,29 +1,33 @@
 //! The declared exceptions: where the law itself permits what the model alone would not.
 //!
-//! This is the only list. Whoever adds to it says which line of the law declares it.
+//! This, with [`sessions`], is the only list. Whoever adds to it says which line of the law declares it.
 
 use hoplock_model::{
     Duty, Fallback, Floor, Host, Level, Order, Outcome, Reply, Selection, State, Truth, Type,
     World, faults,
 };
-use hoplock_policy::verify::SessionOutcome;
 
-use super::hidden::{has_clock_jumped, is_attacked, is_policy_hidden, without_policy};
-use super::history::Judged;
-use super::internet::is_in_signed_zone;
+use super::hidden::{
+    has_clock_jumped, is_attacked, is_of_absence, is_policy_hidden, without_policy,
+};
 use super::judge::Case;
 use super::memory::Memory;
 use super::mta::Seeing;
 use super::pins::{Reader, may_read};
-use super::plan::{Attack, Event, Kind, Millis, NameServer, Target};
-use super::session::happened::Happened;
+use super::plan::{Attack, Kind, Millis, NameServer, Target};
 use super::site::Site;
+
+mod sessions;
+
+use self::sessions::binds_not;
+pub(super) use self::sessions::{is_given_dane, session, unreported, without_address};
 
 /// True where one of the exceptions, or several together, permit this outcome for this host.
 pub(super) fn excuse(case: &Case<'_>, reply: &Reply, seeing: &Seeing, outcome: Outcome) -> bool {
     OUTRIGHT
         .iter()
         .any(|exception| exception(case, reply, seeing, outcome))
+        || is_answered_for(case)
         || relaxed(case)
             .iter()
             .any(|truth| truth.permits(&seeing.name, outcome))
@@ -40,8 +44,9 @@ pub(super) fn excuse_when_led(
     permits: &dyn Fn(&Truth) -> bool,
 ) -> bool {
     is_test_spoiled(case)
+        || is_answered_for(case)
         || demands == Outcome::WebPki && carries_patterns(case, reply)
-        || !is_strict(case) && unresolved(case, name, reader)
+        || unresolved(case, name, reader)
         || relaxed(case).iter().any(permits)
 }
 
@@ -53,17 +58,22 @@ fn is_strict(case: &Case<'_>) -> bool {
 /// MX-13, DT-13a: a mail server without DANE of its own counts a host whose address lookup failed as one that
 /// is not there. Where it failed for the service alone, it is there; and whoever can do that has the mail
 /// that is not owed to the other hosts either.
+///
+/// MX-14, OP-06: with `strict` that goes for a host whose addresses were denied where no signature tells that
+/// from the truth, and not for one whose lookup failed. He who can deny them could have given it others, and it
+/// would owe nothing.
 fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
+    let is_strict = is_strict(case);
+    let is_hidden = |truth: &Truth, host: &Host| {
+        if is_strict {
+            binds_not(case, truth, host)
+        } else {
+            host.state == State::AddressFailed || host.name == name
+        }
+    };
     let is_gone = |truth: &Truth| {
-        let without = Truth {
-            hosts: truth
-                .hosts
-                .iter()
-                .filter(|host| host.name != name && host.state != State::AddressFailed)
-                .cloned()
-                .collect(),
-            ..truth.clone()
-        };
+        let mut without = truth.clone();
+        without.hosts.retain(|host| !is_hidden(truth, host));
         // Where it is the only one, nobody is left who could be sent anything.
         without.hosts.is_empty() || may_read(case, &without, name, reader)
     };
@@ -73,7 +83,8 @@ fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
                 .types
                 .iter()
                 .any(|own| matches!(own, Type::A | Type::Aaaa));
-        on_addresses && attack.kind.is_dns() && concerns(attack, case.number)
+        let hides = attack.kind.is_dns() && (!is_strict || is_of_absence(attack.kind));
+        on_addresses && hides && concerns(attack, case.number)
     };
     let since = case.asked.asked.saturating_sub(case.oldest + FAILURE);
     let mut attacks = case.plan.attacks.iter();
@@ -82,156 +93,32 @@ fn unresolved(case: &Case<'_>, name: &str, reader: &Reader) -> bool {
     hidden && relaxed(case).iter().any(is_gone)
 }
 
+/// What is taken for published.
+type Published = fn(&Site) -> World;
+
 type Exception = fn(&Case<'_>, &Reply, &Seeing, Outcome) -> bool;
 
 /// Those that excuse an outcome by themselves.
 const OUTRIGHT: [Exception; 4] = [patterns, replayed_set, spoiled_test, failed_for_us_alone];
 
-/// True where one of the exceptions permits what is said of this session.
-pub(super) fn session(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_open = !judged.outcome.is_authenticated();
-    is_test_spoiled(case)
-        || unreported(case, happened, judged)
-        || happened.resumed && is_set_back(case)
-        || nothing_owed(case, happened, judged)
-        || outlived(case, happened, judged)
-        || forged_set(case, happened, judged)
-        || is_misdated(case, happened, judged)
-        || is_open && is_off(case)
-        || is_open && (without_address(case, happened) || by_word(case, judged))
-}
-
-/// SV-05: a report does not say which session was resumed. Where that has not been reported yet, the last
-/// one that was stands for it.
-pub(super) fn unreported(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let now = (judged.reported, judged.event);
-    let verdicts = &case.history.sessions;
-    let mut handshakes = verdicts
-        .iter()
-        .filter(|own| own.event == happened.handshake);
-    happened.resumed && !handshakes.any(|own| (own.reported, own.event) < now)
-}
-
-/// PD-01: under a level that the operator gives nothing is looked up, so that nobody knows the hosts that a
-/// level of DANE is for.
-pub(super) fn is_given_dane(case: &Case<'_>) -> bool {
-    let is_given = |truth: &Truth| {
-        let level = match &truth.order {
-            Order::Pinned { level, .. } => Some(*level),
-            _ => None,
-        };
-        matches!(level, Some(Level::Dane | Level::DaneOnly))
-    };
-    case.truths().iter().any(is_given)
-}
-
-/// SV-05, ST-28: sessions are put in order by the times with which they are reported; a wall clock that was
-/// set back makes two orders of them. And it makes a policy live for longer.
-fn is_set_back(case: &Case<'_>) -> bool {
-    case.plan.events.iter().any(|(at, event)| {
-        let by = match event {
-            Event::Wall(by) | Event::Restart(_, by) => *by,
-            _ => 0,
-        };
-        by < 0 && *at <= case.asked.answered
-    })
-}
-
-/// ST-28, SV-04: a wall clock that was stepped after a session gives it a time at which it was not, and so
-/// another policy. Who is authenticated by the next hop's own names has them.
-fn is_misdated(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let is_kept = match judged.outcome {
-        SessionOutcome::AuthenticatedPinned => happened.has_name_of(&case.asked.key),
-        outcome => !outcome.is_authenticated(),
-    };
-    let mut events = case.plan.events.iter();
-    is_kept
-        && events.any(|(at, event)| {
-            let is_step = matches!(event, Event::Wall(by) | Event::Restart(_, by) if *by != 0);
-            is_step && happened.at <= *at && *at <= judged.judged
-        })
-}
-
-/// DT-01s: where no MX host can be found, the patterns of the enforced policy say who may take mail; an
-/// attacker who names other hosts for the insecure set has changed nothing.
-fn forged_set(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let permits = |truth: &Truth| {
-        let patterns = truth.enforced.as_ref();
-        let is_vouched_for = patterns.is_some_and(|own| happened.is_vouched_for(own));
-        truth.selection == Selection::Failed && is_vouched_for
-    };
-    judged.outcome == SessionOutcome::AuthenticatedSts
-        && is_attacked(case)
-        && relaxed(case).iter().any(permits)
-}
-
-/// The policies that such a clock may keep.
-fn outlived(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let policies = case.plan.sites.get(case.number).into_iter().flatten();
-    let mut policies = policies.filter_map(|(_, site)| site.sts.as_ref());
-    judged.outcome == SessionOutcome::AuthenticatedSts
-        && is_set_back(case)
-        && policies.any(|sts| happened.is_vouched_for(&sts.patterns))
-}
-
-/// MX-13, MX-17: a failed address lookup binds as far as there could be DANE behind it: not where no
-/// resolver is believed, nor where nothing is signed, and the attacker may answer what the servers cannot.
-pub(super) fn without_address(case: &Case<'_>, happened: &Happened) -> bool {
-    relaxed(case).iter().any(|truth| {
-        let mut hosts = truth.hosts.iter();
-        hosts.any(|host| host.name == happened.host && binds_not(case, truth, host))
-    })
-}
-
-/// Its address lookup has failed, and there could be no DANE behind it.
-fn binds_not(case: &Case<'_>, truth: &Truth, host: &Host) -> bool {
-    let is_signed = is_in_signed_zone(&case.site.published(), &host.name);
-    host.state == State::AddressFailed
-        && (!truth.settings.believed || !is_signed && is_attacked(case))
-}
-
-/// SV-01, MX-22: where a report names no host, and the mail server says that it used TLS and no more, it
-/// stands for whichever host of the destination permits that; its word is marked as such.
-fn by_word(case: &Case<'_>, judged: &Judged) -> bool {
-    let permits = |truth: &Truth| truth.hosts.iter().any(|host| host.duty <= Duty::Encrypt);
-    judged.by_word && judged.without_host && relaxed(case).iter().any(permits)
-}
-
-/// PD-12, PD-16, SV-07: where no host of the destination owes more than the mail server's own level, none is
-/// bound either: whoever has led the mail to another host could have had it at the right one.
-fn nothing_owed(case: &Case<'_>, happened: &Happened, judged: &Judged) -> bool {
-    let own_level = match case.plan.floor {
-        Floor::May | Floor::Dane => Duty::Free,
-        Floor::Encrypt => Duty::Encrypt,
-        Floor::Secure => Duty::OwnNames,
-    };
-    let keeps = match judged.outcome {
-        SessionOutcome::AuthenticatedPinned => happened.has_name_of(&case.asked.key),
-        SessionOutcome::Encrypted => own_level <= Duty::Encrypt && happened.is_encrypted(),
-        _ => own_level == Duty::Free && !judged.outcome.is_authenticated(),
-    };
-    let binds_nobody = |truth: &Truth| {
-        let is_strange = truth.hosts.iter().all(|host| host.name != happened.host);
-        let owes_no_more = |host: &Host| host.duty <= own_level || binds_not(case, truth, host);
-        let owes_no_more = truth.hosts.iter().all(owes_no_more);
-        is_strange && owes_no_more && truth.enforced.is_none()
-    };
-    keeps && relaxed(case).iter().any(binds_nobody)
-}
-
 /// The truths under the exceptions that say what the service cannot know.
 pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
-    // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
-    // its record or its host was attacked or is broken, counts as unpublished.
-    let mut published: Vec<fn(&Site) -> World> = vec![Site::published];
-    if is_policy_hidden(case) {
-        published.push(without_policy);
-    }
     // ST-28: a wall clock that runs ahead when the process starts cannot be told from a pause.
     let mut memories: Vec<Option<Memory>> = case.memories();
     if has_clock_jumped(case) {
         memories.push(None);
     }
+    // ST-13, ST-14 (RFC 8461, 3.3 and 10.2): a policy that could not be discovered or fetched, since
+    // its record or its host was attacked or is broken, counts as unpublished. ST-04 (RFC 8461, 5.1): where
+    // another is remembered, that one goes on to bind, also where first contact would wait.
+    let (known, unknown) = memories.iter().cloned().partition(Option::is_some);
+    let hidden = |knows_another, memories| {
+        let is_hidden = is_policy_hidden(case, knows_another);
+        is_hidden.then_some((without_policy as Published, memories))
+    };
+    let mut grounds: Vec<(Published, Vec<Option<Memory>>)> = vec![(Site::published, memories)];
+    grounds.extend(hidden(true, known));
+    grounds.extend(hidden(false, unknown));
     // PD-07, DT-20n: behind an insecure MX set, which proves nothing, TLSA records bind only where they
     // are seen; whoever keeps all of them from being seen has gained no more than by forging the set.
     let mut cases = vec![case.with_half_dane(true), case.with_half_dane(false)];
@@ -240,11 +127,12 @@ pub(super) fn relaxed(case: &Case<'_>) -> Vec<Truth> {
     }
     let mut truths = Vec::new();
     for case in &cases {
-        for published in &published {
-            let found = case.truths_over(published, &memories);
-            truths.extend(found);
+        for (published, memories) in &grounds {
+            truths.extend(case.truths_over(published, memories));
         }
     }
+    let over_forged = over_forged(case, &truths);
+    truths.extend(over_forged);
     truths
 }
 
@@ -313,15 +201,35 @@ pub(super) fn is_ordered(reply: &Reply, truths: &[Truth]) -> bool {
     })
 }
 
-/// OP-03, PD-01: no session is held to more than the operator demands.
-fn is_off(case: &Case<'_>) -> bool {
-    let keeps_out = |truth: &Truth| {
-        matches!(
+/// The same where an attacker has made it fire.
+pub(super) fn is_ordered_over_forged(case: &Case<'_>, reply: &Reply, truths: &[Truth]) -> bool {
+    is_ordered(reply, &over_forged(case, truths))
+}
+
+/// PD-09, DT-24: where the operator lets a fallback fire over an insecure MX set, that set says whether it does;
+/// an attacker who names other hosts for it, or denies their addresses, has changed nothing in what was ordered.
+/// MX-17: behind a resolver that has stopped to validate, and was not tested since, everything is insecure.
+fn over_forged(case: &Case<'_>, truths: &[Truth]) -> Vec<Truth> {
+    let fires = |truth: &&Truth| {
+        let is_open = matches!(
+            truth.selection,
+            Selection::Hosts { secure: false } | Selection::NoHosts { secure: false }
+        );
+        let is_let = matches!(
             truth.order,
-            Order::Off | Order::Audit | Order::Pinned { .. }
-        )
+            Order::Mandatory {
+                on_insecure: true,
+                ..
+            }
+        );
+        let is_forged = truth.settings.believed && is_attacked(case);
+        is_let && (is_open && is_forged || case.is_untested())
     };
-    case.truths().iter().any(keeps_out)
+    let absent = |truth: &Truth| Truth {
+        absent: true,
+        ..truth.clone()
+    };
+    truths.iter().filter(fires).map(absent).collect()
 }
 
 /// RFC 4033, 8.1: an old MX set, replayed within the life of its signatures, says nothing of a host that
@@ -337,7 +245,7 @@ fn spoiled_test(case: &Case<'_>, _: &Reply, _: &Seeing, _: Outcome) -> bool {
     is_test_spoiled(case)
 }
 
-fn is_test_spoiled(case: &Case<'_>) -> bool {
+pub(super) fn is_test_spoiled(case: &Case<'_>) -> bool {
     let servers = &case.plan.servers;
     let never = !servers.contains(&NameServer::Validating);
     let Some(from) = case.plan.blind_from.or_else(|| never.then_some(0)) else {
@@ -351,6 +259,25 @@ fn is_test_spoiled(case: &Case<'_>) -> bool {
             && attack.from <= case.asked.answered
     };
     case.asked.answered >= from && case.plan.attacks.iter().any(spoils)
+}
+
+/// MX-17, DT-02: behind a resolver that has stopped to validate, and was not tested since, whoever answers in the
+/// place of servers that fail is believed, where nothing is remembered that says otherwise.
+fn is_answered_for(case: &Case<'_>) -> bool {
+    let forges = |attack: &Attack| {
+        let on_set = attack.types.is_empty() || attack.types.contains(&Type::Mx);
+        let forges = attack.kind == Kind::ForgeMx || is_of_absence(attack.kind);
+        let since = case.asked.asked.saturating_sub(case.oldest);
+        let in_time = attack.until > since && attack.from <= case.asked.answered;
+        on_set && forges && in_time && concerns(attack, case.number)
+    };
+    let binds_nothing = |truth: &Truth| {
+        let is_known = truth.enforced.is_some() || truth.settings.seen_with_dane;
+        truth.selection == Selection::Failed && truth.order == Order::Opportunistic && !is_known
+    };
+    case.is_untested()
+        && case.plan.attacks.iter().any(forges)
+        && relaxed(case).iter().any(binds_nothing)
 }
 
 /// MX-17: where a destination that was signed is so no longer, the resolver is tested before that is

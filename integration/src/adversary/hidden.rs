@@ -14,10 +14,11 @@ pub(super) fn is_attacked(case: &Case<'_>) -> bool {
     })
 }
 
-pub(super) fn is_policy_hidden(case: &Case<'_>) -> bool {
+/// `knows_another`: a policy is remembered, so that nobody waits for another one (ST-04, ST-14).
+pub(super) fn is_policy_hidden(case: &Case<'_>, knows_another: bool) -> bool {
     let since = case.asked.asked.saturating_sub(case.oldest + RETRY);
     // Of a session that has been, nobody waits for more.
-    let waits = case.plan.first_contact_defers && !case.is_of_session();
+    let waits = case.plan.first_contact_defers && !case.is_of_session() && !knows_another;
     let hides = |attack: &Attack| {
         let on_record = attack.types.is_empty() || attack.types.contains(&Type::Txt);
         let hides = if waits {
@@ -42,7 +43,7 @@ pub(super) fn is_policy_hidden(case: &Case<'_>) -> bool {
         || !waits && versions.any(|(at, site)| *at <= case.asked.answered && is_broken(site))
 }
 
-fn is_of_absence(kind: Kind) -> bool {
+pub(super) fn is_of_absence(kind: Kind) -> bool {
     matches!(kind, Kind::NxDomain | Kind::NoData | Kind::Stale(_))
 }
 

@@ -16,6 +16,8 @@ pub struct History {
     /// MX sets as the name server that Postfix shares with the service kept them: the domain, since
     /// when, and until when.
     pub kept: Vec<(String, Millis, Millis)>,
+    /// When each process began.
+    pub begun: Vec<Millis>,
     /// When usable TLSA records were noted at a next hop (true), or noted to be proved gone (false).
     pub seen_with_dane: Vec<(Millis, String, bool)>,
 }

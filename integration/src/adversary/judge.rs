@@ -14,11 +14,10 @@ use super::exceptions;
 use super::history::{Asked, History};
 use super::memory::{Memory, memories};
 use super::mta::{Seeing, as_attacked, delivers, demanded, seen};
-use super::orders;
 use super::pins::{has_file, read_anchors};
 use super::plan::{Event, Key, Millis, NameServer, Plan, Pushed};
 use super::session::judge::judge as sessions;
-use super::site::{Server, Site, StsHost};
+use super::site::{Server, Site};
 use super::violation::{About, Breach, Violation};
 
 /// Judges all answers of a run, and all verdicts on sessions.
@@ -118,7 +117,9 @@ impl<'a> Case<'a> {
             return Some((Breach::Unreadable, words));
         };
         // PD-01: it is no fault of the answer what it does, and where it strands.
-        if exceptions::is_ordered(&reply, &truths) {
+        if exceptions::is_ordered(&reply, &truths)
+            || exceptions::is_ordered_over_forged(self, &reply, &truths)
+        {
             return None;
         }
         let weaker = match self.pushed {
@@ -205,7 +206,7 @@ impl<'a> Case<'a> {
     ) -> Vec<Truth> {
         let (asked, answered) = (self.asked.asked, self.asked.answered);
         let from = asked.saturating_sub(self.oldest + exceptions::replayed(self));
-        let orders = orders::within(self.plan, asked, answered);
+        let orders = self.orders();
         let mut truths = Vec::new();
         for at in self.plan.instants(self.number, from, answered) {
             let Some(site) = self.plan.site(self.number, at) else {
@@ -275,15 +276,17 @@ impl<'a> Case<'a> {
             return vec![false];
         }
         match self.plan.blind_from {
-            Some(from) if self.asked.answered >= from => {
-                if self.asked.asked > from + exceptions::CONVICTION {
-                    vec![false]
-                } else {
-                    vec![true, false]
-                }
-            }
+            Some(_) if self.is_untested() => vec![true, false],
+            Some(from) if self.asked.answered >= from => vec![false],
             _ => vec![true],
         }
+    }
+
+    /// True where the name servers have stopped to validate, and the service cannot know it yet.
+    pub(super) fn is_untested(&self) -> bool {
+        self.plan.blind_from.is_some_and(|from| {
+            self.asked.answered >= from && self.asked.asked <= from + exceptions::CONVICTION
+        })
     }
 
     /// True where it stands for a session.
@@ -304,63 +307,6 @@ impl<'a> Case<'a> {
             web_pki: true,
             own_names: false,
         })
-    }
-
-    /// True where nothing was attacked and nothing changed for as long as anything is kept, and the
-    /// mail server can do what it is told (PD-11).
-    pub(super) fn is_calm(&self) -> bool {
-        let (asked, answered) = (self.asked.asked, self.asked.answered);
-        let since = |span: Millis| asked.saturating_sub(span);
-        let has_sts = self
-            .plan
-            .sites
-            .get(self.number)
-            .is_some_and(|versions| versions.iter().any(|(_, site)| site.sts.is_some()));
-        let dns = since(self.oldest + LONGEST_FAILURE);
-        let policy = since(self.oldest + LONGEST_RETRY);
-        let attacked = self.plan.attacks.iter().any(|attack| {
-            let since = if has_sts { policy.min(dns) } else { dns };
-            exceptions::concerns(attack, self.number)
-                && attack.until > since
-                && attack.from <= answered
-        });
-        // The disk is a real one, and the clock is not.
-        let is_unwritten = self.asked.reply.contains("are not yet written");
-        let attacked = attacked || is_unwritten || exceptions::waits_for_test(self);
-        let versions = self.plan.sites.get(self.number);
-        let failed = versions.is_some_and(|versions| versions.iter().any(|(_, site)| site.fails()));
-        let begin = if failed { dns } else { since(self.oldest) };
-        let changed = self.plan.instants(self.number, begin, answered).len() > 1;
-        let fetchable = |site: &Site| {
-            site.sts
-                .as_ref()
-                .is_none_or(|sts| sts.host == StsHost::Serves)
-        };
-        let recovering = has_sts
-            && versions.is_some_and(|versions| {
-                let now = fetchable(self.site);
-                versions
-                    .iter()
-                    .any(|(at, site)| *at <= answered && fetchable(site) != now)
-            });
-        let stepped = self.plan.events.iter().any(|(_, event)| {
-            matches!(event, Event::Wall(_)) || matches!(event, Event::Restart(_, by) if *by != 0)
-        });
-        let ruled = orders::change(self.plan, begin, answered);
-        let blind = self.plan.blind_from.is_some_and(|from| answered >= from);
-        let crowded = self.plan.events.iter().any(|(at, event)| {
-            matches!(event, Event::Crash(_)) && *at <= answered && *at + 5_000 > asked
-        });
-        let waits = self.plan.first_contact_defers
-            && versions.is_some_and(|versions| versions.iter().any(|(_, site)| !fetchable(site)));
-        let authenticates = match self.pushed {
-            // DT-16: without a place for them nobody is handed trust anchors.
-            Some(pushed) => pushed.has_place || !self.has_anchors(),
-            None => self.plan.own_dane,
-        };
-        authenticates
-            && !waits
-            && !(attacked || changed || recovering || stepped || ruled || blind || crowded)
     }
 }
 
@@ -392,8 +338,3 @@ pub(super) fn question(
         remembered_id: memory.map(|memory| memory.id.clone()),
     }
 }
-
-/// RFC 2308, 7.1: a failed lookup is kept for five minutes at most; and a little.
-const LONGEST_FAILURE: Millis = 320_000;
-/// A policy that could not be fetched is tried again within an hour; and a little.
-const LONGEST_RETRY: Millis = 3_700_000;

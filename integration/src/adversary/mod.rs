@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 mod attacker;
+mod calm;
 mod compare;
 pub mod draft;
 mod exceptions;

@@ -6,6 +6,7 @@ use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::rules::{self, Mode, PinnedLevel, Rule, RulePattern, Rules};
 
+use super::judge::Case;
 use super::life::wall;
 use super::plan::{Event, Millis, Plan};
 
@@ -13,28 +14,57 @@ use super::plan::{Event, Millis, Plan};
 /// destinations the later counts, as long as it lives.
 pub(super) fn given(plan: &Plan, at: Millis) -> Vec<Entry> {
     let mut entries = plan.rules.clone();
-    entries.extend(at_run_time(plan, at));
+    entries.extend(at_run_time(plan, at).into_iter().map(|(_, entry)| entry));
     entries
 }
 
-fn at_run_time(plan: &Plan, at: Millis) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = Vec::new();
-    for (_, event) in plan.events.iter().filter(|(when, _)| *when <= at) {
+/// Those that were given at run time, each with when that was.
+fn at_run_time(plan: &Plan, at: Millis) -> Vec<(Millis, Entry)> {
+    let mut entries: Vec<(Millis, Entry)> = Vec::new();
+    for (when, event) in plan.events.iter().filter(|(when, _)| *when <= at) {
         let (pattern, entry) = match event {
             Event::Rule(entry) => (&entry.pattern, Some(entry)),
             Event::Lift(pattern) => (pattern, None),
             _ => continue,
         };
-        entries.retain(|own| own.pattern != *pattern);
-        entries.extend(entry.map(|entry| Entry::clone(entry)));
+        entries.retain(|(_, own)| own.pattern != *pattern);
+        entries.extend(entry.map(|entry| (*when, Entry::clone(entry))));
     }
     entries
 }
 
 /// The same as the service has them.
 pub(super) fn rules(plan: &Plan, at: Millis) -> Rules {
-    let read = |entries: &[Entry]| entries.iter().filter_map(rule).collect::<Vec<Rule>>();
-    Rules::new(read(&plan.rules)).overlaid(read(&at_run_time(plan, at)))
+    let configured = plan.rules.iter().filter_map(rule).collect();
+    let since = |(when, entry): &(Millis, Entry)| {
+        Some(Rule {
+            since: Some(Timestamp(wall(*when, plan.stepped(*when)))),
+            ..rule(entry)?
+        })
+    };
+    let later = at_run_time(plan, at).iter().filter_map(since).collect();
+    Rules::new(configured).overlaid(later)
+}
+
+impl Case<'_> {
+    /// What the operator may have ordered, each with the second of the wall clock.
+    ///
+    /// PD-01, SV-04: a session is under what was ordered when it happened, and under nothing that was given
+    /// or taken back since; as far as its process knows that, and its clock tells the time of it.
+    pub(super) fn orders(&self) -> Vec<(Vec<Entry>, u64)> {
+        let (asked, answered) = (self.asked.asked, self.asked.answered);
+        let since = |at: &Millis| asked < *at && *at <= answered;
+        let is_new = self.history.begun.iter().any(since);
+        // One that stands before 1970 stands still.
+        let told = |at: Millis| wall(at, self.plan.stepped(at));
+        let is_stepped = told(asked) + (answered - asked) != told(answered);
+        let until = if self.is_of_session() && !is_new && !is_stepped {
+            asked
+        } else {
+            answered
+        };
+        within(self.plan, asked, until)
+    }
 }
 
 /// Everything that was ordered within a span, each with the second of the wall clock that it was.

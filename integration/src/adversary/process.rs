@@ -99,6 +99,10 @@ impl Stage {
             .build()
             .unwrap();
         let life = Arc::new(Life::new(self.now, self.stepped));
+        let history = self.history.lock();
+        let mut history = history.unwrap_or_else(PoisonError::into_inner);
+        history.begun.push(self.now);
+        drop(history);
         let ended = runtime.block_on(async {
             life.begin();
             let process = Process::start(self, &life).await;

@@ -36,6 +36,8 @@ pub struct Rule {
     pub comment: String,
     /// After this the rule no longer counts.
     pub expires: Option<Timestamp>,
+    /// When it was given, where that was at run time: what has been before was not under it (SV-04).
+    pub since: Option<Timestamp>,
 }
 
 impl Rule {
@@ -55,6 +57,7 @@ impl Rule {
             fallback_on_insecure: false,
             comment: String::new(),
             expires: None,
+            since: None,
         }
     }
 }

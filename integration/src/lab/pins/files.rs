@@ -55,6 +55,10 @@ pub(super) fn is_back(lab: &mut Lab<'_>, pins: &Mapped, gone: &Gone) {
         let outcome = pins.postfix.outcome(TO).unwrap_or_default();
         outcome.contains("status=sent")
     });
+    // The mail host notes a session when it has ended, which is after Postfix says that it has sent.
+    until("the session with the file", Duration::from_secs(30), || {
+        taken(lab)
+    });
     let taken = taken(lab);
     lab.report
         .check(taken, || "with its file nothing was delivered".to_owned());

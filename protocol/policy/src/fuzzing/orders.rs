@@ -179,6 +179,7 @@ fn rule(bytes: &mut Bytes<'_>, next_hop: &NextHop) -> Rule {
         names: (0..bytes.byte() % 3).map(|_| bytes.name()).collect(),
         ca_file: (first / 6 % 4 == 1).then(|| "/own.pem".to_owned()),
         comment: bytes.text(),
+        since: None,
     }
 }
 

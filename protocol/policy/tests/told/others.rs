@@ -23,6 +23,7 @@ fn rule(answer: Option<PinnedLevel>, mode: Mode) -> Rule {
         fallback_on_insecure: false,
         comment: String::new(),
         expires: None,
+        since: None,
     }
 }
 

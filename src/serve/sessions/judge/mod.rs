@@ -111,10 +111,21 @@ impl SessionJudge {
             let words = format!("{next_hop} is no destination with a policy of its own");
             return first(SessionVerdict::unknown(Reason::PolicyUnknown, words));
         }
-        let answered = self
-            .answerer
-            .in_force_at(next_hop, &profile, case.time)
-            .await;
+        let in_force = match stage {
+            Stage::Handshake(_) => {
+                let key = next_hop.to_string();
+                Some(self.answerer.answer(&key, &profile).await)
+            }
+            Stage::Over => {
+                self.answerer
+                    .in_force_at(next_hop, &profile, case.time)
+                    .await
+            }
+        };
+        let Some(answered) = in_force else {
+            let words = "it is not known which rules were in force at that time";
+            return first(SessionVerdict::unknown(Reason::PolicyUnknown, words));
+        };
         let heard = Heard {
             case: by_its_mx_name(case, &answered),
             original: self.handshakes.resumed(&case.session, case.time),
@@ -124,7 +135,7 @@ impl SessionJudge {
         let mut second_look = false;
         let mut judged_by = answered;
         if is_worth_a_second_look(&verdict)
-            && let Some(anew) = self.look_again(next_hop, &profile, stage).await
+            && let Some(anew) = self.look_again(next_hop, &profile, &heard).await
         {
             second_look = true;
             let again = self.by(&anew, &heard);
@@ -154,12 +165,18 @@ impl SessionJudge {
         &self,
         next_hop: &NextHop,
         profile: &Profile,
-        stage: Stage,
+        heard: &Heard,
     ) -> Option<Arc<Answered>> {
-        let looking = self.answerer.look_again(next_hop, profile);
-        match stage {
-            Stage::Handshake(patience) => patience.wait(looking).await?,
-            Stage::Over => looking.await,
+        let answerer = &self.answerer;
+        match heard.stage {
+            Stage::Handshake(patience) => {
+                let looking = answerer.look_again(next_hop, profile);
+                patience.wait(looking).await?
+            }
+            Stage::Over => {
+                let time = heard.case.time;
+                answerer.look_again_at(next_hop, profile, time).await
+            }
         }
     }
 

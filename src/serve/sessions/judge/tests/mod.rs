@@ -18,6 +18,8 @@ use crate::store::memory::MemoryStore;
 use crate::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld, Zone};
 use crate::world::{Clock as _, FetchFailureKind, PolicyResponse};
 
+mod rules;
+
 const TTL: Duration = Duration::from_secs(300);
 
 pub(super) fn name(text: &str) -> DomainName {
