@@ -175,7 +175,7 @@ async fn a_clock_that_was_set_since() {
         };
         assert_eq!(judged.outcome, expected, "{by}");
         let told = in_clear(&world, &own);
-        let patience = crate::world::Patience::of(Duration::from_secs(5));
+        let patience = Patience::of(Duration::from_secs(5));
         let judged = judge.judge_handshake(&told, "postfix", patience).await;
         assert_eq!(judged.verdict.outcome, SessionOutcome::Cleartext, "{by}");
         let judged = judge.judge(&told).await.verdict;
