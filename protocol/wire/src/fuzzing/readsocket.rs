@@ -45,13 +45,15 @@ fn whole(bytes: &[u8], request: &Request<'_>) {
     let line = String::from_utf8_lossy(bytes);
     let fields = match request {
         Request::Level { domain, says } => {
-            let words = match (says.require_tls, says.tls_required_no) {
-                (false, false) => "",
-                (true, false) => " requiretls",
-                (false, true) => " tls-required-no",
-                (true, true) => " requiretls,tls-required-no",
-            };
-            format!("hoplock1 level {domain}{words}")
+            let rest = line.strip_prefix("hoplock1 level ").unwrap_or_default();
+            let (own, words) = rest.split_once(' ').unwrap_or((rest, ""));
+            assert_eq!(own, *domain);
+            let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
+            let known = ["requiretls", "tls-required-no"];
+            assert!(words.iter().all(|word| known.contains(word)), "{words:?}");
+            let said = known.map(|word| words.contains(&word));
+            assert_eq!(said, [says.require_tls, says.tls_required_no]);
+            return;
         }
         Request::Mx { domain, host } => format!("hoplock1 mx {domain} {host}"),
         Request::Option { name, domain, host } => {
