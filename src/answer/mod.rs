@@ -93,7 +93,7 @@ impl Answerer {
         cache_entries: usize,
     ) -> Self {
         let anchors = Anchors::new(world.prober.clone(), Arc::clone(&world.clock));
-        let begun = world.clock.now().uptime;
+        let begun = world.clock.now();
         Self {
             anchors: Arc::new(anchors),
             discoverer: Arc::new(Discoverer::new(world.clone(), options)),
@@ -115,14 +115,14 @@ impl Answerer {
 
     /// Puts new settings in force; answers made under the old ones are dropped, findings are kept.
     pub fn reload(&self, settings: Settings) {
-        let now = self.world.clock.now().uptime;
+        let now = self.world.clock.now();
         self.earlier_rules.follow(now, &self.settings, settings);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Puts the settings in force that a process begins with.
     pub fn begin(&self, settings: Settings) {
-        let now = self.world.clock.now().uptime;
+        let now = self.world.clock.now();
         self.earlier_rules.begin(now, &self.settings, settings);
         self.generation.fetch_add(1, Ordering::Release);
     }

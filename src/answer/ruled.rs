@@ -20,12 +20,12 @@ use super::{Answerer, Settings};
 pub(super) struct EarlierRules(Mutex<Kept>);
 
 struct Kept {
-    /// When the first of them came into force, on the clock that never jumps.
-    begun: Duration,
+    /// When the first of them came into force.
+    begun: Moment,
     /// Until when each of them counted; the oldest first.
-    followed: VecDeque<(Duration, Rules)>,
+    followed: VecDeque<(Moment, Rules)>,
     /// What was before this is not known any more.
-    forgotten: Duration,
+    forgotten: Option<Moment>,
 }
 
 /// A time, and what the operator had ordered then.
@@ -40,16 +40,16 @@ pub(super) struct Then {
 
 impl EarlierRules {
     /// None so far.
-    pub(super) fn none(now: Duration) -> Self {
+    pub(super) fn none(now: Moment) -> Self {
         Self(Mutex::new(Kept {
             begun: now,
             followed: VecDeque::new(),
-            forgotten: Duration::ZERO,
+            forgotten: None,
         }))
     }
 
     /// Puts `new` settings in place of the `current` ones.
-    pub(super) fn follow(&self, now: Duration, current: &ArcSwap<Settings>, new: Settings) {
+    pub(super) fn follow(&self, now: Moment, current: &ArcSwap<Settings>, new: Settings) {
         let mut kept = self.kept();
         let new = Arc::new(new);
         let old = current.swap(Arc::clone(&new));
@@ -60,39 +60,50 @@ impl EarlierRules {
         if kept.followed.len() > MOST
             && let Some((until, _)) = kept.followed.pop_front()
         {
-            kept.forgotten = until;
+            kept.forgotten = Some(until);
         }
     }
 
     /// Puts in force what the process begins with: as far as anybody knows it was in force before.
-    pub(super) fn begin(&self, now: Duration, current: &ArcSwap<Settings>, first: Settings) {
+    pub(super) fn begin(&self, now: Moment, current: &ArcSwap<Settings>, first: Settings) {
         let mut kept = self.kept();
         current.store(Arc::new(first));
         *kept = Kept {
             begun: now,
             followed: VecDeque::new(),
-            forgotten: Duration::ZERO,
+            forgotten: None,
         };
     }
 
-    /// The settings with the rules of that time; `None` where those are not known any more.
-    fn at(&self, at: Moment, current: &ArcSwap<Settings>) -> Option<Arc<Settings>> {
+    /// The rules of that time, in place of the `current` ones where those came later; `None` where they are not
+    /// known any more, or another rule is for the destination by the one clock than by the other.
+    fn at(
+        &self,
+        at: Moment,
+        is_fresh: bool,
+        current: &Settings,
+        next_hop: &NextHop,
+    ) -> Option<Option<Rules>> {
         let kept = self.kept();
-        let current = current.load_full();
-        if at.uptime < kept.forgotten {
+        let was_before = |own: &Moment| at.uptime < own.uptime || at.wall < own.wall && !is_fresh;
+        if kept.forgotten.as_ref().is_some_and(was_before) {
             return None;
         }
-        let mut followed = kept.followed.iter();
-        let Some((_, rules)) = followed.find(|(until, _)| at.uptime < *until) else {
-            return Some(current);
+        let find = |is_before: &dyn Fn(Moment) -> bool| {
+            let mut followed = kept.followed.iter();
+            followed
+                .find(|(until, _)| is_before(*until))
+                .map(|own| &own.1)
         };
-        Some(Arc::new(Settings {
-            rules: rules.clone(),
-            ..Settings::clone(&current)
-        }))
+        let by_uptime = find(&|until| at.uptime < until.uptime);
+        let by_wall = find(&|until| at.wall < until.wall);
+        let rule = |rules: Option<&Rules>| {
+            rule_for(next_hop, rules.unwrap_or(&current.rules), at.wall).cloned()
+        };
+        (is_fresh || rule(by_uptime) == rule(by_wall)).then(|| by_uptime.cloned())
     }
 
-    fn begun(&self) -> Duration {
+    fn begun(&self) -> Moment {
         self.kept().begun
     }
 
@@ -102,7 +113,8 @@ impl EarlierRules {
 }
 
 impl Answerer {
-    /// What the operator had ordered at `time`; `None` where that is not known any more.
+    /// What the operator had ordered at `time`; `None` where that is not known any more, or where the clock was
+    /// set since, so that nobody knows when that was.
     pub(super) fn then(&self, next_hop: &NextHop, time: Timestamp) -> Option<Then> {
         // How long ago, and so when on the clock that never jumps: the other may have been stepped since.
         let now = self.world.clock.now();
@@ -111,16 +123,26 @@ impl Answerer {
             wall: time,
             uptime: now.uptime.saturating_sub(ago),
         };
-        let settings = self.earlier_rules.at(at, &self.settings)?;
-        let rule = rule_for(next_hop, &settings, time);
+        // Otherwise nothing would be known for as long as the clock was set back.
+        let is_fresh = time <= now.wall && ago < FRESH;
+        let current = self.settings();
+        let rules = self.earlier_rules.at(at, is_fresh, &current, next_hop)?;
+        let settings = match rules {
+            Some(rules) => Arc::new(Settings {
+                rules,
+                ..Settings::clone(&current)
+            }),
+            None => Arc::clone(&current),
+        };
+        let rule = rule_for(next_hop, &settings.rules, time);
         // ST-28: one that was added at a time yet to come was added by another clock.
         let came_later = rule
             .and_then(|rule| rule.since)
             .is_some_and(|since| time < since && since <= now.wall);
-        if came_later && at.uptime < self.earlier_rules.begun() {
+        if came_later && at.uptime < self.earlier_rules.begun().uptime {
             return None;
         }
-        let is_other = rule != rule_for(next_hop, &self.settings(), now.wall);
+        let is_other = rule != rule_for(next_hop, &current.rules, now.wall);
         Some(Then {
             at,
             settings,
@@ -129,10 +151,11 @@ impl Answerer {
     }
 }
 
-fn rule_for<'a>(next_hop: &NextHop, settings: &'a Settings, when: Timestamp) -> Option<&'a Rule> {
-    let name = next_hop.name()?;
-    settings.rules.for_name(name, when)
+fn rule_for<'a>(next_hop: &NextHop, rules: &'a Rules, when: Timestamp) -> Option<&'a Rule> {
+    rules.for_name(next_hop.name()?, when)
 }
 
+/// Of what has just been the clock that never jumps tells when it was.
+const FRESH: Duration = Duration::from_secs(60);
 /// Changes of rules that are kept: an operator makes a few in a day, and sessions are reported within one.
 const MOST: usize = 64;

@@ -111,9 +111,19 @@ impl SessionJudge {
             let words = format!("{next_hop} is no destination with a policy of its own");
             return first(SessionVerdict::unknown(Reason::PolicyUnknown, words));
         }
-        let in_force = self.answerer.in_force_at(next_hop, &profile, case.time);
-        let Some(answered) = in_force.await else {
-            let words = "the rules of that time are not known any more";
+        let in_force = match stage {
+            Stage::Handshake(_) => {
+                let key = next_hop.to_string();
+                Some(self.answerer.answer(&key, &profile).await)
+            }
+            Stage::Over => {
+                self.answerer
+                    .in_force_at(next_hop, &profile, case.time)
+                    .await
+            }
+        };
+        let Some(answered) = in_force else {
+            let words = "it is not known which rules were in force at that time";
             return first(SessionVerdict::unknown(Reason::PolicyUnknown, words));
         };
         let heard = Heard {
@@ -157,11 +167,16 @@ impl SessionJudge {
         profile: &Profile,
         heard: &Heard,
     ) -> Option<Arc<Answered>> {
-        let time = heard.case.time;
-        let looking = self.answerer.look_again_at(next_hop, profile, time);
+        let answerer = &self.answerer;
         match heard.stage {
-            Stage::Handshake(patience) => patience.wait(looking).await?,
-            Stage::Over => looking.await,
+            Stage::Handshake(patience) => {
+                let looking = answerer.look_again(next_hop, profile);
+                patience.wait(looking).await?
+            }
+            Stage::Over => {
+                let time = heard.case.time;
+                answerer.look_again_at(next_hop, profile, time).await
+            }
         }
     }
 

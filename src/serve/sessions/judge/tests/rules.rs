@@ -153,3 +153,32 @@ async fn rules_that_are_not_known_any_more() {
     assert_eq!(judged.outcome, SessionOutcome::Indeterminate);
     assert_eq!(judged.reason, Reason::PolicyUnknown);
 }
+
+/// ST-28, SV-04: a clock that was set since the session leaves open whether that was before the rule or after
+/// it; what waits for its verdict is under the rule of now.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_set_since() {
+    let own = certificate("mx.e.test");
+    for by in [-3_600_000, 864_000_000] {
+        let world = world(&[record(&own)]);
+        let judge = judge(&world);
+        world.pass(Duration::from_secs(10));
+        judge.answerer.reload(under(vec![rule(Mode::Off)]));
+        world.pass(Duration::from_secs(10));
+        let told = in_clear(&world, &own);
+        world.step_wall(by);
+        let judged = judge.judge(&told).await.verdict;
+        let expected = if by > 0 {
+            SessionOutcome::Indeterminate
+        } else {
+            SessionOutcome::Cleartext
+        };
+        assert_eq!(judged.outcome, expected, "{by}");
+        let told = in_clear(&world, &own);
+        let patience = Patience::of(Duration::from_secs(5));
+        let judged = judge.judge_handshake(&told, "postfix", patience).await;
+        assert_eq!(judged.verdict.outcome, SessionOutcome::Cleartext, "{by}");
+        let judged = judge.judge(&told).await.verdict;
+        assert_eq!(judged.outcome, SessionOutcome::Cleartext, "{by}");
+    }
+}
