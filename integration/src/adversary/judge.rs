@@ -176,9 +176,9 @@ impl<'a> Case<'a> {
         let domain = self.site.domain_name();
         let mut kept = self.history.kept.iter().rev();
         let kept = kept.find(|(own, since, until)| *own == domain && *since <= at && at < *until);
-        let seen_at = kept.map_or(at, |(_, since, _)| *since);
-        let site = self.plan.site(self.number, seen_at).unwrap_or(self.site);
-        let world = as_attacked(self.plan, site, at);
+        let kept = kept.and_then(|(_, since, _)| self.plan.site(self.number, *since));
+        let site = kept.map_or_else(|| self.site.clone(), |kept| self.site.found_by(kept));
+        let world = as_attacked(self.plan, &site, at);
         // Where Postfix's own name server stops to validate is found out apart (PD-11, PF-08).
         let settings = Settings {
             believed: self.plan.own_dane,

@@ -203,6 +203,21 @@ pub enum StsHost {
 }
 
 impl Site {
+    /// The same where its hosts are found by the MX set of an earlier version, which a name server has kept:
+    /// what is asked of them then is answered as it is now.
+    #[must_use]
+    pub(super) fn found_by(&self, earlier: &Self) -> Self {
+        let as_now = |host: &MailHost| MailHost {
+            preference: host.preference,
+            ..self.host(&host.name).unwrap_or(host).clone()
+        };
+        Self {
+            mx: earlier.mx,
+            hosts: earlier.hosts.iter().map(as_now).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The domain.
     #[must_use]
     pub fn domain_name(&self) -> Name {
