@@ -212,7 +212,7 @@ impl Replies {
         !self.rcpt.is_empty() && self.rcpt.iter().all(|reply| reply.is("250"))
     }
 
-    /// What decided: the last refusal that there was, or the answer to the message.
+    /// What decided: the first recipient that was refused, or the answer to the message.
     pub(super) fn verdict(&self) -> &Reply {
         let refused = self.rcpt.iter().find(|reply| !reply.is("250"));
         let of_envelope = refused.unwrap_or(&self.mail);

@@ -5,6 +5,7 @@
 //! * `client`: who hands in; `sink`: where everything arrives.
 //! * `stage`: what the checks are given, and how hoplock is configured for them.
 //! * `fates`: the operator's rules. `demands`: what a message itself demands of TLS.
+//! * `routes`: what stays, and what goes by a relay.
 //! * `connection`: messages one after the other, and rules that change between them.
 //! * `bypass`: `TLS-Required: No` on its way out of Postfix, where the guard has let it go.
 //! * `away`: hoplock stopped, and hanging. `slow`: DNS that does not answer.
@@ -19,6 +20,7 @@ mod demands;
 mod fates;
 mod messages;
 mod octets;
+mod routes;
 mod sasl;
 mod server;
 mod sink;
@@ -56,6 +58,7 @@ pub(super) fn all(lab: &mut Lab<'_>) {
     };
     fates::all(&mut stage);
     demands::all(&mut stage);
+    routes::all(&mut stage);
     connection::all(&mut stage);
     away::all(&mut stage);
     slow::all(&mut stage);

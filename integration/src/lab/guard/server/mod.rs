@@ -46,6 +46,8 @@ pub(super) const SOCKET: &str = "milter.sock";
 pub(super) const SINK: u16 = 2590;
 /// Where those arrive that are sent another way.
 pub(super) const OTHER_SINK: u16 = 2591;
+/// The domain whose mail stays.
+pub(super) const HOME: &str = "home.test";
 /// Who proves users.
 pub(super) const SASL: u16 = 2592;
 /// The users that there are.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Door, SASL, SINK, SOCKET, Server};
+use super::{Door, HOME, SASL, SINK, SOCKET, Server};
 use crate::lab::postfix::{Instance, Postfix as Process};
 
 /// One Postfix.
@@ -32,7 +32,7 @@ impl Postfix {
                 include_str!("../../../../postfix/guard-milter.cf")
             ),
             more: format!(
-                "relayhost = [127.0.0.1]:{SINK}\nsmtpd_sasl_auth_enable = yes\n\
+                "mydestination = {HOME}\nlocal_recipient_maps =\nrelayhost = [127.0.0.1]:{SINK}\nsmtpd_sasl_auth_enable = yes\n\
                  smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{SASL}\n"
             ),
             services: DOORS

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Door, SINK, SOCKET, Server};
+use super::{Door, HOME, SINK, SOCKET, Server};
 use crate::lab::clients::debian::Debian;
 use crate::lab::clients::sendmail::HEAD;
 use crate::lab::servers::{must, until};
@@ -118,10 +118,11 @@ fn whole(debian: &Debian, port: u16) -> String {
         })
         .collect();
     format!(
-        "{HEAD}define(`confDOMAIN_NAME', `{}')dnl\n{SMART}{shipped}{filters}{doors}MAILER(`smtp')dnl\n",
+        "{HEAD}define(`confDOMAIN_NAME', `{}')dnl\n{SMART}{shipped}{filters}{doors}MAILER(`local')dnl\nMAILER(`smtp')dnl\n",
         debian.hello()
     )
     .replace("SINK", &SINK.to_string())
+    .replace("`HOME'", &format!("`{HOME}'"))
 }
 
 /// Where hoplock is by the lines of the page.
@@ -135,4 +136,5 @@ FEATURE(`accept_unresolvable_domains')dnl
 define(`confDELIVERY_MODE', `interactive')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h SINK')dnl
+LOCAL_DOMAIN(`HOME')dnl
 ";
