@@ -162,7 +162,10 @@ fn profile(
         return PROFILE.to_owned();
     };
     if !profiles.contains_key(&name) {
-        let mut known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        // A name that is no name is told elsewhere, and may hold anything.
+        let is_plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        let names = profiles.keys().map(String::as_str);
+        let mut known: Vec<&str> = names.filter(is_plain).collect();
         known.sort_unstable();
         let words = format!(
             "[guard] profile = {name:?}: there is no such profile; there are {}",

@@ -138,6 +138,11 @@ impl Asked {
             // Behind RCPT nothing can be done for one recipient any more.
             _ if request.protocol_state != ProtocolState::Rcpt => Recipient::None,
             Ok(None) => Recipient::None,
+            // Postfix makes another address of it before it delivers (`allow_percent_hack`, `swap_bangpath`), and
+            // does not say which.
+            Ok(Some(Path::Mailbox(mailbox))) if mailbox.local_part.contains(['%', '!', '@']) => {
+                Recipient::Unreadable(REWRITTEN.to_owned())
+            }
             Ok(Some(path)) => Recipient::Is(path),
             Err(why) => Recipient::Unreadable(why.to_string()),
         };
@@ -175,3 +180,4 @@ fn action(fate: Fate) -> Action {
 
 /// Postfix closes after some minutes of silence (`smtpd_policy_service_max_idle`, 300 s).
 const IDLE: Duration = Duration::from_secs(600);
+const REWRITTEN: &str = "an address with %, ! or a second @ is rewritten before it is delivered";

@@ -25,6 +25,15 @@ pub(super) struct Message {
     recipients: Vec<Accepted>,
 }
 
+/// What a mail server makes of a recipient's address, as far as it says so.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resolved {
+    /// The address that it delivers to.
+    pub(super) path: Option<Path>,
+    /// Where it sends that.
+    pub(super) route: Option<Route>,
+}
+
 struct Accepted {
     recipient: Recipient,
     /// None where it is decided at the end.
@@ -46,19 +55,19 @@ impl Message {
         }
     }
 
-    /// Takes one recipient, whose mail goes that way, and says what becomes of it alone.
+    /// Takes one recipient, of whom the mail server makes that, and says what becomes of it alone.
     pub(super) async fn recipient(
         &mut self,
         desk: &Desk,
         config: &GuardConfig,
         envelope: &Envelope<'_>,
-        route: Option<Route>,
+        Resolved { path, route }: Resolved,
     ) -> Decision {
-        let path = match (envelope.path(), &route) {
-            (Ok(path), _) => path,
+        let path = match (path, envelope.path(), &route) {
+            (Some(path), ..) | (None, Ok(path), _) => path,
             // The mail server has understood it.
-            (Err(_), Some(_)) => Path::Null,
-            (Err(why), None) => return in_trouble(config, &why.to_string()),
+            (None, Err(_), Some(_)) => Path::Null,
+            (None, Err(why), None) => return in_trouble(config, &why.to_string()),
         };
         let recipient = Recipient { path, route };
         if config.decide_at == DecideAt::End {

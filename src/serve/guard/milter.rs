@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hoplock_wire::mailbox::Path;
 use hoplock_wire::milter::{
     Actions, Change, Decision, Event, Interest, MacroList, MacroStage, Macros, Session,
     Unanswerable, Wish,
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::desk::{Desk, Route};
-use super::message::Message;
+use super::message::{Message, Resolved};
 use crate::config::{DecideAt, GuardConfig};
 use crate::serve::connections::Seat;
 
@@ -56,8 +57,8 @@ struct Filter<'a> {
     output: Vec<u8>,
     /// As whom the client has authenticated itself.
     user: Option<String>,
-    /// Where the mail server will send what is for the next recipient.
-    route: Option<Route>,
+    /// What the mail server makes of the next recipient.
+    resolved: Resolved,
     message: Message,
     in_message: bool,
 }
@@ -77,7 +78,7 @@ impl<'a> Filter<'a> {
             config,
             output: Vec::new(),
             user: None,
-            route: None,
+            resolved: Resolved::default(),
             message: Message::default(),
             in_message: false,
         }
@@ -116,9 +117,9 @@ impl<'a> Filter<'a> {
                 let user = macros.get("auth_authen");
                 self.user = user.map(|user| String::from_utf8_lossy(user).into_owned());
             }
-            Event::Macros(macros) if macros.command == RCPT => self.route = route(&macros),
+            Event::Macros(macros) if macros.command == RCPT => self.resolved = resolved(&macros),
             Event::NewConnection => {
-                (self.user, self.route) = (None, None);
+                (self.user, self.resolved) = (None, Resolved::default());
                 self.begin(Message::default(), false);
             }
             Event::Mail(envelope) => {
@@ -126,10 +127,10 @@ impl<'a> Filter<'a> {
                 self.begin(message, true);
             }
             Event::Rcpt(envelope) => {
-                let route = self.route.take();
+                let resolved = std::mem::take(&mut self.resolved);
                 let deciding = self
                     .message
-                    .recipient(self.desk, &self.config, &envelope, route);
+                    .recipient(self.desk, &self.config, &envelope, resolved);
                 let decision = deciding.await;
                 if self.session.waits().is_some() {
                     self.session.answer(&decision, &[], &mut self.output)?;
@@ -169,7 +170,10 @@ impl<'a> Filter<'a> {
 /// What is to be seen of each message.
 fn wish(config: &GuardConfig) -> Wish {
     let users = MacroList::new(MacroStage::Mail, &["{auth_authen}"]);
-    let routes = MacroList::new(MacroStage::Rcpt, &["{rcpt_mailer}", "{rcpt_host}"]);
+    let routes = MacroList::new(
+        MacroStage::Rcpt,
+        &["{rcpt_mailer}", "{rcpt_host}", "{rcpt_addr}"],
+    );
     Wish {
         mail: Interest::Watch,
         rcpt: match config.decide_at {
@@ -181,6 +185,17 @@ fn wish(config: &GuardConfig) -> Wish {
         strip: config.header.iter().cloned().collect(),
         macros: users.into_iter().chain(routes).collect(),
         ..Wish::default()
+    }
+}
+
+/// What the mail server makes of a recipient. `{rcpt_addr}` is the address that it delivers to, once comments are
+/// gone and `user%domain` is understood: whom a rule is for must not depend on how he is written.
+fn resolved(macros: &Macros<'_>) -> Resolved {
+    let address = macros.get("rcpt_addr").map(Path::from_internal);
+    let is_whole = |path: &Path| path.domain().is_some();
+    Resolved {
+        path: address.and_then(Result::ok).filter(is_whole),
+        route: route(macros),
     }
 }
 

@@ -175,6 +175,12 @@ async fn what_cannot_be_read_is_answered() {
                 "y".repeat(1_000_000)
             ),
             "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=r@\n\n".to_owned(),
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=r%plain.test\n\n"
+                .to_owned(),
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=r%plain.test@own.test\n\n"
+                .to_owned(),
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=plain.test!r@own.test\n\n"
+                .to_owned(),
         ] {
             let action = line.say(&request).await;
             assert!(action.starts_with(word), "{action} for {:.60}", request);

@@ -430,6 +430,23 @@ async fn the_way_that_the_mail_server_takes() {
         let got = line.message(true, &shown).await;
         assert_eq!(got.recipients, [at_rcpt], "{recipient}");
     }
+    // Whom a rule is for does not depend on how he is written.
+    for written in [
+        "r@plain.test(x)",
+        "r%plain.test",
+        "plain.test!r",
+        "r%plain.test@own.test",
+    ] {
+        let shown = Shown {
+            route: Some(
+                b"R{rcpt_mailer}\0smtp\0{rcpt_host}\0[a.dane.test]:25\0{rcpt_addr}\0r@plain.test\0",
+            ),
+            recipients: &[written],
+            ..Shown::default()
+        };
+        let got = line.message(true, &shown).await;
+        assert_eq!(got.recipients, [refused], "{written}");
+    }
     let own = RULES.replacen("[guard]\n", "[guard]\nown_domains = [\"plain.test\"]\n", 1);
     let scene = Scene::new(&own);
     let mut line = scene.mail_server(Actions::all()).await;
