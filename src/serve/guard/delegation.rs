@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock_policy::guard::Requirement;
+use hoplock_policy::name::DomainName;
 use hoplock_wire::delegation::{Action, BadRequest, Decoder, ProtocolState, Request};
-use hoplock_wire::mailbox::Path;
+use hoplock_wire::mailbox::{Domain, Path};
 use hoplock_wire::refusal::{EnhancedStatus, Words};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::desk::{self, Decided, Desk, Fate, Sending};
 use super::words;
-use crate::config::OnTrouble;
+use crate::config::{GuardConfig, OnTrouble};
 use crate::serve::connections::Seat;
 
 /// Serves one connection until it ends, is idle for too long, or the daemon drains.
@@ -104,6 +105,9 @@ impl<'a> Conversation<'a> {
             self.instance = asked.instance;
         }
         let config = self.desk.config();
+        if is_rewritten(&recipient.path, &config) {
+            return self.in_trouble(REWRITTEN);
+        }
         let decided = self.desk.decide(&config, &recipient, &asked.sending);
         let Decided { fate, record } = decided.await;
         match (fate, record) {
@@ -138,11 +142,6 @@ impl Asked {
             // Behind RCPT nothing can be done for one recipient any more.
             _ if request.protocol_state != ProtocolState::Rcpt => Recipient::None,
             Ok(None) => Recipient::None,
-            // Postfix makes another address of it before it delivers (`allow_percent_hack`, `swap_bangpath`), and
-            // does not say which.
-            Ok(Some(Path::Mailbox(mailbox))) if mailbox.local_part.contains(['%', '!', '@']) => {
-                Recipient::Unreadable(REWRITTEN.to_owned())
-            }
             Ok(Some(path)) => Recipient::Is(path),
             Err(why) => Recipient::Unreadable(why.to_string()),
         };
@@ -157,6 +156,22 @@ impl Asked {
             instance: request.instance.as_deref().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// Where the domain is its own, or none is there, Postfix makes another address of `user%domain` and
+/// `domain!user` before it delivers (`allow_percent_hack`, `swap_bangpath`), and does not say which. Elsewhere
+/// that is a local part like any other.
+fn is_rewritten(path: &Path, config: &GuardConfig) -> bool {
+    let Path::Mailbox(mailbox) = path else {
+        return false;
+    };
+    let is_own = match &mailbox.domain {
+        None => true,
+        Some(Domain::Name(name)) => DomainName::parse(name)
+            .is_ok_and(|name| config.own_domains.iter().any(|own| own.covers(&name))),
+        Some(Domain::Literal(_)) => false,
+    };
+    is_own && mailbox.local_part.contains(['%', '!', '@'])
 }
 
 fn action(fate: Fate) -> Action {

@@ -169,10 +169,11 @@ fn admit(
     let hosts = || situation.hosts.iter().zip(duties);
     if let Some(index) = hosts().zip(&outcomes).position(|((host, duty), out)| {
         !keeps(*out, *duty) && !is_declared(host, *duty, *out, situation, abilities)
-            || !keeps(
-                once_resolved(candidate, host, *duty, situation, abilities),
-                *duty,
-            ) && abilities.strict
+            || abilities.strict
+                && !keeps(
+                    once_resolved(candidate, host, *duty, situation, abilities),
+                    *duty,
+                )
     }) {
         return Err(Why::WeakerThanDuty { host: index });
     }
