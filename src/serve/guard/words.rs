@@ -3,7 +3,7 @@
 use hoplock_policy::guard::{Capability, Lack};
 use hoplock_policy::reason::Reason;
 use hoplock_wire::header_field::HeaderField;
-use hoplock_wire::refusal::{EnhancedStatus, Refusal};
+use hoplock_wire::refusal::{EnhancedStatus, Refusal, Words};
 
 use super::desk::{Fate, Found, Target};
 
@@ -28,12 +28,12 @@ pub(super) fn said(text: &str, target: &Target, found: Option<&Found>) -> String
 
 /// Refused for good.
 pub(super) fn reject(words: &str) -> Fate {
-    refusal(550, POLICY, words).map_or_else(|| Fate::LetGo, Fate::Reject)
+    refused(550, POLICY, words, Fate::Reject)
 }
 
 /// Refused for now.
 pub(super) fn defer(words: &str) -> Fate {
-    refusal(450, POLICY, words).map_or_else(|| Fate::LetGo, Fate::Defer)
+    refused(450, POLICY, words, Fate::Defer)
 }
 
 /// RFC 8689, 4.2.1, 5: the message cannot be kept from hosts that are not authenticated.
@@ -43,7 +43,7 @@ pub(super) fn require_tls(target: &Target, lack: Lack) -> Fate {
         target.shown,
         lack.words()
     );
-    refusal(550, REQUIRE_TLS, &words).map_or_else(|| Fate::LetGo, Fate::Reject)
+    refused(550, REQUIRE_TLS, &words, Fate::Reject)
 }
 
 /// The same, for now.
@@ -63,7 +63,7 @@ pub(super) fn require_tls_later(
         (None, None) => "it takes long to find out; try again".to_owned(),
     };
     let words = format!("REQUIRETLS for {}: {why}", target.shown);
-    refusal(450, REQUIRE_TLS, &words).map_or_else(|| Fate::LetGo, Fate::Defer)
+    refused(450, REQUIRE_TLS, &words, Fate::Defer)
 }
 
 /// Nothing is known in time of a domain, or of some.
@@ -78,7 +78,7 @@ pub(super) fn trouble(domain: &str) -> Fate {
 /// More recipients than are kept: the client sends another message to the others (RFC 5321, 4.5.3.1.10).
 pub(super) fn too_many() -> Fate {
     let words = format!("{}: too many recipients of one message", Reason::Busy);
-    refusal(452, TOO_MANY, &words).map_or_else(|| Fate::LetGo, Fate::Defer)
+    refused(452, TOO_MANY, &words, Fate::Defer)
 }
 
 /// Nothing could be read.
@@ -100,9 +100,16 @@ pub(super) fn record(name: &str, target: &Target, found: &Found) -> Option<Heade
     HeaderField::new(name, &value).ok()
 }
 
-fn refusal(code: u16, (subject, detail): (u16, u16), words: &str) -> Option<Refusal> {
-    let status = EnhancedStatus::new(subject, detail)?;
-    Refusal::new(code, status, words).ok()
+/// A refusal. Each code and status here is one; should it not be, the message is held rather than let go.
+fn refused(
+    code: u16,
+    (subject, detail): (u16, u16),
+    words: &str,
+    fate: impl Fn(Refusal) -> Fate,
+) -> Fate {
+    let status = EnhancedStatus::new(subject, detail);
+    let refusal = status.and_then(|status| Refusal::new(code, status, words).ok());
+    refusal.map_or_else(|| Fate::Hold(Words::new(words)), fate)
 }
 
 /// RFC 3463, 3.8: X.7.1, delivery not authorized.
