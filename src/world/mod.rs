@@ -28,6 +28,7 @@ pub mod anchors;
 mod journal;
 mod patience;
 pub mod probe;
+pub mod reports;
 pub mod scripted;
 
 /// What a question to the world returns: something to wait for.
