@@ -13,7 +13,7 @@ mod alarms;
 mod hour;
 pub mod logged;
 pub mod reported;
-mod result_type;
+pub mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ use hoplock_policy::verify::SessionOutcome;
 
 pub use self::alarms::{LastFailure, SessionAlarm, SessionAlarms};
 use self::hour::Hour;
-pub use self::result_type::{result_type, sts_result_type};
+pub use self::tally::{result_type, sts_result_type};
 use crate::world::{Journal, JournalEntry, JournalQuery, StoreFailure};
 
 /// Takes judged sessions.
