@@ -10,6 +10,7 @@ mod fuzzing_journal;
 mod journal;
 mod keeper;
 mod open;
+mod reports;
 mod rescue;
 mod rows;
 mod writer;
@@ -28,6 +29,8 @@ use hoplock_policy::verify::SessionOutcome;
 
 use self::keeper::{Keeper, Shared, Task};
 pub use self::open::{Inspected, OpenError, inspect};
+use self::reports::Counting;
+pub use self::reports::SqliteReports;
 use self::rows::Loaded;
 use self::writer::{Order, Writer};
 use super::memory::MemoryStore;
@@ -44,6 +47,14 @@ pub struct SqliteStore {
     opened: rows::Opened,
     journal: Arc<Shared>,
     bounds: JournalBounds,
+    counting: Arc<Counting>,
+}
+
+impl Drop for SqliteStore {
+    /// What was counted in the last second is written before the process goes.
+    fn drop(&mut self) {
+        self.write_counted();
+    }
 }
 
 impl SqliteStore {
@@ -84,6 +95,7 @@ impl SqliteStore {
             opened,
             journal,
             bounds,
+            counting: Arc::default(),
         })
     }
 
