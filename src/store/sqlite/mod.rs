@@ -602,7 +602,7 @@ mod tests {
         let seen = store.dane(NextHop::parse("d.test")).await.unwrap();
         assert_eq!(seen.unwrap().seen.wall, NOW.wall);
         drop(store);
-        assert_eq!(version(&path), 2);
+        assert_eq!(version(&path), 3);
         assert_eq!(all(&opened(&path, BOUNDS)).await.len(), 1);
         let path = folder.path().join("other.db");
         drop(of_the_first_schema(&path, "CREATE TABLE sessions (theirs)"));
