@@ -309,11 +309,6 @@ mod tests {
         ),
         ("store", "path", &[r#""""#, r#""/var/lib/a\u0009b""#]),
         (
-            "sources",
-            "postfix_log",
-            &[r#""""#, r#""journal""#, r#""/var/log/mail.log""#],
-        ),
-        (
             "store",
             "shared",
             &[
@@ -329,6 +324,11 @@ mod tests {
         ),
         ("store", "shared_prefix", &[r#""hoplock:""#, r#""mx.""#]),
         ("store", "shared_roots", &["[]", r#"["/etc/ca.pem"]"#]),
+        (
+            "sources",
+            "postfix_log",
+            &[r#""""#, r#""journal""#, r#""/var/log/mail.log""#],
+        ),
         ("report", "enabled", &["false"]),
         ("report", "collector", &[r#""hoplock""#, r#""mta""#]),
         ("report", "organization", &[r#""""#, r#""Bücher \"Ltd\"""#]),
