@@ -4,6 +4,7 @@
 //! * `alarms`: destinations whose sessions stay below their policy.
 //! * `hour`: how often in the last hour.
 //! * [`logged`]: what a mail log tells.
+//! * [`read`]: TLS reports that others sent us.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
@@ -12,6 +13,7 @@
 mod alarms;
 mod hour;
 pub mod logged;
+pub mod read;
 pub mod reported;
 pub mod tally;
 
