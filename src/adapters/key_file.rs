@@ -80,6 +80,8 @@ const LARGEST: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+
     use super::*;
 
     #[test]
@@ -96,7 +98,7 @@ mod tests {
             (0o604, true),
             (0o602, true),
         ] {
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             assert_eq!(complaint(&path).is_some(), is_open, "{mode:o}");
             assert_eq!(read(&path).unwrap(), b"words");
         }

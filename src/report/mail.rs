@@ -273,4 +273,4 @@ const LONGEST_LINE: usize = 300;
 const FAILURES: usize = 20;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
