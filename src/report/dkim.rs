@@ -134,15 +134,15 @@ impl DkimKey {
         // RFC 8460, 3: no `l=`; the whole body is signed.
         let digest = self.key.hash(body);
         signature.bh = BASE64.encode(digest.as_ref()).into_bytes();
+        let mut tags = Vec::new();
+        signature.write(&mut tags, false);
         let input = Input {
             headers,
-            signature: &signature,
+            tags: &tags,
         };
         let octets = self.key.sign(input);
         let octets = octets.map_err(|error| NotSigned::Library(error.to_string()))?;
-        signature.b = BASE64.encode(&octets).into_bytes();
-        let mut sealed = Vec::new();
-        signature.write(&mut sealed, true);
+        let mut sealed = field(&tags, &BASE64.encode(&octets))?;
         sealed.extend_from_slice(&mail.octets);
         Ok(sealed)
     }
@@ -176,14 +176,35 @@ impl<'a> HeaderStream<'a> for Message<'a> {
 /// What is signed (RFC 6376, 3.7). The library's own way to sign asks the clock of the machine.
 struct Input<'a> {
     headers: CanonicalHeaders<'a>,
-    signature: &'a Signature,
+    /// The field of the signature itself, canonical, without a value of `b=`.
+    tags: &'a [u8],
 }
 
 impl Writable for Input<'_> {
     fn write(self, writer: &mut impl Writer) {
         self.headers.write(writer);
-        self.signature.write(writer, false);
+        writer.write(self.tags);
     }
+}
+
+/// The field as it leaves: canonical it is what was signed. The library would write one too, which has a
+/// blank behind the signature where that fills its last line; verifiers that take only the signature itself
+/// out before they look then see another field.
+fn field(tags: &[u8], signature: &str) -> Result<Vec<u8>, NotSigned> {
+    let text = String::from_utf8_lossy(tags);
+    let values = text.strip_prefix("dkim-signature:");
+    let values = values.and_then(|own| own.strip_suffix(';'));
+    let values = values.ok_or_else(|| NotSigned::Library(format!("an odd field: {text}")))?;
+    // A line end and a tab are a blank (RFC 6376, 3.4.2).
+    let mut field = format!("DKIM-Signature: {}", values.replace(' ', "\r\n\t")).into_bytes();
+    for (index, line) in signature.as_bytes().chunks(LINE).enumerate() {
+        if index > 0 {
+            field.extend_from_slice(b"\r\n\t");
+        }
+        field.extend_from_slice(line);
+    }
+    field.extend_from_slice(b";\r\n");
+    Ok(field)
 }
 
 fn is_of(name: &DomainName, domain: &DomainName) -> bool {
@@ -216,6 +237,9 @@ const SIGNED: &[&str] = &[
     "Content-Type",
     "Content-Type",
 ];
+
+/// Octets of the signature in one line.
+const LINE: usize = 72;
 
 #[cfg(test)]
 mod tests;
