@@ -3,16 +3,20 @@
 //! * [`Sessions::note`]: the one way in.
 //! * `alarms`: destinations whose sessions stay below their policy.
 //! * `hour`: how often in the last hour.
+//! * [`dkim`]: signs mails with reports.
 //! * [`logged`]: what a mail log tells.
 //! * [`read`]: TLS reports that others sent us.
+//! * [`mail`]: a report as a mail.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
 //! (`store`).
 
 mod alarms;
+pub mod dkim;
 mod hour;
 pub mod logged;
+pub mod mail;
 pub mod read;
 pub mod reported;
 pub mod tally;
