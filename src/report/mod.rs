@@ -5,8 +5,10 @@
 //! * `hour`: how often in the last hour.
 //! * [`dkim`]: signs mails with reports.
 //! * [`logged`]: what a mail log tells.
+//! * [`post`]: TLS reports made and sent.
 //! * [`read`]: TLS reports that others sent us.
 //! * [`mail`]: a report as a mail.
+//! * [`tally`]: sessions counted for TLS reports.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
@@ -17,6 +19,7 @@ pub mod dkim;
 mod hour;
 pub mod logged;
 pub mod mail;
+pub mod post;
 pub mod read;
 pub mod reported;
 pub mod tally;
