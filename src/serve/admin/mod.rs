@@ -41,6 +41,8 @@ use super::negative_anchors::NegativeAnchors;
 use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
+use crate::report::post::PostOffice;
+use crate::report::tally::Tally;
 use crate::world::Lasts;
 
 /// What the interface shows.
@@ -57,6 +59,10 @@ pub struct Admin {
     pub connections: Connections,
     /// Judged sessions.
     pub sessions: Arc<Sessions>,
+    /// Counts sessions for TLS reports.
+    pub tally: Arc<Tally>,
+    /// Makes and sends them.
+    pub post: Arc<PostOffice>,
 }
 
 /// The interface as routes; `guarded` on TCP.

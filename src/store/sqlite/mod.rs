@@ -78,7 +78,28 @@ impl SqliteStore {
         bounds: JournalBounds,
         now: Moment,
     ) -> Result<Self, OpenError> {
-        let connection = open::open(path)?;
+        Self::over(open::open(path)?, path, entries, bounds, now)
+    }
+
+    /// One without a file: for counts and reports that need not outlive the process.
+    ///
+    /// # Errors
+    /// [`OpenError`] where there is no memory for it.
+    pub fn in_memory(now: Moment) -> Result<Self, OpenError> {
+        let none = JournalBounds {
+            entries: 0,
+            ..JournalBounds::default()
+        };
+        Self::over(open::in_memory()?, Path::new(":memory:"), 1, none, now)
+    }
+
+    fn over(
+        connection: rusqlite::Connection,
+        path: &Path,
+        entries: usize,
+        bounds: JournalBounds,
+        now: Moment,
+    ) -> Result<Self, OpenError> {
         let shelf = MemoryStore::new(entries);
         let Loaded { opened, warnings } = rows::load(&connection, &shelf, now)
             .map_err(|error| OpenError::damaged(path, &error))?;

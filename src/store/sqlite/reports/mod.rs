@@ -67,6 +67,10 @@ impl Reports for SqliteReports {
         self.store.write_counted();
     }
 
+    fn settle(&self) -> Waiting<'_, Result<(), StoreFailure>> {
+        Box::pin(self.written())
+    }
+
     fn close(&self, day: Day) -> Waiting<'_, Result<(), StoreFailure>> {
         Box::pin(async move {
             self.written().await?;
