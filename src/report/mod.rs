@@ -5,6 +5,7 @@
 //! * `hour`: how often in the last hour.
 //! * [`logged`]: what a mail log tells.
 //! * [`read`]: TLS reports that others sent us.
+//! * [`record`]: whether a domain wants TLS reports, and where.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
@@ -14,6 +15,7 @@ mod alarms;
 mod hour;
 pub mod logged;
 pub mod read;
+pub mod record;
 pub mod reported;
 mod result_type;
 
