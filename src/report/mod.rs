@@ -9,6 +9,7 @@
 //! * [`read`]: TLS reports that others sent us.
 //! * [`mail`]: a report as a mail.
 //! * [`tally`]: sessions counted for TLS reports.
+//! * [`record`]: whether a domain wants TLS reports, and where.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
@@ -21,6 +22,7 @@ pub mod logged;
 pub mod mail;
 pub mod post;
 pub mod read;
+pub mod record;
 pub mod reported;
 pub mod tally;
 

@@ -141,6 +141,18 @@ fn day_of(time: Timestamp, now: Timestamp) -> Day {
 pub const CLOSES_AFTER: std::time::Duration = std::time::Duration::from_secs(120);
 
 #[cfg(test)]
+impl Tally {
+    /// One that counts nothing.
+    pub(crate) fn idle() -> Arc<Self> {
+        use crate::store::sqlite::{SqliteReports, SqliteStore};
+        #[allow(clippy::unwrap_used, reason = "tests")]
+        let store = SqliteStore::in_memory(Moment::default()).unwrap();
+        let reports = Arc::new(SqliteReports::of(Arc::new(store)));
+        Arc::new(Self::new(reports, Collecting::default()))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

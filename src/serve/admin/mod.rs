@@ -15,6 +15,7 @@
 mod cache;
 mod negative_anchors;
 mod observed;
+mod reports;
 mod rules;
 mod sessions;
 mod status;
@@ -23,7 +24,7 @@ mod survey;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -42,6 +43,7 @@ use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
 use crate::report::post::PostOffice;
+use crate::report::read::INPUT_LIMIT;
 use crate::report::tally::Tally;
 use crate::world::Lasts;
 
@@ -77,11 +79,18 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache/export", get(cache::export))
         .route("/api/v1/observed", get(observed::list))
         .route("/api/v1/sessions", get(sessions::list))
+        .route("/api/v1/report", get(reports::list))
+        .route("/api/v1/report/show", get(reports::show))
         .route("/api/v1/status", get(status::status));
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
             .route("/api/v1/survey", get(survey::survey))
+            .route("/api/v1/report/send", post(reports::send))
+            .route(
+                "/api/v1/report/received",
+                post(reports::receive).layer(DefaultBodyLimit::max(INPUT_LIMIT)),
+            )
             .route(
                 "/api/v1/negative-trust-anchors",
                 get(negative_anchors::list)

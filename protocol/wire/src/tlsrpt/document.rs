@@ -127,19 +127,8 @@ impl ReportDocument {
     /// The JSON, with each member that RFC 8460, 4.4 lists, in its order.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let written = Written {
-            organization_name: &self.organization_name,
-            date_range: DateRange {
-                // RFC 8460, 4.4: date-times of RFC 3339, in UTC.
-                start: date_time::written(self.begins),
-                end: date_time::written(self.ends),
-            },
-            contact_info: &self.contact_info,
-            report_id: &self.report_id,
-            policies: self.policies.iter().map(Section::of).collect(),
-        };
         // Texts, numbers and lists always have a JSON form.
-        serde_json::to_vec(&written).unwrap_or_default()
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// Sessions that kept their policy, all policies together.
@@ -220,6 +209,23 @@ impl DocumentResult {
     pub fn parse(word: &str) -> Self {
         let known = ResultType::parse(word).map(Self::Known);
         known.unwrap_or_else(|| Self::Other(word.to_owned()))
+    }
+}
+
+impl Serialize for ReportDocument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = Written {
+            organization_name: &self.organization_name,
+            date_range: DateRange {
+                // RFC 8460, 4.4: date-times of RFC 3339, in UTC.
+                start: date_time::written(self.begins),
+                end: date_time::written(self.ends),
+            },
+            contact_info: &self.contact_info,
+            report_id: &self.report_id,
+            policies: self.policies.iter().map(Section::of).collect(),
+        };
+        written.serialize(serializer)
     }
 }
 
