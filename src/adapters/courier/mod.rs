@@ -128,6 +128,3 @@ pub const SENDMAIL: &str = "/usr/sbin/sendmail";
 pub const WHOLE: Duration = Duration::from_secs(60);
 /// RFC 5321, 4.5.3.1.3.
 const LONGEST: usize = 254;
-
-#[cfg(test)]
-mod tests;
