@@ -7,6 +7,11 @@ use hoplock::adapters::courier::ReportCourier;
 use hoplock::report::mail::{MEDIA_TYPE, gzip};
 use hoplock::world::courier::{Courier as _, Undelivered, UndeliveredKind};
 use hoplock_integration::lab::certificates::{Authority, Flaw};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -34,15 +39,19 @@ enum Manner {
 
 async fn receiver(flaw: Flaw, manner: Manner) -> Receiver {
     let authority = Authority::new();
+    let tls = authority.issue("receiver.test", flaw).tls;
+    receiver_with(&authority, tls, manner).await
+}
+
+async fn receiver_with(authority: &Authority, tls: Arc<ServerConfig>, manner: Manner) -> Receiver {
     let roots = tempfile::tempdir().unwrap();
     std::fs::write(roots.path().join("ca.pem"), authority.pem()).unwrap();
-    let identity = authority.issue("receiver.test", flaw);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, seen) = unbounded_channel();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = TlsAcceptor::from(Arc::clone(&identity.tls));
+            let acceptor = TlsAcceptor::from(Arc::clone(&tls));
             let Ok(mut stream) = acceptor.accept(stream).await else {
                 continue;
             };
@@ -219,6 +228,34 @@ async fn bad_certificates() {
     let receiver = receiver(Flaw::None, Manner::Says("HTTP/1.1 200 OK\r\n\r\n")).await;
     let outcome = post(&courier_with(|_| ()), &url(&receiver)).await;
     assert_eq!(kind(&outcome), Some(UndeliveredKind::Refused));
+}
+
+/// RP-14: even then the other side holds the key of what it shows.
+#[tokio::test]
+async fn a_stolen_certificate_is_no_bad_one() {
+    let authority = Authority::new();
+    let shown = authority.issue("receiver.test", Flaw::None).certificate;
+    let key = rcgen::KeyPair::generate().unwrap().serialize_der();
+    let key = any_supported_type(&PrivatePkcs8KeyDer::from(key).into()).unwrap();
+    let stolen = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![shown], key)));
+    for version in [&TLS12, &TLS13] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(stolen.clone());
+        let manner = Manner::Says("HTTP/1.1 200 OK\r\n\r\n");
+        let mut receiver = receiver_with(&authority, Arc::new(tls), manner).await;
+        let careless = courier_with(|options| options.ignore_certificate = true);
+        let outcome = post(&careless, &url(&receiver)).await;
+        assert_eq!(
+            kind(&outcome),
+            Some(UndeliveredKind::Refused),
+            "{version:?}"
+        );
+        assert!(receiver.seen.try_recv().is_err(), "nothing was sent");
+    }
 }
 
 /// ST-29: a URL is anybody's, and leads to no private address where the operator says so; whether by name
