@@ -72,7 +72,8 @@ def main():
                     if changed == mail or is_good(changed, txt):
                         bad.append(f"{path.name}: {new!r} is not seen")
         print(f"{count} mails, {len(bad)} complaints")
-        print("\n".join(bad))
+        for complaint in bad:
+            print(complaint)
         return 1 if bad or not count else 0
 
 

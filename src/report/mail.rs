@@ -18,7 +18,7 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
 use sha2::{Digest as _, Sha256};
 
-/// The media type of a compressed report (RFC 8460, 6.3), in mail and by HTTPS.
+/// The media type of a compressed report, in mail and by HTTPS (RFC 8460, 5.3 and 5.4).
 pub const MEDIA_TYPE: &str = "application/tlsrpt+gzip";
 
 /// What a mail with a report is made of.
@@ -117,7 +117,7 @@ impl ReportMail<'_> {
             // RFC 8460, 5.3: by these two a report is known before its parts are read.
             .header("TLS-Report-Domain", raw(self.policy_domain.to_string()))
             .header("TLS-Report-Submitter", raw(self.submitter.to_string()))
-            // RFC 8689, 5: the report of broken TLS gets through broken TLS (RP-13).
+            // RFC 8689, 3: the report of broken TLS gets through broken TLS (RP-13).
             .header("TLS-Required", raw("No".to_owned()))
             // RFC 3834, 5: nobody's holiday is to be answered to it.
             .header("Auto-Submitted", raw("auto-generated".to_owned()))

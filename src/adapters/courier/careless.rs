@@ -1,7 +1,7 @@
 //! TLS with any certificate at all, for receivers of reports whose own TLS is broken.
 //!
-//! RFC 8460, 5.4: the receiver's certificate may be bad, for it is of such trouble that the report may tell;
-//! a reporter that insisted could not tell. The price: whoever stands in between reads the report, or takes
+//! RFC 8460, 3: errors of the receiver's certificate may be ignored, for it is of such trouble that the report
+//! may tell; a reporter that insisted could not tell. The price: whoever stands in between reads the report, or takes
 //! it away. So it is off unless the operator asks for it, and used for reports by HTTPS alone. What is still
 //! checked is that the other side holds the key of the certificate that it shows. Not so for mail:
 //! there the mail server does TLS.

@@ -81,7 +81,7 @@ impl Poster {
         let request = Request::post(&target.path)
             .header(header::HOST, &target.authority)
             .header(header::USER_AGENT, AGENT)
-            // RFC 8460, 5.4 and 6.3.
+            // RFC 8460, 5.4.
             .header(header::CONTENT_TYPE, media_type)
             .header(header::CONNECTION, "close")
             .body(Full::new(Bytes::from(body)))

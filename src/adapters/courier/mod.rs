@@ -33,7 +33,7 @@ pub struct CourierOptions {
     pub roots: Vec<PathBuf>,
     /// Receivers by HTTPS at private or loopback addresses are not connected to: the URL is anybody's.
     pub refuse_private_addresses: bool,
-    /// A receiver by HTTPS may have a bad certificate (RFC 8460, 5.4; RP-14).
+    /// A receiver by HTTPS may have a bad certificate (RFC 8460, 3; RP-14).
     pub ignore_certificate: bool,
     /// One mail or one post, all steps together; [`WHOLE`] but for laboratories.
     pub timeout: Duration,
@@ -128,6 +128,3 @@ pub const SENDMAIL: &str = "/usr/sbin/sendmail";
 pub const WHOLE: Duration = Duration::from_secs(60);
 /// RFC 5321, 4.5.3.1.3.
 const LONGEST: usize = 254;
-
-#[cfg(test)]
-mod tests;

@@ -171,12 +171,12 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(message.len() + message.len() / 32 + 5);
     let message = message.strip_suffix(b"\n").unwrap_or(message);
     for line in message.split(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.starts_with(b".") {
+        // RFC 5321, 2.3.8: alone it is no line end, and some take it for one.
+        let mut line = line.iter().filter(|octet| **octet != b'\r').peekable();
+        if line.peek() == Some(&&b'.') {
             octets.push(b'.');
         }
-        // RFC 5321, 2.3.8: alone it is no line end, and some take it for one.
-        octets.extend(line.iter().filter(|octet| **octet != b'\r'));
+        octets.extend(line);
         octets.extend_from_slice(b"\r\n");
     }
     octets.extend_from_slice(b".\r\n");
@@ -206,3 +206,29 @@ fn first_words(octets: &[u8]) -> String {
 const PIECE: usize = 4096;
 /// So much of what was not understood is shown to people.
 const SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5321, 4.5.2 and 2.3.8: no octets of a message end it, or make another command.
+    #[test]
+    fn messages_are_stuffed() {
+        for (message, expected) in [
+            (&b""[..], &b"\r\n.\r\n"[..]),
+            (b"a", b"a\r\n.\r\n"),
+            (b"a\r\n", b"a\r\n.\r\n"),
+            (b"a\n", b"a\r\n.\r\n"),
+            (b".\r\n", b"..\r\n.\r\n"),
+            (b"a\n.\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"a\r\n.\r\nQUIT\r\n", b"a\r\n..\r\nQUIT\r\n.\r\n"),
+            (b"a\r.\r\n", b"a.\r\n.\r\n"),
+            (b"a\n.\r\rb\r\n", b"a\r\n..b\r\n.\r\n"),
+            (b"a\n\r.\r\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"..\n\n", b"...\r\n\r\n.\r\n"),
+        ] {
+            let shown = String::from_utf8_lossy(message);
+            assert_eq!(stuffed(message), expected, "{shown:?}");
+        }
+    }
+}
