@@ -19,9 +19,15 @@ pub(super) fn page(report: &ReportDocument) -> String {
     if report.policies.is_empty() {
         text.push_str("\nno policy: nothing is reported\n");
     }
-    for section in &report.policies {
+    for section in report.policies.iter().take(POLICIES) {
         text.push('\n');
         text.push_str(&policy(section));
+    }
+    let more = report.policies.len().saturating_sub(POLICIES);
+    if more > 0 {
+        text.push_str(&format!(
+            "\nand {more} more policies; `--json` has them all\n"
+        ));
     }
     text
 }
@@ -112,7 +118,9 @@ fn tame(text: &str) -> String {
     short.map(|c| if is_wild(c) { ' ' } else { c }).collect()
 }
 
-/// How many of one kind are shown.
+/// How many policies are shown: each host of a domain may have one.
+const POLICIES: usize = 200;
+/// How many lines and failures of one policy.
 const SHOWN: usize = 40;
 /// How much of one text: an answer to EHLO can have many lines.
 const LONGEST: usize = 400;
@@ -159,6 +167,9 @@ DANE of mx.good.test: 1 session as it should be, 0 not
         section.failures = vec![failure; SHOWN + 7];
         let text = page(&report);
         assert!(text.contains("\n  and 7 more; `--json` has them all\n"));
+        let section = report.policies.last().unwrap().clone();
+        report.policies = vec![section; POLICIES + 3];
+        assert!(page(&report).ends_with("\nand 3 more policies; `--json` has them all\n"));
         report.policies.clear();
         assert!(page(&report).ends_with("\nno policy: nothing is reported\n"));
     }
