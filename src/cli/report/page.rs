@@ -19,15 +19,24 @@ pub(super) fn page(report: &ReportDocument) -> String {
     if report.policies.is_empty() {
         text.push_str("\nno policy: nothing is reported\n");
     }
-    for section in &report.policies {
+    for section in report.policies.iter().take(POLICIES) {
         text.push('\n');
         text.push_str(&policy(section));
+    }
+    let more = report.policies.len().saturating_sub(POLICIES);
+    if more > 0 {
+        text.push_str(&format!(
+            "\nand {more} more policies; `--json` has them all\n"
+        ));
     }
     text
 }
 
 fn policy(section: &PolicySection) -> String {
-    let domain = tame(&section.policy.domain);
+    let domain = match section.policy.domain.as_str() {
+        "" => "a domain that is not named".to_owned(),
+        domain => tame(domain),
+    };
     let head = match &section.policy.kind {
         DocumentPolicyType::Tlsa => format!("DANE of {domain}"),
         DocumentPolicyType::Sts => format!("MTA-STS of {domain}"),
@@ -60,7 +69,11 @@ fn policy(section: &PolicySection) -> String {
 }
 
 fn what(failure: &FailureSection) -> String {
-    let (count, word) = (sessions(failure.count), tame(failure.result.word()));
+    let word = tame(failure.result.word());
+    let count = match failure.count {
+        0 => "sessions, not counted".to_owned(),
+        count => sessions(count),
+    };
     let mut text = format!("  {count}: {} ({word})\n", meaning(&failure.result));
     let host = match (&failure.mx_host, &failure.receiving_ip) {
         (Some(host), Some(address)) => Some(format!("{}[{}]", tame(host), tame(address))),
@@ -105,7 +118,9 @@ fn tame(text: &str) -> String {
     short.map(|c| if is_wild(c) { ' ' } else { c }).collect()
 }
 
-/// How many of one kind are shown.
+/// How many policies are shown: each host of a domain may have one.
+const POLICIES: usize = 200;
+/// How many lines and failures of one policy.
 const SHOWN: usize = 40;
 /// How much of one text: an answer to EHLO can have many lines.
 const LONGEST: usize = 400;
@@ -116,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    const REPORT: &str = r#"{"organization-name":"Example\u001b[2J Inc.","date-range":{"start-datetime":"2026-11-26T00:00:00Z","end-datetime":"2026-11-26T23:59:59Z"},"contact-info":"tls@example.test","report-id":"1@example.test","policies":[{"policy":{"policy-type":"sts","policy-string":["version: STSv1","mode: enforce"],"policy-domain":"good.test"},"summary":{"total-successful-session-count":17,"total-failure-session-count":4},"failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mx1.good.test","receiving-ip":"192.0.2.1","sending-mta-ip":"192.0.2.9","failed-session-count":1},{"result-type":"certificate-expired","receiving-mx-hostname":"mx2.good.test","failed-session-count":2,"failure-reason-code":"x\r\ny"},{"result-type":"new-type","failed-session-count":1}]},{"policy":{"policy-type":"tlsa","policy-domain":"mx.good.test"},"summary":{"total-successful-session-count":1,"total-failure-session-count":0}}]}"#;
+    const REPORT: &str = r#"{"organization-name":"Example\u001b[2J Inc.","date-range":{"start-datetime":"2026-11-26T00:00:00Z","end-datetime":"2026-11-26T23:59:59Z"},"contact-info":"tls@example.test","report-id":"1@example.test","policies":[{"policy":{"policy-type":"sts","policy-string":["version: STSv1","mode: enforce"],"policy-domain":"good.test"},"summary":{"total-successful-session-count":17,"total-failure-session-count":4},"failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mx1.good.test","receiving-ip":"192.0.2.1","sending-mta-ip":"192.0.2.9","failed-session-count":1},{"result-type":"certificate-expired","receiving-mx-hostname":"mx2.good.test","failed-session-count":2,"failure-reason-code":"x\r\ny"},{"result-type":"new-type"}]},{"policy":{"policy-type":"tlsa","policy-domain":"mx.good.test"},"summary":{"total-successful-session-count":1,"total-failure-session-count":0}}]}"#;
 
     /// RP-08: who, when, how many, what and what to do, and nothing that steers a terminal.
     #[test]
@@ -137,7 +152,7 @@ MTA-STS of good.test: 17 sessions as it should be, 4 not
   1 session: the certificate had expired (certificate-expired)
       host: mx1.good.test[192.0.2.1]
       sender: 192.0.2.9
-  1 session: something that RFC 8460 has no word for (new-type)
+  sessions, not counted: something that RFC 8460 has no word for (new-type)
 
 DANE of mx.good.test: 1 session as it should be, 0 not
 ";
@@ -152,6 +167,9 @@ DANE of mx.good.test: 1 session as it should be, 0 not
         section.failures = vec![failure; SHOWN + 7];
         let text = page(&report);
         assert!(text.contains("\n  and 7 more; `--json` has them all\n"));
+        let section = report.policies.last().unwrap().clone();
+        report.policies = vec![section; POLICIES + 3];
+        assert!(page(&report).ends_with("\nand 3 more policies; `--json` has them all\n"));
         report.policies.clear();
         assert!(page(&report).ends_with("\nno policy: nothing is reported\n"));
     }

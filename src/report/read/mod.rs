@@ -37,6 +37,9 @@ pub enum ReadError {
     /// It becomes too large.
     #[error("unpacked, it has more than {DOCUMENT_LIMIT} bytes: no report is as large")]
     Expands,
+    /// A mail in pieces that cannot be put together.
+    #[error("the mail's parts are nested in a way that cannot be read")]
+    BrokenMail,
     /// A mail without a report.
     #[error(
         "the mail has no report in it: no part is application/tlsrpt+json or application/tlsrpt+gzip, and \

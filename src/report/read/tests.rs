@@ -180,6 +180,13 @@ fn bombs() {
     assert_eq!(read(&both), Err(ReadError::Expands));
 }
 
+/// RP-08: a mail that the parser stumbles over is one that cannot be read, and no more. Found by the fuzzer.
+#[test]
+fn mails_that_break_the_parser() {
+    let mail = include_bytes!("../../../fuzz/corpus/received_report/mail-nested-broken");
+    assert!(read(mail).is_err());
+}
+
 /// What is kept of a report that was read.
 #[test]
 fn what_is_kept() {

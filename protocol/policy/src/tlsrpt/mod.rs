@@ -1,4 +1,4 @@
-//! TLS reporting (RFC 8460): which day, to whom.
+//! TLS reporting (RFC 8460): for whom, which day, to where.
 //!
 //! * [`read_records`]: whether a domain wants reports, and where.
 //! * [`Day`]: what a report covers.
