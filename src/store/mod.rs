@@ -4,7 +4,9 @@
 //! * [`memory`]: as long as the process; also the shelf in front of the others.
 //! * [`journal`]: the journal, as long as the process; and the room in front of the other one.
 //! * [`sqlite`]: one file on this host.
+//! * [`reports_json`]: TLS reports as text, for every store that keeps them.
 
 pub mod journal;
 pub mod memory;
+pub mod reports_json;
 pub mod sqlite;

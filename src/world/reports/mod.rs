@@ -4,9 +4,11 @@
 //! * [`outgoing`]: a report that leaves, from its claim to its last delivery.
 //! * [`received`]: reports that others sent us.
 //! * [`Reports`]: keeps all of them; a file on one host, a shared store for a fleet.
+//! * [`local`]: the half of the latter that stays on each host.
 //!
 //! Not done here: counting, making and sending reports (`report`).
 
+pub mod local;
 pub mod outgoing;
 pub mod received;
 pub mod tally;
