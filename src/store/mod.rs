@@ -5,8 +5,10 @@
 //! * [`journal`]: the journal, as long as the process; and the room in front of the other one.
 //! * [`sqlite`]: one file on this host.
 //! * [`reports_json`]: TLS reports as text, for every store that keeps them.
+//! * [`valkey`]: what the hosts of a fleet share.
 
 pub mod journal;
 pub mod memory;
 pub mod reports_json;
 pub mod sqlite;
+pub mod valkey;
