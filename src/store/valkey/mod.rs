@@ -6,20 +6,25 @@
 //!
 //! * [`FleetAddress`], [`FleetClient`]: where the server is, and the connection to it.
 //! * [`ValkeyStore`]: MTA-STS policies.
+//! * [`ValkeyReports`]: what is counted, and TLS reports.
 //!
 //! Whoever can write there can weaken the fleet (docs/fleet.md). Not done here: clusters with hash slots;
 //! sharing rules, and destinations seen with DANE.
 
 mod address;
+mod batch;
 mod client;
 mod dial;
 mod entry;
 mod policies;
 mod publish;
 mod queue;
+mod reports;
 mod scripts;
+mod values;
 
 pub use self::address::{BadAddress, DEFAULT_PREFIX, FleetAddress};
 pub use self::client::FleetClient;
 pub use self::dial::FleetError;
 pub use self::policies::ValkeyStore;
+pub use self::reports::{FleetOptions, ValkeyReports};

@@ -7,14 +7,16 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use hoplock_policy::name::{DomainName, PolicyDomain};
-use redis::{Pipeline, Value};
+use redis::Value;
 use tokio::time::{sleep, timeout};
 
+use super::batch::{Batch, Kind};
 use super::client::Trouble;
 use super::entry::{self, Entry};
 use super::policies::Shared;
 use super::queue::{Pending, Taken};
 use super::scripts;
+use super::values::{number, text};
 use crate::world::KeptPolicy;
 
 /// Until the store is gone.
@@ -48,6 +50,8 @@ struct Round {
     compare: Vec<KeptPolicy>,
     /// The time of the server up to which we know what is over.
     seen: u64,
+    /// A mark that stays as long as the server forgets nothing.
+    mark: Option<String>,
 }
 
 impl Round {
@@ -57,8 +61,11 @@ impl Round {
         if connection.is_none() {
             return Ok(false);
         }
-        if connection != self.connection || shared.queue.overflowed() {
+        let mark = mark(shared).await?;
+        let is_known = connection == self.connection && self.mark.as_ref() == Some(&mark);
+        if !is_known || shared.queue.overflowed() {
             self.connection = connection;
+            self.mark = Some(mark);
             self.compare = shared.local.policies();
             self.seen = 0;
         }
@@ -116,16 +123,15 @@ impl Round {
 
     /// Learns what is over.
     async fn look_for_ends(&mut self, shared: &Shared) -> Result<(), Trouble> {
-        let mut ends = redis::pipe();
-        ends.cmd("ZRANGEBYSCORE")
-            .arg(shared.client.key("over"))
+        let mut ends = Batch::default();
+        ends.add("ZRANGEBYSCORE", shared.client.key("over"), Kind::Sorted)
             .arg(self.seen)
             .arg("+inf")
             .arg("WITHSCORES")
             .arg("LIMIT")
             .arg(0)
             .arg(ENDS);
-        let found = shared.client.work(&ends).await?;
+        let found = ends.work(&shared.client).await?;
         let Some(Value::Array(found)) = found.into_iter().next() else {
             return Ok(());
         };
@@ -133,7 +139,7 @@ impl Round {
         let mut latest = self.seen;
         for pair in found.chunks_exact(2) {
             let [name, score] = pair else { continue };
-            latest = latest.max(number(score));
+            latest = latest.max(number(score).unwrap_or(0));
             if let Some(domain) = domain(name) {
                 domains.push(domain);
             }
@@ -177,37 +183,42 @@ impl Round {
     }
 }
 
-/// Tells what waited.
-async fn tell(shared: &Shared, taken: &Taken) -> Result<(), Trouble> {
-    let mut commands = redis::pipe();
-    for (domain, pending) in &taken.domains {
-        add(shared, &mut commands, domain, pending);
-    }
-    for (domain, token) in &taken.leases {
-        commands
-            .cmd("EVAL")
-            .arg(scripts::RELEASE)
-            .arg(1)
-            .arg(shared.lease_key(domain))
-            .arg(token);
-    }
-    if commands.is_empty() {
-        return Ok(());
-    }
-    shared.client.work_well(&commands).await.map(drop)
+/// The mark that some host has left; where there is none, ours.
+async fn mark(shared: &Shared) -> Result<String, Trouble> {
+    let key = (shared.client.key("mark"), Kind::Text);
+    let mut batch = Batch::default();
+    batch
+        .add("SET", key.0.clone(), key.1)
+        .arg(format!("{:032x}", rand::random::<u128>()))
+        .arg("NX");
+    batch.add("GET", key.0, key.1);
+    let values = batch.work(&shared.client).await?;
+    let mark = values.get(1).and_then(text).unwrap_or_default();
+    Ok(mark.to_owned())
 }
 
-fn add(shared: &Shared, commands: &mut Pipeline, domain: &PolicyDomain, pending: &Pending) {
+/// Tells what waited.
+async fn tell(shared: &Shared, taken: &Taken) -> Result<(), Trouble> {
+    let mut batch = Batch::default();
+    for (domain, pending) in &taken.domains {
+        add(shared, &mut batch, domain, pending);
+    }
+    for (domain, token) in &taken.leases {
+        let lease = (shared.lease_key(domain), Kind::Text);
+        batch.script(scripts::RELEASE, [lease]).arg(token);
+    }
+    batch.work(&shared.client).await.map(drop)
+}
+
+fn add(shared: &Shared, batch: &mut Batch, domain: &PolicyDomain, pending: &Pending) {
     let now = shared.clock.now();
-    let mut put = |text: String, head: String, millis: u64, over: &str| {
-        commands
-            .cmd("EVAL")
-            .arg(scripts::PUT_ENTRY)
-            .arg(2)
-            .arg(shared.entry_key(domain))
-            .arg(shared.client.key("over"))
+    let mut put = |text: String, stamp, millis: u64, over: &str| {
+        let entry = (shared.entry_key(domain), Kind::Text);
+        let index = (shared.client.key("over"), Kind::Sorted);
+        batch
+            .script(scripts::PUT_ENTRY, [entry, index])
             .arg(text)
-            .arg(head)
+            .arg(entry::head(stamp))
             .arg(entry::head(entry::latest(now)))
             .arg(millis)
             .arg(over)
@@ -215,12 +226,7 @@ fn add(shared: &Shared, commands: &mut Pipeline, domain: &PolicyDomain, pending:
     };
     if let Some(stamp) = pending.over {
         let text = entry::write_over(domain, stamp);
-        put(
-            text,
-            entry::head(stamp),
-            OVER_KEPT_MILLIS,
-            domain.0.as_str(),
-        );
+        put(text, stamp, OVER_KEPT_MILLIS, domain.0.as_str());
     }
     let written = pending.policy.as_ref().and_then(|policy| {
         let (text, left) = entry::write_policy(domain, policy, now)?;
@@ -228,27 +234,12 @@ fn add(shared: &Shared, commands: &mut Pipeline, domain: &PolicyDomain, pending:
     });
     if let Some((text, stamp, left)) = written {
         let millis = u64::try_from(left.as_millis()).unwrap_or(OVER_KEPT_MILLIS);
-        put(text, entry::head(stamp), millis.max(1), "");
-    }
-}
-
-fn number(value: &Value) -> u64 {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
-        Value::Int(number) => u64::try_from(*number).unwrap_or(0),
-        _ => 0,
+        put(text, stamp, millis.max(1), "");
     }
 }
 
 fn domain(value: &Value) -> Option<PolicyDomain> {
-    let Value::BulkString(bytes) = value else {
-        return None;
-    };
-    let name = DomainName::parse(std::str::from_utf8(bytes).ok()?).ok()?;
-    Some(PolicyDomain(name))
+    DomainName::parse(text(value)?).ok().map(PolicyDomain)
 }
 
 /// In one step.

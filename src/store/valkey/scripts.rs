@@ -29,16 +29,41 @@ pub(super) const RELEASE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
 
-/// Says that a host is there; what it had said before, and the server's time.
+/// Deletes what is of another kind. KEYS: any. ARGV: the kinds they must be.
+pub(super) const MEND: &str = r"
+local mended = 0
+for i, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= ARGV[i] then
+    redis.call('DEL', key)
+    mended = mended + 1
+  end
+end
+return mended";
+
+/// Says that a host is there; what it had said before, and since when the server is known to remember.
 ///
-/// KEYS: what hosts said, when they were seen. ARGV: host, what it says.
+/// KEYS: what hosts said, when they were seen, since when. ARGV: host, what it says.
 pub(super) const BEAT: &str = r"
 local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
-return {before or '', now}";
+redis.call('SET', KEYS[3], now, 'NX')
+return {before or '', redis.call('GET', KEYS[3])}";
+
+/// Which hosts were seen lately and have not closed a day.
+///
+/// KEYS: when hosts were seen, who has closed it. ARGV: milliseconds.
+pub(super) const MISSING: &str = r"
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local missing = {}
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[1], '+inf')) do
+  if redis.call('SISMEMBER', KEYS[2], host) == 0 then table.insert(missing, host) end
+end
+return missing";
 
 /// Elects: the one who leads goes on, else who asks begins. Nobody before all hosts had the time to hand
 /// over anew what the server may have lost.
@@ -51,7 +76,7 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local since = tonumber(redis.call('GET', KEYS[2]) or '')
 if not since or since > now then
   since = now
-  redis.call('SET', KEYS[2], now)
+  redis.call('SET', KEYS[2], string.format('%.0f', now))
 end
 if now - since < tonumber(ARGV[3]) then return 0 end
 local leader = redis.call('GET', KEYS[1])
@@ -59,10 +84,15 @@ if leader and leader ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1";
 
-/// Says that the server may have lost something just now. KEYS: as above, the second one.
+/// Says that the server may have lost something just now, unless somebody has said so a moment ago.
+///
+/// KEYS: since when it is known to remember. ARGV: milliseconds of a moment.
 pub(super) const LOST: &str = r"
 local t = redis.call('TIME')
-redis.call('SET', KEYS[1], t[1] * 1000 + math.floor(t[2] / 1000))
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local since = tonumber(redis.call('GET', KEYS[1]) or '')
+if since and since <= now and now - since < tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', now))
 return 1";
 
 /// Keeps a report, unless one is kept; the one that stands.
