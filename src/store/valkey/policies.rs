@@ -60,6 +60,14 @@ impl ValkeyStore {
     }
 }
 
+impl ValkeyStore {
+    /// The connection behind it.
+    #[must_use]
+    pub fn client(&self) -> Arc<FleetClient> {
+        Arc::clone(&self.shared.client)
+    }
+}
+
 impl Drop for ValkeyStore {
     fn drop(&mut self) {
         self.publisher.abort();
