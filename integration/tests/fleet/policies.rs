@@ -180,6 +180,8 @@ async fn one_host_has_the_lease() {
     let _: () = redis::cmd("SET")
         .arg("hoplock:lease:c.test")
         .arg("another")
+        .arg("PX")
+        .arg(60_000)
         .query(&mut server.stranger())
         .unwrap();
     drop(lease);
@@ -329,7 +331,7 @@ async fn garbage_is_nothing() {
     }
     assert!(
         one.lease("good.test").await.is_some(),
-        "nobody can say who has it"
+        "what never ends is no lease"
     );
     one.store.forget_policy(domain("good.test")).await.unwrap();
     until("two has forgotten", async || {

@@ -137,11 +137,17 @@ pub(super) fn read(bytes: &[u8], domain: &PolicyDomain, now: Moment) -> Result<E
     Ok(Entry::Policy(Arc::new(remembered)))
 }
 
-/// When a policy was fetched, by the wall clock as it is now: the one at the time may have been wrong.
+/// When a policy was fetched, by the wall clock as it is now: the one at the time may have been wrong. Where
+/// both agree it is the time that was noted, to the millisecond, on whichever host.
 pub(super) fn fetched(policy: &RememberedPolicy, now: Moment) -> Timestamp {
     let age = now.uptime.saturating_sub(policy.fetched.uptime);
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    Timestamp(now.wall.0.saturating_sub(age))
+    let reckoned = now.wall.0.saturating_sub(age);
+    let noted = policy.fetched.wall;
+    if noted.0.abs_diff(reckoned) <= DRIFT_MILLIS && noted <= now.wall {
+        return noted;
+    }
+    Timestamp(reckoned)
 }
 
 /// The head by which scripts compare entries.
@@ -170,6 +176,10 @@ fn sum_of(stamp: &str, body: &str) -> String {
 }
 
 const VERSION: u32 = 1;
+/// Times of one fetch that went over several clocks differ by so little; two fetches never do.
+pub(super) const SAME_FETCH: Duration = Duration::from_millis(5);
+/// A clock that is kept right is moved by less.
+const DRIFT_MILLIS: u64 = 2_000;
 /// Clocks of mail hosts are set by the network; two minutes are a fault already.
 const SKEW_MILLIS: u64 = 120_000;
 

@@ -19,6 +19,7 @@ use super::client::FleetClient;
 use super::entry::{self, BadEntry, Entry};
 use super::publish;
 use super::queue::Queue;
+use super::scripts;
 use crate::world::{
     Clock, DaneMemory, FetchLease, Gone, KeptPolicy, Lasts, Store, StoreFailure, StoredRule,
     Waiting,
@@ -117,7 +118,9 @@ impl Shared {
             return Ok(None);
         }
         let kept = self.local.policy(domain.clone()).await?;
-        let is_news = |kept: &Arc<RememberedPolicy>| kept.fetched.uptime < policy.fetched.uptime;
+        let is_news = |kept: &Arc<RememberedPolicy>| {
+            kept.fetched.uptime.saturating_add(entry::SAME_FETCH) < policy.fetched.uptime
+        };
         if !kept.as_ref().is_none_or(is_news) {
             return Ok(None);
         }
@@ -253,16 +256,16 @@ impl Store for ValkeyStore {
     fn lease_fetch(&self, domain: PolicyDomain) -> Waiting<'_, Option<FetchLease>> {
         Box::pin(async move {
             let token = format!("{:032x}", rand::random::<u128>());
-            let mut set = redis::pipe();
-            set.cmd("SET")
+            let mut take = redis::pipe();
+            take.cmd("EVAL")
+                .arg(scripts::LEASE)
+                .arg(1)
                 .arg(self.shared.lease_key(&domain))
                 .arg(&token)
-                .arg("NX")
-                .arg("PX")
                 .arg(LEASE_MILLIS);
-            match self.shared.client.ask(&set).await.as_deref() {
-                Ok([Value::Nil]) => None,
-                Ok([Value::Okay]) => {
+            match self.shared.client.ask(&take).await.as_deref() {
+                Ok([Value::Int(0)]) => None,
+                Ok([Value::Int(1)]) => {
                     let shared = Arc::clone(&self.shared);
                     Some(FetchLease::shared(move || {
                         shared.queue.release(domain, token);

@@ -6,6 +6,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, PolicyDomain};
 use redis::Value;
 use tokio::time::{sleep, timeout};
@@ -110,7 +111,8 @@ impl Round {
         };
         let latest = entry::head(entry::latest(now));
         for (kept, found) in some.into_iter().zip(found) {
-            let own = entry::head(entry::fetched(&kept.policy, now));
+            let stamp = entry::fetched(&kept.policy, now);
+            let own = entry::head(Timestamp(stamp.0.saturating_sub(SAME_FETCH_MILLIS)));
             // Whatever else stands there, the script compares once more.
             let is_known = matches!(&found, Value::BulkString(head)
                 if head.len() == 16 && head.as_slice() >= own.as_bytes() && head.as_slice() <= latest.as_bytes());
@@ -244,6 +246,7 @@ fn domain(value: &Value) -> Option<PolicyDomain> {
 
 /// In one step.
 const BATCH: usize = 200;
+const SAME_FETCH_MILLIS: u64 = 5;
 /// More than are written in a millisecond.
 const ENDS: usize = 1_000;
 /// Two thousand policies in a second, at most, from each host.

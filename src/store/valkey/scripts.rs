@@ -24,6 +24,16 @@ if ARGV[5] ~= '' then
 end
 return 1";
 
+/// Takes a lease, unless somebody has it. What would not end by itself in its time is no lease.
+///
+/// KEYS: lease. ARGV: token, milliseconds.
+pub(super) const LEASE: &str = r"
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1";
+
 /// Deletes a lease, if it is ours. KEYS: lease. ARGV: token.
 pub(super) const RELEASE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
