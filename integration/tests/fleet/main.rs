@@ -10,7 +10,9 @@
 )]
 
 mod connection;
+mod fetching;
 mod policies;
 mod proxy;
 mod reports;
 mod server;
+mod sizing;

@@ -38,11 +38,13 @@ impl Policies {
         let patience = Patience::of(LONGEST_WAIT.saturating_sub(waited));
         let look = async {
             loop {
+                // In this order: who had the lease before has told what he fetched.
+                let lease = store.lease_fetch(domain.clone()).await;
                 if let Some(policy) = self.look_for(domain, id).await {
                     return Leave::TakeOver(policy);
                 }
-                if let Some(lease) = store.lease_fetch(domain.clone()).await {
-                    return Leave::Fetch(Some(lease));
+                if lease.is_some() {
+                    return Leave::Fetch(lease);
                 }
                 // Another host fetches it just now.
                 sleep(BETWEEN_LOOKS).await;

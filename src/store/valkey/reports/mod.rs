@@ -6,6 +6,7 @@
 //! reports waits.
 
 mod claims;
+mod counted;
 mod keys;
 mod push;
 
@@ -17,14 +18,13 @@ use std::time::Duration;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsrpt::Day;
-use redis::Value;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use self::keys::Keys;
 use self::push::Pushing;
 use super::batch::Batch;
-use super::client::{FleetClient, Trouble};
+use super::client::FleetClient;
 use super::scripts;
 use super::values::{list, number, text};
 use crate::world::reports::local::LocalTally;
@@ -160,76 +160,6 @@ impl Inner {
         Ok(missing.into_iter().collect())
     }
 
-    async fn days(&self) -> Result<Vec<Day>, Trouble> {
-        let (key, kind) = Keys(&self.client).days();
-        let mut batch = Batch::default();
-        batch.add("ZRANGE", key, kind).arg(0).arg(-1);
-        let found = list(batch.work(&self.client).await?.into_iter().next());
-        let numbers = found.iter().filter_map(number);
-        let days = numbers.filter_map(|number| u32::try_from(number).ok());
-        Ok(days.map(Day::numbered).collect())
-    }
-
-    async fn domains(
-        &self,
-        day: Day,
-        after: Option<DomainName>,
-        limit: usize,
-    ) -> Result<Vec<DomainName>, Trouble> {
-        let (key, kind) = Keys(&self.client).domains(day);
-        let mut from = after.map_or_else(|| "-".to_owned(), |after| format!("({}", after.as_str()));
-        let mut domains = Vec::new();
-        while domains.len() < limit {
-            let wanted = limit - domains.len();
-            let mut batch = Batch::default();
-            batch
-                .add("ZRANGEBYLEX", key.clone(), kind)
-                .arg(&from)
-                .arg("+")
-                .arg("LIMIT")
-                .arg(0)
-                .arg(wanted.min(DOMAINS_AT_ONCE));
-            let found = list(batch.work(&self.client).await?.into_iter().next());
-            let Some(Value::BulkString(last)) = found.last() else {
-                break;
-            };
-            // What is no name is passed over, and the page goes on behind it.
-            from = format!("({}", String::from_utf8_lossy(last));
-            if std::str::from_utf8(last).is_err() {
-                self.tell_unreadable("a domain");
-                break;
-            }
-            let names = found.iter().filter_map(text);
-            domains.extend(names.filter_map(|name| DomainName::parse(name).ok()));
-        }
-        Ok(domains)
-    }
-
-    async fn counts(
-        &self,
-        day: Day,
-        domain: DomainName,
-    ) -> Result<BTreeMap<Counter, u64>, Trouble> {
-        let (key, kind) = Keys(&self.client).tally(day, &domain);
-        let mut batch = Batch::default();
-        batch.add("HGETALL", key, kind);
-        let found = list(batch.work(&self.client).await?.into_iter().next());
-        let mut counts = BTreeMap::new();
-        for pair in found.chunks_exact(2) {
-            let [field, count] = pair else { continue };
-            let counter = text(field)
-                .and_then(|field| field.split_once('|'))
-                .and_then(|(_, key)| Counter::parse(key));
-            let (Some(counter), Some(count)) = (counter, number(count)) else {
-                self.tell_unreadable(domain.as_str());
-                continue;
-            };
-            let sum: &mut u64 = counts.entry(counter).or_default();
-            *sum = sum.saturating_add(count);
-        }
-        Ok(counts)
-    }
-
     async fn elect(&self) -> Result<bool, StoreFailure> {
         let keys = Keys(&self.client);
         let own = self.node().await?.to_owned();
@@ -242,20 +172,6 @@ impl Inner {
             .arg(settling);
         let values = batch.work(&self.client).await?;
         Ok(values.first().and_then(number) == Some(1))
-    }
-
-    async fn mailed(&self, day: Day, domain: DomainName) -> Result<u64, StoreFailure> {
-        let own = self.node().await?.to_owned();
-        let here = self.local.mailed(day, domain.clone()).await?;
-        let (key, kind) = Keys(&self.client).mailed(day, &domain);
-        let mut batch = Batch::default();
-        batch.add("HGETALL", key, kind);
-        let found = list(batch.work(&self.client).await?.into_iter().next());
-        let others = found.chunks_exact(2).filter_map(|pair| match pair {
-            [host, count] if text(host) != Some(own.as_str()) => number(count),
-            _ => None,
-        });
-        Ok(others.fold(here, u64::saturating_add))
     }
 
     /// The name of this host in the fleet.
@@ -407,6 +323,5 @@ fn is_name(text: &str) -> bool {
 const SEEN_MILLIS: u64 = 48 * 3_600_000;
 /// Half a minute is promised, and the answer takes its time.
 const LEADS_MILLIS: u64 = 45_000;
-const DOMAINS_AT_ONCE: usize = 1_000;
 /// Reports that others sent are kept for so long.
 const RECEIVED_KEPT_DAYS: u64 = 90;
