@@ -23,8 +23,10 @@ pub struct MemoryReports {
 }
 
 struct Kept {
-    rows: BTreeMap<(Day, DomainName), BTreeMap<String, Row>>,
+    rows: BTreeMap<(Day, DomainName), BTreeMap<String, u64>>,
     count: usize,
+    /// Rows that grew since they were handed over.
+    dirty: BTreeSet<(Day, DomainName, String)>,
     closed: Option<Day>,
     reports: BTreeMap<ReportKey, Outgoing>,
     mailed: BTreeMap<(Day, DomainName), u64>,
@@ -32,12 +34,6 @@ struct Kept {
     installation: String,
     counted: u64,
     lost: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Row {
-    count: u64,
-    handed_over: u64,
 }
 
 impl MemoryReports {
@@ -48,6 +44,7 @@ impl MemoryReports {
         let kept = Kept {
             rows: BTreeMap::new(),
             count: 0,
+            dirty: BTreeSet::new(),
             closed: None,
             reports: BTreeMap::new(),
             mailed: BTreeMap::new(),
@@ -104,13 +101,16 @@ impl Reports for MemoryReports {
                 }
                 kept.count += 1;
             }
-            let row = rows.entry(key).or_default();
-            row.count = row.count.saturating_add(count);
+            let row = rows.entry(key.clone()).or_default();
+            *row = row.saturating_add(count);
+            kept.dirty.insert((day, domain.clone(), key));
+        }
+        if rows.is_empty() {
+            kept.rows.remove(&(day, domain.clone()));
         }
         if is_lost {
             kept.lost = kept.lost.saturating_add(sessions);
         }
-        kept.rows.retain(|_, rows| !rows.is_empty());
     }
 
     fn flush(&self) {}
@@ -161,7 +161,7 @@ impl Reports for MemoryReports {
         let rows = kept.rows.get(&(day, domain));
         let rows = rows.into_iter().flatten();
         now(rows
-            .filter_map(|(key, row)| Some((Counter::parse(key)?, row.count)))
+            .filter_map(|(key, row)| Some((Counter::parse(key)?, *row)))
             .collect())
     }
 
@@ -248,6 +248,7 @@ impl Reports for MemoryReports {
         let kept = &mut *kept;
         let first = Day::numbered(Day::of(at.wall).number().saturating_sub(DAYS_KEPT));
         kept.rows.retain(|(day, _), _| *day >= first);
+        kept.dirty.retain(|(day, ..)| *day >= first);
         kept.count = kept.rows.values().map(BTreeMap::len).sum();
         kept.reports.retain(|key, _| key.day >= first);
         kept.mailed.retain(|(day, _), _| *day >= first);
@@ -271,13 +272,13 @@ impl LocalTally for MemoryReports {
 
     fn dirty(&self, limit: usize) -> Waiting<'_, Result<Vec<TallyRow>, StoreFailure>> {
         let kept = self.kept();
-        let rows = kept.rows.iter().flat_map(|((day, domain), rows)| {
-            let dirty = rows.iter().filter(|(_, row)| row.count > row.handed_over);
-            dirty.map(|(key, row)| TallyRow {
+        let rows = kept.dirty.iter().filter_map(|(day, domain, key)| {
+            let rows = kept.rows.get(&(*day, domain.clone()))?;
+            Some(TallyRow {
                 day: *day,
                 domain: domain.clone(),
                 key: key.clone(),
-                count: row.count,
+                count: *rows.get(key)?,
             })
         });
         now(rows.take(limit).collect())
@@ -286,9 +287,11 @@ impl LocalTally for MemoryReports {
     fn handed_over(&self, rows: Vec<TallyRow>) -> Waiting<'_, Result<(), StoreFailure>> {
         let mut kept = self.kept();
         for row in rows {
-            let of_domain = kept.rows.get_mut(&(row.day, row.domain));
-            if let Some(own) = of_domain.and_then(|rows| rows.get_mut(&row.key)) {
-                own.handed_over = row.count;
+            let known = kept.rows.get(&(row.day, row.domain.clone()));
+            let known = known.and_then(|rows| rows.get(&row.key));
+            // One that has grown meanwhile stays.
+            if known.is_none_or(|count| *count == row.count) {
+                kept.dirty.remove(&(row.day, row.domain, row.key));
             }
         }
         now(())
@@ -296,9 +299,12 @@ impl LocalTally for MemoryReports {
 
     fn all_dirty(&self, since: Day) -> Waiting<'_, Result<(), StoreFailure>> {
         let mut kept = self.kept();
-        let days = kept.rows.iter_mut().filter(|((day, _), _)| *day >= since);
-        for row in days.flat_map(|(_, rows)| rows.values_mut()) {
-            row.handed_over = 0;
+        let kept = &mut *kept;
+        let days = kept.rows.iter().filter(|((day, _), _)| *day >= since);
+        for ((day, domain), rows) in days {
+            let keys = rows.keys();
+            kept.dirty
+                .extend(keys.map(|key| (*day, domain.clone(), key.clone())));
         }
         now(())
     }

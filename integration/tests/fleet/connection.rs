@@ -117,3 +117,30 @@ async fn a_slow_server_delays_no_answer() {
     delay.store(0, Ordering::Relaxed);
     reached(&client).await;
 }
+
+/// One that is full is told of as if it were away, and what it could not take it gets later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_is_told_of() {
+    let server = Server::start(false);
+    let client = server.client().await;
+    let node = crate::policies::Node::new(&client, 0);
+    let set = |bytes: &str| {
+        let mut config = redis::cmd("CONFIG");
+        config.arg("SET").arg("maxmemory").arg(bytes);
+        let _: () = config.query(&mut server.stranger()).unwrap();
+    };
+    set("1");
+    node.fetched("a.test", "1", 86_400).await;
+    not_reached(&client).await;
+    let FleetState::NotReached(words) = client.state() else {
+        panic!("reached");
+    };
+    assert!(words.contains("OOM"), "{words}");
+    set("0");
+    reached(&client).await;
+    let other = crate::policies::Node::new(&server.client().await, 0);
+    crate::server::until("it is there", async || {
+        other.elsewhere("a.test").await.is_some()
+    })
+    .await;
+}

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod access;
 mod connection;
 mod fetching;
 mod policies;

@@ -279,7 +279,18 @@ async fn garbage_in_every_key() {
             .is_ok_and(|listed| listed.len() == 1)
     })
     .await;
-    // Of the right kind, and nonsense.
+}
+
+/// Of the right kind, and nonsense: what can be read counts, and another version's is its own business.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_is_passed_over() {
+    let server = Server::start(false);
+    let (one, two) = (Node::new(&server).await, Node::new(&server).await);
+    let day = today();
+    one.count(day, "a.test", 8);
+    one.arrives(day, "a.test", 8).await;
+    one.reports.claim(report("a.test")).await.unwrap();
+    let mut stranger = server.stranger();
     let tally = format!("hoplock:tally:{}:a.test", day.number());
     for field in ["x", "a|b", "a|{\"ok\":1}"] {
         let _: () = redis::cmd("HSET")

@@ -22,12 +22,14 @@ pub(super) enum Kind {
 pub(super) struct Batch {
     pub(super) commands: Pipeline,
     keys: Vec<(String, Kind)>,
+    writes: bool,
 }
 
 impl Batch {
     /// A command about one key.
     pub(super) fn add(&mut self, command: &str, key: String, kind: Kind) -> &mut Pipeline {
         self.commands.cmd(command).arg(&key);
+        self.writes |= !READING.contains(&command);
         self.keys.push((key, kind));
         &mut self.commands
     }
@@ -39,6 +41,7 @@ impl Batch {
         keys: [(String, Kind); N],
     ) -> &mut Pipeline {
         self.commands.cmd("EVAL").arg(script).arg(N);
+        self.writes |= script != scripts::MISSING;
         for (key, kind) in keys {
             self.commands.arg(&key);
             self.keys.push((key, kind));
@@ -61,7 +64,14 @@ impl Batch {
         if values.iter().any(is_mixed_up) {
             return Err(self.mend(client).await);
         }
-        values.into_iter().map(well).collect()
+        let values: Result<Vec<_>, _> = values.into_iter().map(well).collect();
+        // A server that is full, or forbids what we need, is as good as away, and people must know.
+        match &values {
+            Err(trouble) => client.refuses(Some(&trouble.to_string())),
+            Ok(_) if self.writes => client.refuses(None),
+            Ok(_) => {}
+        }
+        values
     }
 
     async fn mend(mut self, client: &FleetClient) -> Trouble {
@@ -104,3 +114,14 @@ impl Kind {
         }
     }
 }
+
+/// Commands that a server which is full still takes.
+const READING: &[&str] = &[
+    "GET",
+    "GETRANGE",
+    "HGETALL",
+    "ZRANGE",
+    "ZRANGEBYLEX",
+    "ZRANGEBYSCORE",
+    "ZREVRANGEBYSCORE",
+];

@@ -26,6 +26,8 @@ use crate::world::reports::FleetState;
 pub struct FleetClient {
     dialer: Dialer,
     lines: ArcSwapOption<Lines>,
+    /// It answers, and not what it should.
+    is_refusing: AtomicBool,
     /// It answers, and too late for somebody who waits.
     is_slow: AtomicBool,
     state: Mutex<FleetState>,
@@ -70,6 +72,7 @@ impl FleetClient {
         let client = Arc::new(Self {
             dialer: Dialer::new(address, roots)?,
             lines: ArcSwapOption::empty(),
+            is_refusing: AtomicBool::new(false),
             is_slow: AtomicBool::new(false),
             state: Mutex::new(FleetState::NotReached("not connected yet".to_owned())),
             connections: AtomicU64::new(0),
@@ -146,6 +149,16 @@ impl FleetClient {
     pub(super) async fn work_well(&self, commands: &Pipeline) -> Result<Vec<Value>, Trouble> {
         let values = self.work(commands).await?;
         values.into_iter().map(well).collect()
+    }
+
+    /// What the server said to a command, in place of doing it; or that it did.
+    pub(super) fn refuses(&self, words: Option<&str>) {
+        let was_refusing = self.is_refusing.swap(words.is_some(), Ordering::AcqRel);
+        match words {
+            Some(words) if !was_refusing => self.say(FleetState::NotReached(words.to_owned())),
+            None if was_refusing => self.say(FleetState::Reached),
+            Some(_) | None => {}
+        }
     }
 
     fn take(
@@ -257,7 +270,10 @@ impl FleetClient {
         }
         self.is_slow.store(false, Ordering::Release);
         self.lines.store(Some(Arc::new(lines)));
-        self.say(FleetState::Reached);
+        // What it refused it may refuse still.
+        if !self.is_refusing.load(Ordering::Acquire) {
+            self.say(FleetState::Reached);
+        }
         Ok(())
     }
 
@@ -272,7 +288,9 @@ impl FleetClient {
         match timeout(WHO_WAITS, line.req_packed_commands(&ping, 0, 1)).await {
             Ok(Ok(_)) => {
                 self.is_slow.store(false, Ordering::Release);
-                self.say(FleetState::Reached);
+                if !self.is_refusing.load(Ordering::Acquire) {
+                    self.say(FleetState::Reached);
+                }
             }
             Ok(Err(error)) => self.broken(lines.number, &error.to_string()),
             Err(_) => self.say(FleetState::NotReached("it answers too slowly".to_owned())),

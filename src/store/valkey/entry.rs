@@ -223,17 +223,17 @@ mod tests {
             wall: later(1_000).wall,
             uptime: Duration::from_secs(86_400 * 800),
         };
-        let Ok(Entry::Policy(read)) = read(text.as_bytes(), &own, there) else {
+        let Ok(Entry::Policy(found)) = read(text.as_bytes(), &own, there) else {
             panic!("readable");
         };
-        assert_eq!((read.id.as_str(), read.policy.text.as_str()), ("i1", TEXT));
-        assert_eq!(read.fetched.wall, NOW.wall);
-        assert_eq!(read.remaining(there), Duration::from_secs(85_400));
-        let over = there.later(Duration::from_secs(85_400));
         assert_eq!(
-            super::read(text.as_bytes(), &own, over),
-            Err(BadEntry::Expired)
+            (found.id.as_str(), found.policy.text.as_str()),
+            ("i1", TEXT)
         );
+        assert_eq!(found.fetched.wall, NOW.wall);
+        assert_eq!(found.remaining(there), Duration::from_secs(85_400));
+        let over = there.later(Duration::from_secs(85_400));
+        assert_eq!(read(text.as_bytes(), &own, over), Err(BadEntry::Expired));
         assert_eq!(write_policy(&own, &policy(NOW), later(86_400)), None);
     }
 
@@ -241,37 +241,37 @@ mod tests {
     fn what_is_wrong_is_passed_over() {
         let own = domain("a.test");
         let (text, _) = write_policy(&own, &policy(NOW), NOW).unwrap();
-        let read = |text: &str, now| read(text.as_bytes(), &own, now);
+        let read_at = |text: &str, now| read(text.as_bytes(), &own, now);
         let behind = |seconds: u64| Moment {
             wall: Timestamp(NOW.wall.0 - seconds * 1_000),
             ..NOW
         };
         // A little ahead is now; far ahead is no time at all.
-        let Ok(Entry::Policy(ahead)) = read(&text, behind(120)) else {
+        let Ok(Entry::Policy(ahead)) = read_at(&text, behind(120)) else {
             panic!("readable");
         };
         assert_eq!(ahead.fetched, behind(120));
-        assert_eq!(read(&text, behind(121)), Err(BadEntry::Future));
+        assert_eq!(read_at(&text, behind(121)), Err(BadEntry::Future));
         let unset = Moment {
             wall: Timestamp(5),
             ..NOW
         };
-        assert_eq!(read(&text, unset), Err(BadEntry::OurClock));
+        assert_eq!(read_at(&text, unset), Err(BadEntry::OurClock));
         assert_eq!(write_policy(&own, &policy(unset), unset), None);
-        let other = super::read(text.as_bytes(), &domain("b.test"), NOW);
+        let other = read(text.as_bytes(), &domain("b.test"), NOW);
         assert_eq!(other, Err(BadEntry::Domain));
         for changed in [
             text.replace("86400", "96400"),
             text.replacen("00017957", "00017958", 1),
             text.replace("\"i1\"", "\"i2\""),
         ] {
-            assert_eq!(read(&changed, NOW), Err(BadEntry::Sum), "{changed}");
+            assert_eq!(read_at(&changed, NOW), Err(BadEntry::Sum), "{changed}");
         }
         for garbage in ["", "\n", " \n", "1 2\n3"] {
-            assert!(read(garbage, NOW).is_err());
+            assert!(read_at(garbage, NOW).is_err());
         }
         let over = write_over(&own, NOW.wall);
-        assert_eq!(read(&over, NOW), Ok(Entry::Over(NOW.wall)));
+        assert_eq!(read_at(&over, NOW), Ok(Entry::Over(NOW.wall)));
         for body in [
             "",
             "{}",
@@ -281,7 +281,7 @@ mod tests {
             let stamp = head(NOW.wall);
             let sealed = format!("{stamp} {}\n{body}", sum_of(&stamp, body));
             assert!(
-                matches!(read(&sealed, NOW), Err(BadEntry::Form(_))),
+                matches!(read_at(&sealed, NOW), Err(BadEntry::Form(_))),
                 "{body}"
             );
         }

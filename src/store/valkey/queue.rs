@@ -18,6 +18,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     domains: HashMap<PolicyDomain, Pending>,
+    /// What was taken out last, and may still be on its way: up to when it is over.
+    on_its_way: HashMap<PolicyDomain, Timestamp>,
     /// Leases to be given back: domain and token.
     leases: Vec<(PolicyDomain, String)>,
     /// Something found no place: everything is to be compared.
@@ -69,17 +71,26 @@ impl Queue {
 
     /// Up to which time a domain's policies are over, though the fleet does not know it yet.
     pub(super) fn is_over(&self, domain: &PolicyDomain) -> Option<Timestamp> {
-        self.waiting().domains.get(domain)?.over
+        let waiting = self.waiting();
+        let on_its_way = waiting.on_its_way.get(domain).copied();
+        let pending = waiting.domains.get(domain);
+        pending.and_then(|pending| pending.over).max(on_its_way)
     }
 
     /// The first `limit`, to be put back where they cannot be told.
     pub(super) fn take(&self, limit: usize) -> Taken {
         let mut waiting = self.waiting();
+        waiting.on_its_way.clear();
         let names: Vec<_> = waiting.domains.keys().take(limit).cloned().collect();
-        let domains = names
+        let domains: Vec<_> = names
             .into_iter()
             .filter_map(|name| waiting.domains.remove_entry(&name))
             .collect();
+        for (domain, pending) in &domains {
+            if let Some(over) = pending.over {
+                waiting.on_its_way.insert(domain.clone(), over);
+            }
+        }
         // Behind the policies: who is let in then finds them.
         let leases = if waiting.domains.is_empty() {
             std::mem::take(&mut waiting.leases)
@@ -178,6 +189,7 @@ mod tests {
         assert_eq!(queue.is_over(&own), Some(Timestamp(7)));
         queue.publish(own.clone(), policy("2"));
         let taken = queue.take(10);
+        assert_eq!(queue.is_over(&own), Some(Timestamp(7)), "on its way");
         let told = Pending {
             over: Some(Timestamp(7)),
             policy: Some(policy("2")),
@@ -192,6 +204,7 @@ mod tests {
         assert_eq!(pending.policy.as_ref().unwrap().id, "3");
         assert_eq!(taken.leases.len(), 1);
         assert_eq!(queue.take(10), Taken::default());
+        assert_eq!(queue.is_over(&domain("a.test")), None);
     }
 
     #[test]

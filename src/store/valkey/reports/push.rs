@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::super::batch::{Batch, Kind};
 use super::super::client::Trouble;
 use super::super::scripts;
-use super::super::values::{number, text};
+use super::super::values::{list, number, text};
 use super::Inner;
 use super::keys::{DAYS_KEPT, Keys, expires};
 use crate::world::StoreFailure;
@@ -113,7 +113,7 @@ impl Inner {
             .arg(node)
             .arg(&says);
         let values = beat.work(&self.client).await?;
-        let found = super::super::values::list(values.into_iter().next());
+        let found = list(values.into_iter().next());
         let before = found.first().and_then(text).unwrap_or_default();
         let since = found.get(1).and_then(number);
         if let Some(said) = &pushing.said {
@@ -256,6 +256,18 @@ impl Inner {
         let today = u64::from(Day::of(now.wall).number());
         let first = today.saturating_sub(DAYS_KEPT + 1);
         let millis = |days: u64| now.wall.0.saturating_sub(days * 86_400_000);
+        let mut gone = Batch::default();
+        gone.add("ZRANGEBYSCORE", keys.hosts().0, keys.hosts().1)
+            .arg("-inf")
+            .arg(format!("({}", millis(HOSTS_KEPT)));
+        let gone = list(gone.work(&self.client).await?.into_iter().next());
+        let gone: Vec<&str> = gone.iter().filter_map(text).collect();
+        if !gone.is_empty() {
+            let (beats, kind) = keys.beats();
+            let mut drop = Batch::default();
+            drop.add("HDEL", beats, kind).arg(&gone);
+            drop.work(&self.client).await?;
+        }
         let mut batch = Batch::default();
         let mut trim = |(key, kind): (String, Kind), before: u64| {
             batch
