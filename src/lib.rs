@@ -39,6 +39,7 @@ pub mod fuzzing {
     pub use crate::adapters::sendmail::fuzzing::sendmail_cf;
     pub use crate::adapters::smtp::openssl::fuzzing::openssl_output;
     pub use crate::config::fuzzing::config;
+    pub use crate::report::read::fuzzing::received_report;
     pub use crate::serve::dns_answers::fuzzing::dns_query;
     pub use crate::serve::fuzzing::{host_field, stored_rule};
     pub use crate::store::sqlite::fuzzing::state;

@@ -60,6 +60,12 @@ fn postconf() {
     replay("postconf", fuzzing::postconf);
 }
 
+/// RP-08, RP-11: the seeds and all that the fuzzer found.
+#[test]
+fn received_report() {
+    replay("received_report", fuzzing::received_report);
+}
+
 /// MX-15: the seeds and all that the fuzzer found.
 #[test]
 fn resolv_conf() {

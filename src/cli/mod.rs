@@ -12,6 +12,7 @@ mod engine;
 mod man;
 mod page;
 mod query;
+mod report;
 mod rule;
 mod serve;
 mod sessions;
@@ -54,6 +55,9 @@ enum Command {
     Status(status::Arguments),
     /// What became of TLS sessions, from the journal of the running daemon.
     Sessions(sessions::Arguments),
+    /// TLS reports: read what others report of your domains, and see who wants yours.
+    #[command(subcommand)]
+    Report(report::Command),
     /// What the running daemon keeps.
     #[command(subcommand)]
     Cache(cache::Command),
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Survey(arguments) => survey::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Sessions(arguments) => sessions::run(&arguments),
+        Command::Report(command) => report::run(&command),
         Command::Cache(command) => cache::run(&command),
         Command::Rule(command) => rule::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),

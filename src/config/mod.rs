@@ -14,6 +14,7 @@ mod parse;
 mod print;
 mod profiles;
 mod reader;
+mod report;
 mod rules;
 mod sections;
 mod types;
@@ -22,7 +23,8 @@ mod words;
 pub use self::complaint::{Complaint, Severity};
 pub use self::guard::{DecideAt, GuardConfig, OnTrouble, Order};
 pub use self::keys::{GUARD_RULE_KEYS, KEYS, Key, PROFILE_KEYS, RULE_KEYS};
+pub use self::report::{Collector, Dkim, Mailer, ReportConfig};
 pub use self::types::{
     Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, LogSource,
-    Sources, StoreConfig, StsConfig,
+    SharedUrl, Sources, StoreConfig, StsConfig,
 };

@@ -309,10 +309,71 @@ mod tests {
         ),
         ("store", "path", &[r#""""#, r#""/var/lib/a\u0009b""#]),
         (
+            "store",
+            "shared",
+            &[
+                r#""""#,
+                r#""redis://127.0.0.1:6379""#,
+                r#""rediss://:pass@valkey.example:6380/2""#,
+            ],
+        ),
+        (
+            "store",
+            "shared_password_file",
+            &[r#""""#, r#""/etc/hoplock/shared""#],
+        ),
+        ("store", "shared_prefix", &[r#""hoplock:""#, r#""mx.""#]),
+        ("store", "shared_roots", &["[]", r#"["/etc/ca.pem"]"#]),
+        (
             "sources",
             "postfix_log",
             &[r#""""#, r#""journal""#, r#""/var/log/mail.log""#],
         ),
+        ("report", "enabled", &["false"]),
+        ("report", "collector", &[r#""hoplock""#, r#""mta""#]),
+        ("report", "organization", &[r#""""#, r#""Bücher \"Ltd\"""#]),
+        (
+            "report",
+            "contact",
+            &[r#""""#, r#""postmaster@example.com""#],
+        ),
+        ("report", "from", &[r#""""#, r#""tls-rpt@example.com""#]),
+        (
+            "report",
+            "mailer",
+            &[
+                r#""/usr/sbin/sendmail""#,
+                r#""smtp:127.0.0.1:25""#,
+                r#""/usr/bin/x""#,
+            ],
+        ),
+        ("report", "dkim", &[r#""""#, r#""mta""#]),
+        (
+            "report",
+            "dkim_key",
+            &[r#""""#, r#""/etc/hoplock/dkim.pem""#],
+        ),
+        ("report", "dkim_selector", &[r#""""#, r#""tlsrpt""#]),
+        ("report", "delay", &[r#""4h""#, r#""1s""#, r#""1d""#]),
+        (
+            "report",
+            "allow",
+            &["[]", r#"["example.com", ".example.net"]"#],
+        ),
+        ("report", "deny", &["[]", r#"["*"]"#]),
+        (
+            "report",
+            "redirect",
+            &[
+                r#""""#,
+                r#""mailto:me@example.com""#,
+                r#""https://example.com/a?b""#,
+            ],
+        ),
+        ("report", "daily_limit", &["10000", "1"]),
+        ("report", "min_sessions", &["1", "7"]),
+        ("report", "ignore_certificate", &["false", "true"]),
+        ("report", "refuse_private_addresses", &["true", "false"]),
         ("", "rules_directory", &[r#""""#, r#""/etc/rules""#]),
     ];
 

@@ -11,7 +11,8 @@ use hoplock_policy::verify::VerifyOptions;
 
 use super::reader::{Reader, Section};
 use super::types::{
-    DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, LogSource, Sources, StoreConfig, StsConfig,
+    DaneConfig, DnsConfig, Limits, LogConfig, LogFormat, LogSource, SharedUrl, Sources,
+    StoreConfig, StsConfig,
 };
 use super::words;
 use crate::adapters::dns::Trust;
@@ -241,9 +242,53 @@ pub(super) fn log(reader: &mut Reader<'_>, section: &Section<'_>) -> LogConfig {
 
 /// The state.
 pub(super) fn store(reader: &mut Reader<'_>, section: &Section<'_>) -> StoreConfig {
+    let roots = reader.texts(section, "shared_roots").unwrap_or_default();
+    let roots = roots.into_iter().map(|(text, _)| PathBuf::from(text));
     StoreConfig {
         path: path(reader, section, "path"),
+        shared: shared(reader, section),
+        shared_password_file: path(reader, section, "shared_password_file"),
+        shared_prefix: prefix(reader, section),
+        shared_roots: roots.collect(),
     }
+}
+
+fn shared(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SharedUrl> {
+    let (text, at) = reader.text(section, "shared")?;
+    if text.is_empty() {
+        return None;
+    }
+    let behind = text
+        .strip_prefix("redis://")
+        .or_else(|| text.strip_prefix("rediss://"));
+    let is_good = behind.is_some_and(|behind| {
+        let host = behind.rsplit('@').next().unwrap_or_default();
+        let is_plain = behind.chars().all(|c| c.is_ascii_graphic());
+        is_plain && !host.split(['/', ':']).next().unwrap_or_default().is_empty()
+    });
+    if !is_good {
+        // Without the text: a password may stand in it.
+        let words = "[store] shared is no store of a fleet; write \"redis://HOST:6379\", or \
+                     \"rediss://HOST:6379\" with TLS";
+        reader.error(at, words);
+        return None;
+    }
+    Some(SharedUrl(text))
+}
+
+fn prefix(reader: &mut Reader<'_>, section: &Section<'_>) -> String {
+    let Some((text, at)) = reader.text(section, "shared_prefix") else {
+        return PREFIX.to_owned();
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    if !text.chars().all(is_plain) || text.len() > LONGEST_PREFIX {
+        let words = format!(
+            "[store] shared_prefix = {text:?} must be at most {LONGEST_PREFIX} letters, digits and . - _ :"
+        );
+        reader.error(at, words);
+        return PREFIX.to_owned();
+    }
+    text
 }
 
 /// Where sessions are reported, beside the sockets.
@@ -298,3 +343,6 @@ const LONGEST_JOURNAL: usize = 3_650;
 /// Some 400 MB, which stand in a file that is checked whole at each start: less than a second then.
 const LARGEST_JOURNAL: usize = 1_000_000;
 const LOG_LEVEL: &str = "info";
+const PREFIX: &str = "hoplock:";
+/// It stands in front of each key of the fleet's store.
+const LONGEST_PREFIX: usize = 64;

@@ -15,6 +15,7 @@ use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::VerifyOptions;
 
 use super::guard::GuardConfig;
+use super::report::ReportConfig;
 use crate::adapters::dns::Trust;
 
 /// All that the operator ordered.
@@ -42,6 +43,8 @@ pub struct Config {
     pub sources: Sources,
     /// What is done with messages when they are handed in.
     pub guard: GuardConfig,
+    /// TLS reports.
+    pub report: ReportConfig,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
     /// The file of each rule that came from the rules directory.
@@ -197,6 +200,39 @@ pub enum LogFormat {
 pub struct StoreConfig {
     /// The state file, or the place where it would be.
     pub path: Option<PathBuf>,
+    /// The store that a fleet shares.
+    pub shared: Option<SharedUrl>,
+    /// File with its password.
+    pub shared_password_file: Option<PathBuf>,
+    /// What the names of its keys begin with.
+    pub shared_prefix: String,
+    /// PEM files with roots for its certificate.
+    pub shared_roots: Vec<PathBuf>,
+}
+
+/// `redis://…`; shown without the password that may be in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedUrl(pub String);
+
+impl fmt::Display for SharedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return f.write_str("(unreadable)");
+        };
+        match rest.rsplit_once('@') {
+            Some((user, host)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                write!(f, "{scheme}://{user}:…@{host}")
+            }
+            None => write!(f, "{scheme}://{rest}"),
+        }
+    }
+}
+
+impl fmt::Debug for SharedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Config {

@@ -7,6 +7,7 @@ use hoplock_policy::rules::{Fallback, Mode, PinnedLevel};
 
 use super::guard::{DecideAt, OnTrouble};
 use super::literal::quoted;
+use super::report::{Collector, Dkim};
 use super::types::LogFormat;
 use crate::adapters::dns::Trust;
 
@@ -54,6 +55,11 @@ pub(super) const ON_REQUIRE_TLS: Words<OnRequireTls> = &[
     ("defer", OnRequireTls::Defer),
     ("ignore", OnRequireTls::Ignore),
 ];
+
+pub(super) const COLLECTORS: Words<Collector> =
+    &[("hoplock", Collector::Hoplock), ("mta", Collector::Mta)];
+
+pub(super) const DKIM: Words<Dkim> = &[("", Dkim::Nobody), ("mta", Dkim::Mta), ("key", Dkim::Key)];
 
 pub(super) const GUARD_ACTIONS: Words<&str> = &[
     ("dunno", "dunno"),

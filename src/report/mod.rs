@@ -3,17 +3,28 @@
 //! * [`Sessions::note`]: the one way in.
 //! * `alarms`: destinations whose sessions stay below their policy.
 //! * `hour`: how often in the last hour.
+//! * [`dkim`]: signs mails with reports.
 //! * [`logged`]: what a mail log tells.
+//! * [`post`]: TLS reports made and sent.
+//! * [`read`]: TLS reports that others sent us.
+//! * [`mail`]: a report as a mail.
+//! * [`tally`]: sessions counted for TLS reports.
+//! * [`record`]: whether a domain wants TLS reports, and where.
 //! * [`reported`]: reports, from the words of their reporters to what is judged.
 //!
 //! Not done here: taking reports in and judging them (`serve`, hoplock-policy), keeping the journal
 //! (`store`).
 
 mod alarms;
+pub mod dkim;
 mod hour;
 pub mod logged;
+pub mod mail;
+pub mod post;
+pub mod read;
+pub mod record;
 pub mod reported;
-mod result_type;
+pub mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +38,7 @@ use hoplock_policy::verify::SessionOutcome;
 
 pub use self::alarms::{LastFailure, SessionAlarm, SessionAlarms};
 use self::hour::Hour;
-pub use self::result_type::{result_type, sts_result_type};
+pub use self::tally::{result_type, sts_result_type};
 use crate::world::{Journal, JournalEntry, JournalQuery, StoreFailure};
 
 /// Takes judged sessions.

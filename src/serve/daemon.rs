@@ -21,6 +21,7 @@ use super::guard;
 use super::listen::Listener;
 use super::negative_anchors::NegativeAnchors;
 use super::readsocket;
+use super::reporting;
 use super::rulebook::Rulebook;
 use super::sessions;
 use super::sockets::{BindError, HandedOver, bind, bind_control};
@@ -79,6 +80,8 @@ pub async fn run(
     let own_dane = Arc::clone(&engine.own_dane);
     let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
     let negative_anchors = NegativeAnchors::new(Arc::clone(&answerer));
+    let tally = Arc::new(reporting::tally(&config, &engine));
+    let post = Arc::new(reporting::post_office(&config, &engine).map_err(EngineError::from)?);
     let admin = Arc::new(Admin {
         engine,
         rulebook,
@@ -86,6 +89,8 @@ pub async fn run(
         metrics: Arc::new(Metrics::new()),
         connections: connections.clone(),
         sessions: Arc::new(Sessions::new(journal)),
+        tally,
+        post,
     });
     let mut handed_over = HandedOver::from_environment();
     let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
@@ -125,6 +130,8 @@ pub async fn run(
     watching.spawn(background::every_second(Arc::clone(&answerer)));
     watching.spawn(background::every_minute(Arc::clone(&admin)));
     watching.spawn(background::journal(Arc::clone(&admin)));
+    watching.spawn(reporting::every_second(Arc::clone(&admin)));
+    watching.spawn(reporting::rounds(Arc::clone(&admin)));
     watching.spawn(background::negative_anchors(Arc::clone(&admin)));
     watching.spawn(watchdog());
     notify(&[sd_notify::NotifyState::Ready]);
@@ -137,6 +144,7 @@ pub async fn run(
                 let settings = settings(&new);
                 intake.judge.reload(sessions::judge_options(&new));
                 guard.reload(new.guard.clone());
+                reporting::reload(&new, &admin);
                 // A disk that hangs must not keep the next signal from being heard.
                 tokio::spawn(async move {
                     admin.rulebook.reload(settings).await;
@@ -157,6 +165,9 @@ pub async fn run(
         tracing::warn!("some connections did not end in time");
     }
     watching.shutdown().await;
+    if let Err(error) = admin.tally.reports().settle().await {
+        tracing::error!(%error, "what was counted last for TLS reports is lost");
+    }
     Ok(())
 }
 
@@ -285,6 +296,10 @@ fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
         ("[log]", start.log != new.log),
         ("[store]", start.store != new.store),
         ("[sources]", start.sources != new.sources),
+        (
+            "[report] from, for the log of Postfix",
+            start.report.from != new.report.from && start.sources.postfix_log.is_some(),
+        ),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

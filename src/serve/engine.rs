@@ -22,8 +22,9 @@ use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
-use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::sqlite::{OpenError, SqliteReports, SqliteStore};
 use crate::world::probe::Prober;
+use crate::world::reports::Reports;
 use crate::world::{Clock as _, Journal, JournalBounds, Resolver as _, Store, World};
 
 /// Everything that gives answers.
@@ -44,6 +45,8 @@ pub struct Engine {
     pub state_file: Option<String>,
     /// Keeps judged sessions.
     pub journal: Arc<dyn Journal>,
+    /// Keeps what is counted and reported.
+    pub reports: Arc<dyn Reports>,
 }
 
 /// Where an engine remembers.
@@ -73,7 +76,11 @@ impl Engine {
     /// [`EngineError`] where something that the configuration names cannot be used.
     pub async fn start(config: &Config, memory: &Memory) -> Result<Self, EngineError> {
         let clock = Arc::new(SystemClock::new());
-        let (store, journal) = store(config, memory, clock.now())?;
+        let Stores {
+            store,
+            journal,
+            reports,
+        } = stores(config, memory, clock.now())?;
         let servers = servers(config);
         let dns = DnsStub::new(dns_options(config), &servers);
         let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
@@ -109,6 +116,7 @@ impl Engine {
                 Memory::File(path) => Some(path.display().to_string()),
             },
             journal,
+            reports,
         })
     }
 
@@ -211,18 +219,28 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-type Stores = (Arc<dyn Store>, Arc<dyn Journal>);
+/// Where things are kept.
+struct Stores {
+    store: Arc<dyn Store>,
+    journal: Arc<dyn Journal>,
+    reports: Arc<dyn Reports>,
+}
 
-fn store(config: &Config, memory: &Memory, now: Moment) -> Result<Stores, EngineError> {
+fn stores(config: &Config, memory: &Memory, now: Moment) -> Result<Stores, EngineError> {
     let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
     Ok(match memory {
-        Memory::InProcess => (
-            Arc::new(MemoryStore::new(entries)),
-            Arc::new(MemoryJournal::new(bounds)),
-        ),
+        Memory::InProcess => Stores {
+            store: Arc::new(MemoryStore::new(entries)),
+            journal: Arc::new(MemoryJournal::new(bounds)),
+            reports: Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?))),
+        },
         Memory::File(path) => {
             let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
-            (store.clone(), store)
+            Stores {
+                store: store.clone(),
+                journal: store.clone(),
+                reports: Arc::new(SqliteReports::of(store)),
+            }
         }
     })
 }

@@ -26,6 +26,7 @@ pub mod listen;
 pub mod negative_anchors;
 mod policy_words;
 pub mod readsocket;
+pub mod reporting;
 pub mod rulebook;
 pub mod sessions;
 pub mod sockets;

@@ -25,6 +25,7 @@ pub use self::patience::Patience;
 use self::probe::Prober;
 
 pub mod anchors;
+pub mod courier;
 mod journal;
 mod patience;
 pub mod probe;

@@ -13,6 +13,7 @@
 //! * [`submission`]: messages that are handed in, and what they say of TLS.
 //! * [`survey`]: what many destinations would be answered.
 //! * [`sockets`]: which take orders, what may stand at their paths.
+//! * [`tls_reports`]: reports that others sent, and who wants ours.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -37,6 +38,8 @@ mod sockets;
 mod state_file;
 mod submission;
 mod survey;
+mod tally;
+mod tls_reports;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -96,10 +96,16 @@ pub(crate) fn srv(port: u16, target: &str) -> Vec<u8> {
     [vec![0, 0, 0, 1, high, low], wire(target)].concat()
 }
 
+/// TXT data of one string (RFC 1035, 3.3.14).
+pub(crate) fn txt(text: &str) -> Vec<u8> {
+    [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+}
+
 const HEADER: usize = 12;
 pub(crate) const A: u16 = 1;
 const SOA: u16 = 6;
 pub(crate) const MX: u16 = 15;
+pub(crate) const TXT: u16 = 16;
 pub(crate) const SRV: u16 = 33;
 pub(crate) const TLSA: u16 = 52;
 pub(crate) const TTL: u32 = 3600;

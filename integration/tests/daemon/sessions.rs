@@ -15,6 +15,7 @@ use hoplock::serve::admin::{Admin, Guard, router};
 use hoplock::serve::connections::Connections;
 use hoplock::serve::engine::{Engine, Memory, settings};
 use hoplock::serve::negative_anchors::NegativeAnchors;
+use hoplock::serve::reporting;
 use hoplock::serve::rulebook::Rulebook;
 use hoplock::world::{
     Clock as _, JournalEntry, Judged, MatchedKind, MatchedText, SessionSource, Timing,
@@ -63,7 +64,11 @@ impl Inside {
             let engine = Engine::start(&config, &memory).await.unwrap();
             let sessions = Arc::new(Sessions::new(Arc::clone(&engine.journal)));
             let closing = CancellationToken::new();
+            let tally = Arc::new(reporting::tally(&config, &engine));
+            let post = Arc::new(reporting::post_office(&config, &engine).unwrap());
             let admin = Arc::new(Admin {
+                tally,
+                post,
                 rulebook: Rulebook::new(Arc::clone(&engine.answerer), settings(&config)),
                 negative_anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
                 engine,

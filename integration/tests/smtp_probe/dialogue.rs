@@ -199,7 +199,7 @@ async fn time_is_bounded() {
     let Stage::NoGreeting { detail } = probed.stage else {
         panic!("{probed:?}")
     };
-    assert_eq!(detail, "no whole reply within the time of the probe");
+    assert_eq!(detail, "no whole reply within the time for all of it");
 }
 
 /// Replies without measure are not read to their end.

@@ -11,7 +11,7 @@
 //! 6. [`verify`]: sessions judged after the fact.
 //! 7. [`render`]: a verdict in the words of one MTA.
 //! 8. [`guard`]: what is done with a message when it is handed in.
-//! 9. [`tlsrpt`]: which day a TLS report covers, and where it goes.
+//! 9. [`tlsrpt`]: who wants TLS reports, which day one covers, and where it goes.
 //! 10. [`transmitted`]: what a client may record of a session; opt-in, and no RFC.
 #![forbid(unsafe_code)]
 

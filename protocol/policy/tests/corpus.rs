@@ -54,6 +54,12 @@ fn tlsa() {
     replay("tlsa", fuzzing::tlsa);
 }
 
+/// RP-01, RP-02: the seeds and all that the fuzzer found.
+#[test]
+fn tlsrpt_record() {
+    replay("tlsrpt_record", fuzzing::tlsrpt_record);
+}
+
 /// CM-03, CM-07, CM-20: the seeds and all that the fuzzer found.
 #[test]
 fn verify() {

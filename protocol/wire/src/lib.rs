@@ -9,6 +9,7 @@
 //! | session reports and their answers, in JSON | [`lines`] | [`session`] |
 //! | the key of Sendmail's session check | [`socketmap`] | [`verifier`] |
 //! | libtlsrpt's datagrams | the socket | [`tlsrpt`] |
+//! | TLS reports, in JSON | a file, a mail | [`tlsrpt`] |
 //! | Exim's `${readsocket{…}}` | [`lines`] | [`readsocket`] |
 //! | requests of Postfix's SMTP server to a policy server, and their actions | [`delegation`] | [`delegation`] |
 //! | the milter protocol of Sendmail and Postfix | [`milter::packet`] | [`milter`] |

@@ -78,6 +78,12 @@ fn postfix_log() {
     replay("postfix_log", fuzzing::postfix_log);
 }
 
+/// RP-07, RP-08, RP-11: the seeds and all that the fuzzer found.
+#[test]
+fn tlsrpt_document() {
+    replay("tlsrpt_document", fuzzing::tlsrpt_document);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let folder = root.join(target);

@@ -1,11 +1,12 @@
-//! Which authorities vouch for policy hosts: the system's, and those that the operator adds.
+//! Which authorities vouch for policy hosts and receivers of reports: the system's, and those that the operator adds.
 #![allow(clippy::disallowed_methods, reason = "this room reads the roots")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
@@ -51,24 +52,39 @@ fn store(files: &[PathBuf]) -> Result<RootCertStore, RootsError> {
 }
 
 /// The client side of TLS, and how many roots it has.
-pub(super) fn client(files: &[PathBuf]) -> Result<(Arc<ClientConfig>, usize), RootsError> {
+pub(in crate::adapters) fn client(
+    files: &[PathBuf],
+) -> Result<(Arc<ClientConfig>, usize), RootsError> {
     let roots = store(files)?;
     let count = roots.len();
-    if count == 0 {
-        tracing::warn!(
-            "there are no root certificates: no MTA-STS policy can be fetched; install \
-                        ca-certificates"
-        );
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    // RFC 8461, 3.3 with RFC 9325, 3.1.1: TLS 1.2 at least, which is all that rustls speaks.
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| RootsError::Tls(error.to_string()))?
+    let config = builder()?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Ok((speaking_http(config), count))
+}
+
+/// The client side of TLS with a verifier of our own.
+pub(in crate::adapters) fn client_that_trusts(
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>, RootsError> {
+    let config = builder()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(speaking_http(config))
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, RootsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    // RFC 8461, 3.3 with RFC 9325, 3.1.1: TLS 1.2 at least, which is all that rustls speaks.
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| RootsError::Tls(error.to_string()))
+}
+
+fn speaking_http(mut config: ClientConfig) -> Arc<ClientConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((Arc::new(config), count))
+    Arc::new(config)
 }
 
 fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {

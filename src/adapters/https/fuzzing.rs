@@ -5,7 +5,8 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::sts::{POLICY_LIMIT, read_response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use super::exchange::over;
+use super::exchange::{TooLong, over};
+use super::{policy_host, policy_request};
 use crate::world::FetchFailureKind;
 
 /// The target `policy_response`: one byte that says how many octets follow the others, and a response.
@@ -22,6 +23,9 @@ pub fn policy_response(bytes: &[u8]) {
     let host = DomainName::parse("mta-sts.e.test");
     assert!(host.is_ok());
     let Ok(host) = host else { return };
+    let request = policy_request(&host);
+    assert!(request.is_ok(), "no request");
+    let Ok(request) = request else { return };
     let (ours, mut theirs) = duplex(2 * POLICY_LIMIT + response.len());
     let (outcome, request) = runtime.block_on(async {
         let answering = async move {
@@ -36,7 +40,8 @@ pub fn policy_response(bytes: &[u8]) {
             assert!(rest.is_ok(), "{rest:?}");
             (response, request)
         };
-        tokio::join!(over(ours, &host), answering)
+        let peer = policy_host(&host);
+        tokio::join!(over(ours, peer, request, TooLong::Refused), answering)
     });
     let (response, request) = request;
     asked_once(&String::from_utf8_lossy(&request));

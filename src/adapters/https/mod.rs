@@ -3,23 +3,30 @@
 //! One fixed URL over an address that we resolved, SNI of the policy host, no redirects by
 //! construction, no proxy, no validators, no cache; 64 KiB and 60 s in all. Not done here: reading
 //! the policy (see `hoplock_policy::sts`).
+//!
+//! `addresses`, `certificates` and `exchange` serve reports by HTTPS too (see
+//! [`courier`](super::courier)).
 
-mod certificates;
-mod exchange;
+pub(super) mod addresses;
+pub(super) mod certificates;
+pub(super) mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoplock_policy::dns::{Answer, Question, RecordData, RecordType};
 use hoplock_policy::name::{DomainName, PolicyDomain};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, header};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
 pub use self::certificates::{RootsError, authorities};
+use self::exchange::{AGENT, Peer, TooLong};
 use crate::world::{
     FetchFailure, FetchFailureKind, PolicyFetcher, PolicyResponse, Resolver, Waiting,
 };
@@ -52,6 +59,12 @@ impl HttpsFetcher {
     /// [`RootsError`] names a file of roots that cannot be read or holds none.
     pub fn new(resolver: Arc<dyn Resolver>, options: FetchOptions) -> Result<Self, RootsError> {
         let (tls, roots) = certificates::client(&options.roots)?;
+        if roots == 0 {
+            tracing::warn!(
+                "there are no root certificates: no MTA-STS policy can be fetched; install \
+                 ca-certificates"
+            );
+        }
         Ok(Self {
             resolver,
             tls,
@@ -74,54 +87,16 @@ impl HttpsFetcher {
                 "the policy host's name would be too long",
             )
         })?;
-        let addresses = self.addresses(&host).await?;
-        exchange::get(&self.tls, &host, &addresses).await
-    }
-
-    async fn addresses(&self, host: &DomainName) -> Result<Vec<SocketAddr>, FetchFailure> {
-        let ask = |record_type| {
-            self.resolver
-                .lookup(Question::new(host.clone(), record_type))
-        };
-        let (aaaa, a) = tokio::join!(ask(RecordType::Aaaa), ask(RecordType::A));
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        let mut words = Vec::new();
-        for reply in [aaaa, a] {
-            match &reply.answer {
-                Answer::Records { data, .. } => addresses.extend(data.iter().filter_map(address)),
-                Answer::NoData(_) | Answer::NxDomain(_) => {}
-                Answer::Failed(failure) => {
-                    words.push(format!(
-                        "{}: {}",
-                        reply.question.record_type, failure.detail
-                    ));
-                }
-            }
-        }
-        if addresses.is_empty() {
-            let why = if words.is_empty() {
-                "no address".to_owned()
-            } else {
-                words.join("; ")
-            };
-            return Err(failure(
-                FetchFailureKind::Lookup,
-                &format!("policy host {host}: {why}"),
-            ));
-        }
-        if self.options.refuse_private_addresses {
-            addresses.retain(|address| !is_private(*address));
-            if addresses.is_empty() {
-                let words = format!("policy host {host} has private addresses only");
-                return Err(failure(FetchFailureKind::Refused, &words));
-            }
-        }
-        addresses.truncate(ADDRESSES);
+        let peer = policy_host(&host);
+        let private = self.options.refuse_private_addresses;
+        let addresses = addresses::of_name(&*self.resolver, peer, &host, private).await?;
         let port = self.options.port;
-        Ok(addresses
+        let addresses: Vec<_> = addresses
             .into_iter()
             .map(|address| SocketAddr::new(address, port))
-            .collect())
+            .collect();
+        let request = policy_request(&host)?;
+        exchange::ask(&self.tls, peer, &addresses, request, TooLong::Refused).await
     }
 }
 
@@ -140,35 +115,22 @@ impl PolicyFetcher for HttpsFetcher {
     }
 }
 
-fn address(record: &RecordData) -> Option<IpAddr> {
-    match record {
-        RecordData::A(address) => Some(IpAddr::V4(*address)),
-        RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
-        _ => None,
+fn policy_host(host: &DomainName) -> Peer<'_> {
+    Peer {
+        role: "policy host",
+        host: host.as_str(),
     }
 }
 
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-        }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => is_private(IpAddr::V4(v4)),
-            None => {
-                v6.is_loopback()
-                    || v6.is_unspecified()
-                    || v6.is_multicast()
-                    || v6.is_unique_local()
-                    || v6.is_unicast_link_local()
-            }
-        },
-    }
+/// RFC 8461, 3.3: no conditional request, no cache, no content coding to unpack.
+fn policy_request(host: &DomainName) -> Result<Request<Full<Bytes>>, FetchFailure> {
+    Request::get("/.well-known/mta-sts.txt")
+        .header(header::HOST, host.as_str())
+        .header(header::USER_AGENT, AGENT)
+        .header(header::ACCEPT, "text/plain")
+        .header(header::CONNECTION, "close")
+        .body(Full::default())
+        .map_err(|error| failure(FetchFailureKind::Protocol, &error.to_string()))
 }
 
 fn failure(kind: FetchFailureKind, detail: &str) -> FetchFailure {
@@ -177,6 +139,3 @@ fn failure(kind: FetchFailureKind, detail: &str) -> FetchFailure {
         detail: detail.to_owned(),
     }
 }
-
-/// Addresses tried for one policy host; more are of no use within a minute.
-const ADDRESSES: usize = 6;

@@ -13,21 +13,21 @@ use crate::world::Patience;
 use crate::world::probe::SmtpReply;
 
 /// A connection, what came over it and was not read yet, and how long all of it may take.
-pub(super) struct Dialogue<S> {
+pub(in crate::adapters) struct Dialogue<S> {
     stream: S,
     buffer: Vec<u8>,
     patience: Patience,
 }
 
 /// A reply, and what it announces if it is one to EHLO.
-pub(super) struct Answer {
-    pub(super) reply: SmtpReply,
+pub(in crate::adapters) struct Answer {
+    pub(in crate::adapters) reply: SmtpReply,
     pub(super) extensions: Vec<String>,
     pub(super) offers_starttls: bool,
 }
 
 /// Why no reply came.
-pub(super) enum Trouble {
+pub(in crate::adapters) enum Trouble {
     /// What came is none.
     NotSmtp(String),
     /// Nothing came, or not all of it.
@@ -35,7 +35,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn words(self) -> String {
+    pub(in crate::adapters) fn words(self) -> String {
         match self {
             Self::NotSmtp(words) | Self::Lost(words) => words,
         }
@@ -43,7 +43,7 @@ impl Trouble {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
-    pub(super) fn new(stream: S, patience: Patience) -> Self {
+    pub(in crate::adapters) fn new(stream: S, patience: Patience) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
@@ -52,7 +52,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     }
 
     /// Says one line, and reads the reply; both within `limit`.
-    pub(super) async fn command(&mut self, line: &str, limit: Duration) -> Result<Answer, Trouble> {
+    pub(in crate::adapters) async fn command(
+        &mut self,
+        line: &str,
+        limit: Duration,
+    ) -> Result<Answer, Trouble> {
         // RFC 5321, 2.1: replies come to commands. One that was sent ahead would be taken for the answer
         // to a question that it does not know.
         if !self.buffer.is_empty() {
@@ -70,8 +74,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         within(patience, limit, work).await
     }
 
+    /// Says a message behind DATA, and reads the reply; both within `limit`.
+    pub(in crate::adapters) async fn message(
+        &mut self,
+        message: &[u8],
+        limit: Duration,
+    ) -> Result<Answer, Trouble> {
+        let octets = stuffed(message);
+        let patience = self.patience;
+        let work = async {
+            self.stream.write_all(&octets).await.map_err(lost)?;
+            self.stream.flush().await.map_err(lost)?;
+            self.read_reply().await
+        };
+        within(patience, limit, work).await
+    }
+
     /// Reads one reply within `limit`, however slowly it drips.
-    pub(super) async fn reply(&mut self, limit: Duration) -> Result<Answer, Trouble> {
+    pub(in crate::adapters) async fn reply(&mut self, limit: Duration) -> Result<Answer, Trouble> {
         within(self.patience, limit, self.read_reply()).await
     }
 
@@ -106,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     }
 
     /// Says good-bye (RFC 5321, 4.1.1.10) and waits a little for the answer, whatever it is.
-    pub(super) async fn quit(mut self) {
+    pub(in crate::adapters) async fn quit(mut self) {
         self.buffer.clear();
         // Whoever does not listen any more has not to be told.
         let _ = self.command("QUIT", CLOSING).await;
@@ -114,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     }
 
     /// Ends the connection; inside TLS with close_notify.
-    pub(super) async fn close(mut self) {
+    pub(in crate::adapters) async fn close(mut self) {
         let _ = timeout(CLOSING, self.stream.shutdown()).await;
     }
 
@@ -140,9 +160,27 @@ async fn within(
             limit.as_secs()
         ))),
         None => Err(Trouble::Lost(
-            "no whole reply within the time of the probe".to_owned(),
+            "no whole reply within the time for all of it".to_owned(),
         )),
     }
+}
+
+/// A message as it stands behind DATA: line ends are CRLF, whatever they were, a dot in front of a line is
+/// two (RFC 5321, 4.5.2), and one alone ends it.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(message.len() + message.len() / 32 + 5);
+    let message = message.strip_suffix(b"\n").unwrap_or(message);
+    for line in message.split(|octet| *octet == b'\n') {
+        // RFC 5321, 2.3.8: alone it is no line end, and some take it for one.
+        let mut line = line.iter().filter(|octet| **octet != b'\r').peekable();
+        if line.peek() == Some(&&b'.') {
+            octets.push(b'.');
+        }
+        octets.extend(line);
+        octets.extend_from_slice(b"\r\n");
+    }
+    octets.extend_from_slice(b".\r\n");
+    octets
 }
 
 fn answer(reply: &Reply<'_>) -> Answer {
@@ -168,3 +206,29 @@ fn first_words(octets: &[u8]) -> String {
 const PIECE: usize = 4096;
 /// So much of what was not understood is shown to people.
 const SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5321, 4.5.2 and 2.3.8: no octets of a message end it, or make another command.
+    #[test]
+    fn messages_are_stuffed() {
+        for (message, expected) in [
+            (&b""[..], &b"\r\n.\r\n"[..]),
+            (b"a", b"a\r\n.\r\n"),
+            (b"a\r\n", b"a\r\n.\r\n"),
+            (b"a\n", b"a\r\n.\r\n"),
+            (b".\r\n", b"..\r\n.\r\n"),
+            (b"a\n.\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"a\r\n.\r\nQUIT\r\n", b"a\r\n..\r\nQUIT\r\n.\r\n"),
+            (b"a\r.\r\n", b"a.\r\n.\r\n"),
+            (b"a\n.\r\rb\r\n", b"a\r\n..b\r\n.\r\n"),
+            (b"a\n\r.\r\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"..\n\n", b"...\r\n\r\n.\r\n"),
+        ] {
+            let shown = String::from_utf8_lossy(message);
+            assert_eq!(stuffed(message), expected, "{shown:?}");
+        }
+    }
+}

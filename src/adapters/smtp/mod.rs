@@ -7,7 +7,7 @@
 //! here: judging (see `hoplock_policy::verify`), and bare keys (RFC 7250).
 
 mod approach;
-mod dialogue;
+pub(super) mod dialogue;
 mod handshake;
 pub mod openssl;
 mod own_name;

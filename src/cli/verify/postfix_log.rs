@@ -19,7 +19,7 @@ use crate::report::logged::{self, Attribution};
 use crate::report::reported;
 use crate::report::reported::Evidence;
 use crate::serve::engine::{Engine, Memory};
-use crate::serve::sessions::{Case, SessionJudge, judge_options};
+use crate::serve::sessions::{Carries, Case, SessionJudge, judge_options};
 
 pub(super) fn run(arguments: &Arguments, path: &Path) -> ExitCode {
     let prepared = load(&arguments.file)
@@ -111,6 +111,7 @@ fn cases(entry: &LoggedSession, now: Timestamp) -> Vec<(String, Case)> {
                 time,
                 evidence: Evidence::default(),
                 word: own.word,
+                carries: Carries::Mail,
             };
             (entry.time.clone(), case)
         })

@@ -15,6 +15,8 @@
 mod cache;
 mod negative_anchors;
 mod observed;
+mod reporting;
+mod reports;
 mod rules;
 mod sessions;
 mod status;
@@ -23,7 +25,7 @@ mod survey;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -41,6 +43,9 @@ use super::negative_anchors::NegativeAnchors;
 use super::rulebook::Rulebook;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
+use crate::report::post::PostOffice;
+use crate::report::read::INPUT_LIMIT;
+use crate::report::tally::Tally;
 use crate::world::Lasts;
 
 /// What the interface shows.
@@ -57,6 +62,10 @@ pub struct Admin {
     pub connections: Connections,
     /// Judged sessions.
     pub sessions: Arc<Sessions>,
+    /// Counts sessions for TLS reports.
+    pub tally: Arc<Tally>,
+    /// Makes and sends them.
+    pub post: Arc<PostOffice>,
 }
 
 /// The interface as routes; `guarded` on TCP.
@@ -71,11 +80,18 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache/export", get(cache::export))
         .route("/api/v1/observed", get(observed::list))
         .route("/api/v1/sessions", get(sessions::list))
+        .route("/api/v1/report", get(reports::list))
+        .route("/api/v1/report/show", get(reports::show))
         .route("/api/v1/status", get(status::status));
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
             .route("/api/v1/survey", get(survey::survey))
+            .route("/api/v1/report/send", post(reports::send))
+            .route(
+                "/api/v1/report/received",
+                post(reports::receive).layer(DefaultBodyLimit::max(INPUT_LIMIT)),
+            )
             .route(
                 "/api/v1/negative-trust-anchors",
                 get(negative_anchors::list)
@@ -239,6 +255,7 @@ impl Admin {
         for (shown, counter) in taken_over {
             shown.inner().store(counter.load(Relaxed), Relaxed);
         }
+        metrics.take_over_reports(&self.tally.reports().figures(), self.post.figures());
         metrics.take_over(&self.sessions, self.engine.answerer.world().clock.now());
         let cached = counted.cached.load(Relaxed);
         metrics.cached.inner().store(cached, Relaxed);

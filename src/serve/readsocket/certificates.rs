@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::chains::{Joined, Peer};
 use super::desk::{Desk, host_name};
 use crate::report::reported::Evidence;
-use crate::serve::sessions::Case;
+use crate::serve::sessions::{Carries, Case};
 use crate::world::{Patience, SessionSource};
 
 impl Desk {
@@ -88,6 +88,7 @@ impl Desk {
             time: self.intake.now().wall,
             evidence: Evidence::default(),
             word: MtaWord::Nothing,
+            carries: Carries::Mail,
         };
         let source = SessionSource::Exim;
         let judged = self

@@ -15,7 +15,7 @@ use hoplock_wire::tlsrpt::ResultType;
 use super::chains::Peer;
 use super::desk::{Desk, host_name};
 use crate::report::reported::Evidence;
-use crate::serve::sessions::Case;
+use crate::serve::sessions::{Carries, Case};
 use crate::world::{SessionSource, Timing};
 
 /// What an event tells of a session.
@@ -67,6 +67,7 @@ impl Desk {
             time: now.wall,
             evidence: Evidence::default(),
             word: vouched.map_or(told.word, word_of),
+            carries: Carries::Mail,
         };
         let source = SessionSource::Exim;
         if vouched.is_some() {

@@ -8,8 +8,9 @@ use hoplock_policy::reason::Reason;
 use hoplock_policy::verify::{Presented, SessionOutcome, SessionVerdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::judge::{Case, Judgement, SessionJudge};
+use super::judge::{Carries, Case, Judgement, SessionJudge};
 use crate::report::Sessions;
+use crate::report::tally::Tally;
 use crate::world::{Clock, JournalEntry, Judged, Patience, SessionSource, Timing};
 
 /// Takes sessions in.
@@ -18,17 +19,25 @@ pub struct Intake {
     pub judge: SessionJudge,
     /// Keeps them.
     pub sessions: Arc<Sessions>,
+    /// Counts them for TLS reports.
+    pub tally: Arc<Tally>,
     clock: Arc<dyn Clock>,
     at_once: Arc<Semaphore>,
 }
 
 impl Intake {
-    /// An intake that judges by `judge` and keeps in `sessions`.
+    /// An intake that judges by `judge`, keeps in `sessions` and counts by `tally`.
     #[must_use]
-    pub fn new(judge: SessionJudge, sessions: Arc<Sessions>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        judge: SessionJudge,
+        sessions: Arc<Sessions>,
+        tally: Arc<Tally>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             judge,
             sessions,
+            tally,
             clock,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
         }
@@ -115,6 +124,7 @@ impl Intake {
         let Judgement {
             verdict,
             second_look,
+            answered,
         } = judgement;
         let how = Judged {
             time: case.time,
@@ -122,8 +132,15 @@ impl Intake {
             timing,
             second_look,
         };
+        let now = self.clock.now();
+        let findings = answered.as_deref().and_then(|own| own.findings.as_deref());
+        if let (Some(findings), Carries::Mail) = (findings, case.carries) {
+            let how = (case.time.min(now.wall), source);
+            self.tally
+                .session(&case.session, &verdict, findings, how, now);
+        }
         let entry = JournalEntry::of(&case.session, verdict.clone(), how);
-        self.sessions.note(entry, self.clock.now());
+        self.sessions.note(entry, now);
         verdict
     }
 }
@@ -137,6 +154,7 @@ async fn whole(judged: impl Future<Output = Judgement>) -> Judgement {
             "judging this session broke by a fault of hoplock; its log has the details",
         ),
         second_look: false,
+        answered: None,
     })
 }
 

@@ -15,5 +15,5 @@ pub(super) mod socket;
 pub(super) mod tlsrpt;
 
 pub use self::intake::Intake;
-pub use self::judge::{Case, JudgeOptions, Judgement, SessionJudge};
+pub use self::judge::{Carries, Case, JudgeOptions, Judgement, SessionJudge};
 pub use self::open::{judge_options, open};

@@ -33,7 +33,8 @@ pub async fn open(
     )
     .from_now_on();
     let clock = Arc::clone(&admin.engine.answerer.world().clock);
-    let intake = Arc::new(Intake::new(judge, Arc::clone(&admin.sessions), clock));
+    let (sessions, tally) = (Arc::clone(&admin.sessions), Arc::clone(&admin.tally));
+    let intake = Arc::new(Intake::new(judge, sessions, tally, clock));
     let hall = Hall {
         intake: &intake,
         closing,
@@ -59,7 +60,8 @@ pub async fn open(
         };
         tracing::info!(%source, "following the log of Postfix");
         let (intake, closing) = (Arc::clone(&intake), closing.clone());
-        tasks.spawn(mail_log::judge(entries, intake, closing));
+        let reporter = config.report.from.clone();
+        tasks.spawn(mail_log::judge(entries, intake, reporter, closing));
     }
     Ok(intake)
 }
@@ -96,12 +98,15 @@ impl Hall<'_> {
 
     fn datagrams(&self, datagrams: tlsrpt::Datagrams) {
         let (sender, receiver) = tlsrpt::queue();
+        let (read, to_be_judged) = tlsrpt::queue();
         let sessions = Arc::clone(&self.intake.sessions);
         let closing = self.closing.clone();
         self.tasks
             .spawn(tlsrpt::drain(datagrams, sender, sessions, closing));
-        self.tasks
-            .spawn(tlsrpt::judge(receiver, Arc::clone(self.intake)));
+        let intake = Arc::clone(self.intake);
+        self.tasks.spawn(tlsrpt::count(receiver, read, intake));
+        let intake = Arc::clone(self.intake);
+        self.tasks.spawn(tlsrpt::judge(to_be_judged, intake));
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::intake::Intake;
-use super::judge::Case;
+use super::judge::{Carries, Case};
 use crate::report::reported;
 use crate::serve::connections::Seat;
 use crate::world::{SessionSource, Timing};
@@ -81,6 +81,7 @@ async fn judge(bytes: &[u8], intake: &Intake, output: &mut Vec<u8>) -> Result<()
         time: report.time.unwrap_or_else(|| intake.now().wall),
         evidence: report.evidence,
         word: MtaWord::Nothing,
+        carries: Carries::Mail,
     };
     let verdict = intake
         .take(&case, SessionSource::SessionJson, Timing::AfterDelivery)

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::Intake;
-use super::judge::Case;
+use super::judge::{Carries, Case};
 use crate::report::Sessions;
 use crate::report::reported::Evidence;
 use crate::serve::listen::OwnedPath;
@@ -41,41 +41,62 @@ pub(super) async fn drain(
     sessions: Arc<Sessions>,
     closing: CancellationToken,
 ) {
+    let Datagrams { socket, path } = datagrams;
     let mut buffer = vec![0; DATAGRAM_LIMIT + 1];
+    let pass_on = |datagram: &[u8]| {
+        if queue.try_send(datagram.to_vec()).is_err() {
+            sessions.overload();
+        }
+    };
     loop {
         let received = tokio::select! {
-            () = closing.cancelled() => return,
-            received = datagrams.socket.recv(&mut buffer) => received,
+            () = closing.cancelled() => break,
+            received = socket.recv(&mut buffer) => received,
         };
         match received {
-            Ok(length) => {
-                let datagram = buffer.get(..length).unwrap_or_default().to_vec();
-                if queue.try_send(datagram).is_err() {
-                    sessions.overload();
+            Ok(length) => pass_on(buffer.get(..length).unwrap_or_default()),
+            Err(error) => tracing::warn!(%error, "a TLSRPT datagram could not be received"),
+        }
+    }
+    // Nobody finds the socket any more; what was sent to it before is taken all the same.
+    drop(path);
+    while let Ok(length) = socket.try_recv(&mut buffer) {
+        pass_on(buffer.get(..length).unwrap_or_default());
+    }
+}
+
+/// A queue between two of them.
+#[must_use]
+pub(super) fn queue<T>() -> (Sender<T>, Receiver<T>) {
+    channel(QUEUED)
+}
+
+/// Reads what comes and counts it at once: what the judge has no time for is in the reports all the same.
+/// Ends when nothing more can come.
+pub(super) async fn count(
+    mut queue: Receiver<Vec<u8>>,
+    judged: Sender<TlsrptReport>,
+    intake: Arc<Intake>,
+) {
+    while let Some(datagram) = queue.recv().await {
+        match decode(&datagram) {
+            Ok(report) => {
+                intake.tally.datagram(&report, intake.now());
+                if judged.try_send(report).is_err() {
+                    intake.sessions.overload();
                 }
             }
-            Err(error) => tracing::warn!(%error, "a TLSRPT datagram could not be received"),
+            Err(error) => {
+                intake.sessions.malformed();
+                tracing::info!(%error, "a TLSRPT datagram cannot be read; it is dropped");
+            }
         }
     }
 }
 
-/// A queue between the two.
-#[must_use]
-pub(super) fn queue() -> (Sender<Vec<u8>>, Receiver<Vec<u8>>) {
-    channel(QUEUED)
-}
-
-/// Judges what comes; ends when nothing more can come.
-pub(super) async fn judge(mut queue: Receiver<Vec<u8>>, intake: Arc<Intake>) {
-    while let Some(datagram) = queue.recv().await {
-        let report = match decode(&datagram) {
-            Ok(report) => report,
-            Err(error) => {
-                intake.sessions.malformed();
-                tracing::info!(%error, "a TLSRPT datagram cannot be read; it is dropped");
-                continue;
-            }
-        };
+/// Judges what was read; ends when nothing more can come.
+pub(super) async fn judge(mut queue: Receiver<TlsrptReport>, intake: Arc<Intake>) {
+    while let Some(report) = queue.recv().await {
         let options = intake.judge.options();
         let now = intake.now().wall;
         for case in cases(&report, &options.tlsa, now) {
@@ -101,6 +122,7 @@ fn cases(report: &TlsrptReport, tlsa: &TlsaOptions, now: Timestamp) -> Vec<Case>
             time: now,
             evidence: evidence.clone(),
             word: told.word,
+            carries: Carries::Mail,
         };
         cases.extend(
             policy

@@ -23,7 +23,7 @@ use super::nameless;
 use crate::answer::{Answered, Answerer};
 use crate::metrics::Metrics;
 use crate::report::reported::Evidence;
-use crate::serve::sessions::{Case, Intake};
+use crate::serve::sessions::{Carries, Case, Intake};
 use crate::world::{Patience, SessionSource};
 
 /// Answers Sendmail's session check.
@@ -107,6 +107,7 @@ impl Desk {
             time: self.intake.now().wall,
             evidence: Evidence::default(),
             word: word(own, profile, compares_names(&answered, &host)),
+            carries: Carries::Mail,
         };
         let completed = self.certificate(own, &answered, &host, port, patience);
         let source = SessionSource::Sendmail;

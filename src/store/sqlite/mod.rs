@@ -10,6 +10,7 @@ mod fuzzing_journal;
 mod journal;
 mod keeper;
 mod open;
+mod reports;
 mod rescue;
 mod rows;
 mod writer;
@@ -28,6 +29,8 @@ use hoplock_policy::verify::SessionOutcome;
 
 use self::keeper::{Keeper, Shared, Task};
 pub use self::open::{Inspected, OpenError, inspect};
+use self::reports::Counting;
+pub use self::reports::SqliteReports;
 use self::rows::Loaded;
 use self::writer::{Order, Writer};
 use super::memory::MemoryStore;
@@ -44,6 +47,14 @@ pub struct SqliteStore {
     opened: rows::Opened,
     journal: Arc<Shared>,
     bounds: JournalBounds,
+    counting: Arc<Counting>,
+}
+
+impl Drop for SqliteStore {
+    /// What was counted in the last second is written before the process goes.
+    fn drop(&mut self) {
+        self.write_counted();
+    }
 }
 
 impl SqliteStore {
@@ -67,7 +78,28 @@ impl SqliteStore {
         bounds: JournalBounds,
         now: Moment,
     ) -> Result<Self, OpenError> {
-        let connection = open::open(path)?;
+        Self::over(open::open(path)?, path, entries, bounds, now)
+    }
+
+    /// One without a file: for counts and reports that need not outlive the process.
+    ///
+    /// # Errors
+    /// [`OpenError`] where there is no memory for it.
+    pub fn in_memory(now: Moment) -> Result<Self, OpenError> {
+        let none = JournalBounds {
+            entries: 0,
+            ..JournalBounds::default()
+        };
+        Self::over(open::in_memory()?, Path::new(":memory:"), 1, none, now)
+    }
+
+    fn over(
+        connection: rusqlite::Connection,
+        path: &Path,
+        entries: usize,
+        bounds: JournalBounds,
+        now: Moment,
+    ) -> Result<Self, OpenError> {
         let shelf = MemoryStore::new(entries);
         let Loaded { opened, warnings } = rows::load(&connection, &shelf, now)
             .map_err(|error| OpenError::damaged(path, &error))?;
@@ -84,6 +116,7 @@ impl SqliteStore {
             opened,
             journal,
             bounds,
+            counting: Arc::default(),
         })
     }
 
@@ -590,7 +623,7 @@ mod tests {
         let seen = store.dane(NextHop::parse("d.test")).await.unwrap();
         assert_eq!(seen.unwrap().seen.wall, NOW.wall);
         drop(store);
-        assert_eq!(version(&path), 2);
+        assert_eq!(version(&path), 3);
         assert_eq!(all(&opened(&path, BOUNDS)).await.len(), 1);
         let path = folder.path().join("other.db");
         drop(of_the_first_schema(&path, "CREATE TABLE sessions (theirs)"));

@@ -118,6 +118,20 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     })
 }
 
+/// A store without a file: what it holds goes with the process.
+pub(super) fn in_memory() -> Result<Connection, OpenError> {
+    let path = Path::new(":memory:");
+    let open = || -> Result<Connection, Fault> {
+        let mut connection = Connection::open_in_memory()?;
+        migrate(path, &mut connection)?;
+        Ok(connection)
+    };
+    open().map_err(|fault| match fault {
+        Fault::Sqlite(error) => OpenError::of(path, &error),
+        Fault::Ours(error) => error,
+    })
+}
+
 pub(super) fn open_file(path: &Path) -> Result<Connection, Fault> {
     make_file(path).map_err(Fault::Ours)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -337,4 +351,24 @@ pub(super) const SCHEMAS: &[&str] = &[
          starttls, tls_version, cipher, outcome, reason, detail, matched, matched_text, depth,
          warnings, results, second_look, sum
      );",
+    // TLS reports: what this host counted, what leaves, what came. Nothing is strict here either, and no
+    // answer rests on it.
+    "CREATE TABLE tally (
+         day INTEGER, domain TEXT, key TEXT, count INTEGER, handed_over INTEGER,
+         PRIMARY KEY (day, domain, key)
+     ) WITHOUT ROWID;
+     CREATE INDEX tally_dirty ON tally (day, domain, key) WHERE count > handed_over;
+     CREATE TABLE tally_closed (day INTEGER PRIMARY KEY);
+     CREATE TABLE outgoing (
+         day INTEGER, domain TEXT, due INTEGER, report TEXT, PRIMARY KEY (day, domain)
+     ) WITHOUT ROWID;
+     CREATE INDEX outgoing_due ON outgoing (due) WHERE due IS NOT NULL;
+     CREATE TABLE mailed (
+         day INTEGER, domain TEXT, count INTEGER, PRIMARY KEY (day, domain)
+     ) WITHOUT ROWID;
+     CREATE TABLE received (
+         id INTEGER PRIMARY KEY, at INTEGER, organization TEXT, report_id TEXT, report TEXT,
+         UNIQUE (organization, report_id)
+     );
+     CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;",
 ];

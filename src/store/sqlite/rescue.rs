@@ -44,6 +44,16 @@ pub(super) fn rescue(path: &Path, connection: Connection, why: &str) -> Result<(
     let name = fresh.display().to_string();
     connection.execute("ATTACH DATABASE ?1 AS fresh", [name])?;
     connection.execute_batch(&format!("PRAGMA fresh.synchronous = FULL; {TAKEN_OVER}"))?;
+    for table in REPORTED {
+        // What of the reports is sound goes along: it would be missed, and nothing rests on it. A file of
+        // an earlier schema has none.
+        if check(&connection, Some(table)).is_ok() {
+            let taken = format!("INSERT INTO fresh.{table} SELECT * FROM main.{table}");
+            if let Err(error) = connection.execute_batch(&taken) {
+                tracing::debug!(%error, table, "not taken over");
+            }
+        }
+    }
     connection.execute_batch("DETACH DATABASE fresh")?;
     // What stands beside the old file would be taken for the new one's. The lock is held all the while.
     let mode: String =
@@ -88,6 +98,15 @@ fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
 
 /// The tables that answers may rest on.
 const REMEMBERED: [&str; 3] = ["policies", "dane", "rules"];
+/// The tables of TLS reports.
+const REPORTED: [&str; 6] = [
+    "tally",
+    "tally_closed",
+    "outgoing",
+    "mailed",
+    "received",
+    "identity",
+];
 /// All of them, with their checksums: a row that is damaged is still refused.
 const TAKEN_OVER: &str = "BEGIN;
      INSERT INTO fresh.policies SELECT * FROM main.policies;

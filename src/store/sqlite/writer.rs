@@ -40,10 +40,12 @@ pub(super) enum Order {
 
 type Done = oneshot::Sender<Result<(), StoreFailure>>;
 type Reading = Box<dyn FnOnce(&Connection) + Send>;
+type Running = Box<dyn FnOnce(&mut Connection) + Send>;
 
 enum Job {
     Write(Order, Option<Done>),
     Read(Reading),
+    Run(Running),
     Journal(Task),
 }
 
@@ -104,6 +106,26 @@ impl Writer {
         read.map_err(|error| StoreFailure(error.to_string()))
     }
 
+    /// Writes in a commit of its own, behind what was ordered before.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Connection) -> Result<T, RowError> + Send + 'static,
+    ) -> Result<T, StoreFailure> {
+        let (done, outcome) = oneshot::channel();
+        self.run_some_time(move |connection| {
+            // Nobody waits any more: done all the same.
+            let _ = done.send(run(connection));
+        });
+        let ran = outcome.await.map_err(|_| ended())?;
+        ran.map_err(|error| StoreFailure(error.to_string()))
+    }
+
+    /// The same, and nobody waits for it: what it comes to it tells itself.
+    pub(super) fn run_some_time(&self, run: impl FnOnce(&mut Connection) + Send + 'static) {
+        // As above.
+        let _ = self.hand(Job::Run(Box::new(run)));
+    }
+
     fn hand(&self, job: Job) -> Result<(), StoreFailure> {
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(job).map_err(|_| ended())
@@ -132,6 +154,10 @@ fn work(mut connection: Connection, opened: Opened, mut keeper: Keeper, jobs: &R
                 Job::Read(read) => {
                     finish(&mut connection, opened, &mut orders, &TOLD);
                     read(&connection);
+                }
+                Job::Run(run) => {
+                    finish(&mut connection, opened, &mut orders, &TOLD);
+                    run(&mut connection);
                 }
                 Job::Journal(task) => {
                     finish(&mut connection, opened, &mut orders, &TOLD);

@@ -15,7 +15,7 @@ pub mod tally;
 
 use std::collections::BTreeMap;
 
-use hoplock_policy::moment::Moment;
+use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsrpt::Day;
 
@@ -35,6 +35,9 @@ pub trait Reports: Send + Sync {
 
     /// Has what was counted written; to be called every second. Never waits.
     fn flush(&self);
+
+    /// All that was counted so far is durable, or the failure says why not; at the end of the process.
+    fn settle(&self) -> Waiting<'_, Result<(), StoreFailure>>;
 
     /// Says that this host will count nothing more for this day or any before it.
     fn close(&self, day: Day) -> Waiting<'_, Result<(), StoreFailure>>;
@@ -78,11 +81,8 @@ pub trait Reports: Send + Sync {
     fn progress(&self, report: Outgoing) -> Waiting<'_, Result<(), StoreFailure>>;
 
     /// The claimed reports with a delivery due at this time, the longest due first, at most `limit`.
-    fn due(
-        &self,
-        now: hoplock_policy::moment::Timestamp,
-        limit: usize,
-    ) -> Waiting<'_, Result<Vec<Outgoing>, StoreFailure>>;
+    fn due(&self, now: Timestamp, limit: usize)
+    -> Waiting<'_, Result<Vec<Outgoing>, StoreFailure>>;
 
     /// Claimed reports for people: those of a day, or the latest days first.
     fn list(

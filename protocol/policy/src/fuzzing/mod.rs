@@ -16,6 +16,7 @@ mod permitted;
 mod reply;
 mod sts;
 mod tlsa;
+mod tlsrpt;
 mod verify;
 
 pub use self::bytes::Bytes;
@@ -24,4 +25,5 @@ pub use self::dns::{dns_follow, follows};
 pub use self::names::{names, next_hop};
 pub use self::sts::{sts_policy, sts_record};
 pub use self::tlsa::tlsa;
+pub use self::tlsrpt::tlsrpt_record;
 pub use self::verify::verify;

@@ -19,7 +19,7 @@ impl Day {
 
     /// The day with this number, 0 being 1970-01-01.
     #[must_use]
-    pub fn numbered(number: u32) -> Self {
+    pub const fn numbered(number: u32) -> Self {
         Self(number)
     }
 

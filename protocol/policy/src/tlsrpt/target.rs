@@ -32,7 +32,9 @@ impl ReportTarget {
                 && !authority.contains('@')
                 && behind.len() <= LONGEST
                 && behind.chars().all(is_plain);
-            return is_good.then(|| Self::Https(format!("https://{behind}")));
+            let target = is_good.then(|| Self::Https(format!("https://{behind}")))?;
+            // A port alone is nobody.
+            return Some(target).filter(|target| !target.receiver().is_empty());
         }
         None
     }
@@ -146,6 +148,7 @@ mod tests {
             "ftp://a.test/",
             "https:/a.test",
             "https://",
+            "https://:443/",
             "https://u:p@a.test/",
             "https://a.test/a b",
             "mailto:",

@@ -13,6 +13,7 @@ mod session;
 mod smtp_reply;
 mod socketmap;
 mod tlsrpt;
+mod tlsrpt_document;
 mod verifier_key;
 
 pub use self::delegation::delegation;
@@ -25,4 +26,5 @@ pub use self::session::session;
 pub use self::smtp_reply::smtp_reply;
 pub use self::socketmap::socketmap;
 pub use self::tlsrpt::tlsrpt;
+pub use self::tlsrpt_document::tlsrpt_document;
 pub use self::verifier_key::verifier_key;

@@ -24,6 +24,7 @@ mod line;
 mod logged;
 mod message;
 mod open;
+mod queued;
 mod reading;
 mod recent;
 
@@ -37,6 +38,7 @@ pub use event::{
 pub use line::{LogLine, Source, parse_line, parse_message};
 pub(crate) use line::{has_head, head};
 pub use logged::{LoggedDelivery, LoggedSession, LoggedStarttls, LoggedTlsrpt, Origin};
+pub use queued::{Queued, parse_queued, parse_queued_line};
 
 /// The longest line that is read, in bytes.
 ///

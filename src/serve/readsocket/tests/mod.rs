@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
+use crate::report::tally::Tally;
 use crate::serve::connections::Connections;
 use crate::serve::sessions::{Intake, JudgeOptions, SessionJudge};
 use crate::store::journal::MemoryJournal;
@@ -133,7 +134,12 @@ impl Scene {
         let journal = Arc::new(MemoryJournal::new(JournalBounds::default()));
         let sessions = Arc::new(Sessions::new(journal));
         let clock = Arc::clone(&world) as Arc<dyn Clock>;
-        let intake = Arc::new(Intake::new(judge, Arc::clone(&sessions), clock));
+        let intake = Arc::new(Intake::new(
+            judge,
+            Arc::clone(&sessions),
+            Tally::idle(),
+            clock,
+        ));
         let metrics = Arc::new(Metrics::new());
         let desk = Arc::new(Desk::new(Arc::clone(&answerer), intake, metrics));
         Self {

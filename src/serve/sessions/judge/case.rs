@@ -1,9 +1,12 @@
 //! What is judged, by what options, and what comes of it.
 
+use std::sync::Arc;
+
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::tlsa::TlsaOptions;
 use hoplock_policy::verify::{MtaWord, Session, SessionVerdict, VerifyOptions};
 
+use crate::answer::Answered;
 use crate::report::reported::Evidence;
 
 /// What the configuration says of judging.
@@ -26,13 +29,27 @@ pub struct Case {
     pub evidence: Evidence,
     /// What the mail server makes of it.
     pub word: MtaWord,
+    /// What it carried.
+    pub carries: Carries,
+}
+
+/// What a session carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carries {
+    /// Mail: it counts for TLS reports.
+    #[default]
+    Mail,
+    /// A TLS report of ours: it is judged, and does not count (RP-13).
+    Report,
 }
 
 /// A verdict, and how it came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: SessionVerdict,
     /// It rests on lookups that were made for it.
     pub second_look: bool,
+    /// What it was judged by, where that is known.
+    pub answered: Option<Arc<Answered>>,
 }

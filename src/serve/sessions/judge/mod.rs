@@ -17,7 +17,7 @@ use hoplock_policy::verify::{
 };
 use rustls_pki_types::TrustAnchor;
 
-pub use self::case::{Case, JudgeOptions, Judgement};
+pub use self::case::{Carries, Case, JudgeOptions, Judgement};
 use self::owing::{Owing, by_its_mx_name};
 use super::handshakes::Handshakes;
 use crate::answer::{Answered, Answerer};
@@ -158,6 +158,7 @@ impl SessionJudge {
         Judgement {
             verdict,
             second_look,
+            answered: Some(judged_by),
         }
     }
 
@@ -309,6 +310,7 @@ fn first(verdict: SessionVerdict) -> Judgement {
     Judgement {
         verdict,
         second_look: false,
+        answered: None,
     }
 }
 

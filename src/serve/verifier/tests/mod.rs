@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
+use crate::report::tally::Tally;
 use crate::serve::sessions::{Intake, JudgeOptions, SessionJudge};
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
@@ -200,6 +201,7 @@ impl Scene {
         let intake = Arc::new(Intake::new(
             judge,
             Arc::clone(&sessions),
+            Tally::idle(),
             Arc::clone(&clock),
         ));
         let prober = Arc::new(ScriptedProber::default());

@@ -92,6 +92,7 @@ pub(super) fn case(world: &ScriptedWorld, host: &str, shown: &Certificate) -> Ca
         time: world.now().wall,
         evidence: Evidence::default(),
         word: MtaWord::Nothing,
+        carries: Carries::Mail,
     }
 }
 

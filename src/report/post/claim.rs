@@ -1,0 +1,370 @@
+//! From counters and a record to a report that leaves.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use hoplock_policy::dns::{Answer, Question, RecordData, RecordType};
+use hoplock_policy::moment::Timestamp;
+use hoplock_policy::name::DomainName;
+use hoplock_policy::rules::RulePattern;
+use hoplock_policy::tlsrpt::{Day, ReportTarget, TlsrptRecordFinding, read_records, read_text};
+use hoplock_wire::tlsrpt::ReportDocument;
+
+use super::draft::{document, report_id};
+use super::plan::{Plan, Planned};
+use super::schedule::later;
+use super::{Orders, PostOffice};
+use crate::world::StoreFailure;
+use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing, ReportKey};
+use crate::world::reports::tally::Counter;
+
+/// Why a domain gets no report of a day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Nothing {
+    /// Nothing was counted.
+    #[error("no session with it was counted on that day")]
+    NoSession,
+    /// Fewer than the operator wants to report.
+    #[error("{sessions} sessions are fewer than [report] min_sessions")]
+    TooFew {
+        /// Those counted.
+        sessions: u64,
+    },
+    /// Nothing but the mails that brought it reports (RP-13).
+    #[error("its only sessions brought it reports of ours")]
+    OwnReports,
+    /// The operator does not want it.
+    #[error("[report] {0} says so")]
+    Refused(&'static str),
+    /// It asks for none.
+    #[error("it does not ask for reports: {0}")]
+    NotAsked(String),
+    /// Nobody knows whether it asks for reports.
+    #[error("its TLSRPT record cannot be looked up: {0}")]
+    LookupFailed(String),
+}
+
+/// A report as it will leave, or left, or why there is none.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The document of what is counted so far, or of the report that was claimed.
+    pub document: ReportDocument,
+    /// The report, where it was claimed.
+    pub claimed: Option<Outgoing>,
+    /// Where it goes, or why it goes nowhere, for one that was not claimed.
+    pub targets: Result<Vec<ReportTarget>, Nothing>,
+}
+
+impl PostOffice {
+    /// Claims what is due of a day.
+    pub(super) async fn claim_due(&self, day: Day, now: Timestamp) -> Result<(), StoreFailure> {
+        let mut plan = self.state().plans.remove(&day).unwrap_or_else(Plan::new);
+        let claimed = self.claim_planned(&mut plan, day, now).await;
+        // A plan is worth nothing where the store failed in the middle: it is made anew.
+        if claimed.is_ok() {
+            self.state().plans.insert(day, plan);
+        }
+        claimed
+    }
+
+    async fn claim_planned(
+        &self,
+        plan: &mut Plan,
+        day: Day,
+        now: Timestamp,
+    ) -> Result<(), StoreFailure> {
+        let orders = self.orders.load_full();
+        let installation = self.reports.installation().await?;
+        if plan.is_exhausted(now) {
+            let of = (day, orders.delay, installation.as_str());
+            plan.stretch(&*self.reports, of, now).await?;
+        }
+        loop {
+            let due = plan.take(now, AT_ONCE);
+            if due.is_empty() {
+                return Ok(());
+            }
+            let claims = due.into_iter().map(|planned| {
+                let (orders, installation) = (&orders, &installation);
+                async move {
+                    let key = ReportKey {
+                        day,
+                        domain: planned.domain.clone(),
+                    };
+                    let outcome = self.claim(&key, orders, installation, planned.failures, now);
+                    (outcome.await, planned)
+                }
+            });
+            let mut claims = futures_util::stream::iter(claims).buffer_unordered(AT_ONCE);
+            while let Some((outcome, planned)) = claims.next().await {
+                match outcome? {
+                    Ok(()) => {}
+                    Err(Nothing::LookupFailed(why)) => again(plan, planned, day, now, &why),
+                    Err(nothing) => {
+                        let domain = &planned.domain;
+                        tracing::debug!(%domain, %day, %nothing, "no TLS report");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Claims one report, unless it was claimed before.
+    async fn claim(
+        &self,
+        key: &ReportKey,
+        orders: &Orders,
+        installation: &str,
+        failures: u32,
+        now: Timestamp,
+    ) -> Result<Result<(), Nothing>, StoreFailure> {
+        if self.reports.report(key.clone()).await?.is_some() {
+            return Ok(Ok(()));
+        }
+        let counts = self.reports.counts(key.day, key.domain.clone()).await?;
+        if let Err(nothing) = self.is_worth_it(key, &counts, orders).await? {
+            return Ok(Err(nothing));
+        }
+        let targets = match self.targets(&key.domain, &counts, failures).await {
+            Ok(targets) => targets,
+            Err(nothing) => return Ok(Err(nothing)),
+        };
+        let targets = match receivers(targets, orders) {
+            Ok(targets) => targets,
+            Err(nothing) => return Ok(Err(nothing)),
+        };
+        if !self.has_room(key.day, orders) {
+            return Ok(Err(Nothing::Refused("daily_limit")));
+        }
+        let report_id = report_id(key, installation, &orders.reporter.submitter);
+        let document = document(&counts, key, &report_id, &orders.reporter);
+        let claimed = self.reports.claim(Outgoing {
+            key: key.clone(),
+            report_id,
+            successful: document.successful(),
+            failed: document.failed(),
+            document: document.encode(),
+            claimed: now,
+            deliveries: deliveries(targets, orders, now),
+            note: String::new(),
+        });
+        claimed.await?;
+        self.figures.claimed.fetch_add(1, Ordering::Relaxed);
+        Ok(Ok(()))
+    }
+
+    /// Has a report leave now, claimed or not, and its waiting deliveries tried again at once; for a
+    /// day that is over.
+    ///
+    /// # Errors
+    /// Why there is no such report, or that the store failed.
+    pub async fn send_now(
+        &self,
+        key: &ReportKey,
+    ) -> Result<Result<Outgoing, Nothing>, StoreFailure> {
+        let (orders, now) = (self.orders.load_full(), self.clock.now().wall);
+        let installation = self.reports.installation().await?;
+        if let Err(nothing) = self
+            .claim(key, &orders, &installation, LOOKUPS, now)
+            .await?
+        {
+            return Ok(Err(nothing));
+        }
+        let Some(mut report) = self.reports.report(key.clone()).await? else {
+            return Ok(Err(Nothing::NoSession));
+        };
+        for own in &mut report.deliveries {
+            if let DeliveryState::Waiting { next } = &mut own.state {
+                *next = now;
+            }
+        }
+        self.deliver(report, now).await.map(Ok)
+    }
+
+    /// A report as it will leave, or left.
+    ///
+    /// # Errors
+    /// [`StoreFailure`] where nobody knows.
+    pub async fn show(&self, key: &ReportKey) -> Result<Shown, StoreFailure> {
+        let orders = self.orders.load_full();
+        let installation = self.reports.installation().await?;
+        let id = report_id(key, &installation, &orders.reporter.submitter);
+        let counts = self.reports.counts(key.day, key.domain.clone()).await?;
+        let drafted = document(&counts, key, &id, &orders.reporter);
+        if let Some(claimed) = self.reports.report(key.clone()).await? {
+            let read = hoplock_wire::tlsrpt::decode_document(&claimed.document);
+            let targets = claimed.deliveries.iter().map(|own| own.target.clone());
+            return Ok(Shown {
+                document: read.unwrap_or(drafted),
+                targets: Ok(targets.collect()),
+                claimed: Some(claimed),
+            });
+        }
+        let targets = match self.is_worth_it(key, &counts, &orders).await? {
+            Ok(()) => self.targets(&key.domain, &counts, LOOKUPS).await,
+            Err(nothing) => Err(nothing),
+        };
+        Ok(Shown {
+            document: drafted,
+            claimed: None,
+            targets: targets.and_then(|targets| receivers(targets, &orders)),
+        })
+    }
+
+    async fn is_worth_it(
+        &self,
+        key: &ReportKey,
+        counts: &BTreeMap<Counter, u64>,
+        orders: &Orders,
+    ) -> Result<Result<(), Nothing>, StoreFailure> {
+        let covers = |patterns: &[RulePattern]| patterns.iter().any(|own| own.covers(&key.domain));
+        if !orders.allow.is_empty() && !covers(&orders.allow) {
+            return Ok(Err(Nothing::Refused("allow")));
+        }
+        if covers(&orders.deny) {
+            return Ok(Err(Nothing::Refused("deny")));
+        }
+        let sum = |wanted: fn(&Counter) -> bool| -> u64 {
+            let own = counts.iter().filter(|(counter, _)| wanted(counter));
+            own.map(|(_, count)| count).sum()
+        };
+        let sessions = sum(|own| matches!(own, Counter::Successful(_) | Counter::Failed(_)));
+        if sessions == 0 && !counts.keys().any(|own| matches!(own, Counter::Detail(..))) {
+            return Ok(Err(Nothing::NoSession));
+        }
+        if sessions < orders.min_sessions {
+            return Ok(Err(Nothing::TooFew { sessions }));
+        }
+        // RP-13: a report about nothing but the delivery of the last one would go on for ever. Postfix
+        // makes no datagram of a session under TLS-Required: No, so those are of other mail.
+        let by_datagram = sum(|own| matches!(own, Counter::Record(_)));
+        let others = sessions.saturating_sub(by_datagram);
+        if by_datagram == 0 {
+            let mailed = self.reports.mailed(key.day, key.domain.clone()).await?;
+            if others <= mailed {
+                return Ok(Err(Nothing::OwnReports));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// What the domain's record says now (RFC 8460, 3; RP-01, RP-02). Where it cannot be looked up time
+    /// and again, what it said when mail was sent: a domain whose DNS is broken is one that should hear
+    /// of it.
+    async fn targets(
+        &self,
+        domain: &DomainName,
+        counts: &BTreeMap<Counter, u64>,
+        failures: u32,
+    ) -> Result<Vec<ReportTarget>, Nothing> {
+        let none = |why: &str| Err(Nothing::NotAsked(why.to_owned()));
+        let owner = domain.child("_tls").and_then(|tls| tls.child("_smtp"));
+        let Some(owner) = owner else {
+            return none("its name is too long for a TLSRPT record");
+        };
+        let question = Question::new(owner, RecordType::Txt);
+        let finding = match self.resolver.lookup(question).await.answer {
+            Answer::Records { data, .. } => {
+                let texts = data.iter().filter_map(|record| match record {
+                    RecordData::Txt(strings) => Some(strings.clone()),
+                    _ => None,
+                });
+                read_records(&texts.collect::<Vec<_>>())
+            }
+            Answer::NoData(_) | Answer::NxDomain(_) => return none("no TLSRPT record"),
+            Answer::Failed(failure) => {
+                let seen = counts.iter().filter_map(|(own, count)| match own {
+                    Counter::Record(text) => Some((count, text)),
+                    _ => None,
+                });
+                match seen.max().filter(|_| failures >= LOOKUPS) {
+                    Some((_, text)) => read_text(text),
+                    None => return Err(Nothing::LookupFailed(failure.detail)),
+                }
+            }
+        };
+        match finding {
+            TlsrptRecordFinding::One(record) => Ok(record.targets),
+            TlsrptRecordFinding::Absent => none("no TLSRPT record"),
+            TlsrptRecordFinding::Several => none("more than one TLSRPT record"),
+            TlsrptRecordFinding::Malformed(why) => none(&why.to_string()),
+        }
+    }
+
+    /// Whether one more report of this day is in the operator's bound; counted where it is.
+    fn has_room(&self, day: Day, orders: &Orders) -> bool {
+        let mut state = self.state();
+        let claimed = state.claimed.entry(day).or_default();
+        if *claimed < orders.daily_limit {
+            *claimed += 1;
+            return true;
+        }
+        if state.told_limit.replace(day) != Some(day) {
+            let limit = orders.daily_limit;
+            tracing::warn!(%day, limit,
+                "more domains ask for TLS reports than [report] daily_limit; the rest get none of this day");
+        }
+        false
+    }
+}
+
+/// Whom the operator lets have reports.
+fn receivers(targets: Vec<ReportTarget>, orders: &Orders) -> Result<Vec<ReportTarget>, Nothing> {
+    let is_denied = |target: &ReportTarget| {
+        let receiver = DomainName::parse(&target.receiver());
+        let covers = |name: &DomainName| orders.deny.iter().any(|own| own.covers(name));
+        receiver.is_ok_and(|name| covers(&name))
+    };
+    let left: Vec<ReportTarget> = targets.into_iter().filter(|own| !is_denied(own)).collect();
+    if left.is_empty() {
+        return Err(Nothing::Refused("deny"));
+    }
+    Ok(left)
+}
+
+fn deliveries(targets: Vec<ReportTarget>, orders: &Orders, now: Timestamp) -> Vec<Delivery> {
+    let to = |target, redirected_from| Delivery {
+        target,
+        redirected_from,
+        state: DeliveryState::Waiting { next: now },
+        attempts: 0,
+        first: None,
+        last: String::new(),
+    };
+    match &orders.redirect {
+        // One copy is enough to look at.
+        Some(redirect) => targets
+            .into_iter()
+            .take(1)
+            .map(|own| to(redirect.clone(), Some(own)))
+            .collect(),
+        None => targets.into_iter().map(|own| to(own, None)).collect(),
+    }
+}
+
+/// Looked up again later, for as long as a report is tried to be sent.
+fn again(plan: &mut Plan, planned: Planned, day: Day, now: Timestamp, why: &str) {
+    let (domain, failures) = (planned.domain, planned.failures.saturating_add(1));
+    if day.over_for(now).is_some_and(|over| over > LOOKED_UP_FOR) {
+        tracing::info!(%domain, %day, why, "no TLS report: its record could not be looked up all day");
+        return;
+    }
+    let pause = LOOKUP_PAUSE
+        * 2_u32
+            .saturating_pow(failures.saturating_sub(1))
+            .min(MOST_PAUSES);
+    plan.put(later(now, pause), Planned { domain, failures });
+}
+
+/// Reports claimed side by side: each looks its record up.
+const AT_ONCE: usize = 32;
+/// Failed lookups after which the record counts that the mail server saw.
+const LOOKUPS: u32 = 3;
+/// As between attempts to deliver.
+const LOOKUP_PAUSE: Duration = Duration::from_secs(300);
+/// Four hours.
+const MOST_PAUSES: u32 = 48;
+/// RFC 8460, 5.5, for the lookup as for the delivery.
+const LOOKED_UP_FOR: Duration = Duration::from_secs(24 * 3_600);

@@ -1,0 +1,293 @@
+//! The post office for TLS reports (RFC 8460): what was counted is claimed as a report once its day is
+//! over, sent to each of its targets, and confirmed.
+//!
+//! * [`PostOffice`]: a round every few seconds.
+//! * `plan`: which domains are due in the next minutes.
+//! * `claim`: from counters and a record to a report that leaves.
+//! * `deliver`: one attempt for one target.
+//! * `draft`: the document; `schedule`: when.
+//!
+//! A report is claimed before it is sent and confirmed after it: what was claimed and not confirmed is sent
+//! again as it was, with the same id, file name and Message-ID. Not done here: who sends in a fleet, and
+//! where claims stand (`store`); how bytes leave (`adapters`).
+
+mod claim;
+mod deliver;
+mod draft;
+mod plan;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hoplock_policy::moment::Timestamp;
+use hoplock_policy::name::DomainName;
+use hoplock_policy::rules::RulePattern;
+use hoplock_policy::tlsrpt::{Day, ReportTarget};
+
+pub use self::claim::{Nothing, Shown};
+pub use self::draft::Reporter;
+use self::plan::Plan;
+use super::dkim::Signing;
+use super::tally::CLOSES_AFTER;
+use crate::world::courier::Courier;
+use crate::world::reports::Reports;
+use crate::world::reports::outgoing::{DeliveryState, Outgoing, ReportKey};
+use crate::world::{Clock, Resolver, StoreFailure};
+
+/// What the operator ordered.
+pub struct Orders {
+    /// Reports are made and sent.
+    pub enabled: bool,
+    /// Who reports.
+    pub reporter: Reporter,
+    /// The sender's address, whose domain is the submitter.
+    pub from: String,
+    /// Its domain.
+    pub submitter: Option<DomainName>,
+    /// Who signs; an error says why nobody does, and then no mail leaves (RP-12).
+    pub signing: Result<Signing, String>,
+    /// All leave within this time.
+    pub delay: Duration,
+    /// Domains that get reports; none: all.
+    pub allow: Vec<RulePattern>,
+    /// Domains and receivers that get none.
+    pub deny: Vec<RulePattern>,
+    /// Where all reports go instead.
+    pub redirect: Option<ReportTarget>,
+    /// Reports in one day.
+    pub daily_limit: usize,
+    /// Sessions of a domain on a day at least.
+    pub min_sessions: u64,
+}
+
+/// Makes and sends reports.
+pub struct PostOffice {
+    reports: Arc<dyn Reports>,
+    resolver: Arc<dyn Resolver>,
+    courier: ArcSwap<Box<dyn Courier>>,
+    clock: Arc<dyn Clock>,
+    orders: ArcSwap<Orders>,
+    state: Mutex<State>,
+    figures: Figures,
+}
+
+#[derive(Default)]
+struct State {
+    closed: Option<Day>,
+    plans: BTreeMap<Day, Plan>,
+    /// Days whose hosts were told to be missing.
+    told_missing: Option<Day>,
+    told_trouble: bool,
+    told_limit: Option<Day>,
+    claimed: BTreeMap<Day, usize>,
+}
+
+#[derive(Default)]
+struct Figures {
+    claimed: AtomicU64,
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    given_up: AtomicU64,
+    received: AtomicU64,
+}
+
+/// What the post office did since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostFigures {
+    /// Reports claimed.
+    pub claimed: u64,
+    /// Deliveries confirmed.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Deliveries given up after 24 hours.
+    pub given_up: u64,
+    /// Reports of others that were taken in.
+    pub received: u64,
+}
+
+impl PostOffice {
+    /// An office that sends by `courier`.
+    #[must_use]
+    pub fn new(
+        reports: Arc<dyn Reports>,
+        resolver: Arc<dyn Resolver>,
+        courier: Box<dyn Courier>,
+        clock: Arc<dyn Clock>,
+        orders: Orders,
+    ) -> Self {
+        Self {
+            reports,
+            resolver,
+            courier: ArcSwap::from_pointee(courier),
+            clock,
+            orders: ArcSwap::from_pointee(orders),
+            state: Mutex::default(),
+            figures: Figures::default(),
+        }
+    }
+
+    /// Other orders from now on, and another courier.
+    pub fn reload(&self, orders: Orders, courier: Box<dyn Courier>) {
+        self.orders.store(Arc::new(orders));
+        self.courier.store(Arc::new(courier));
+    }
+
+    /// Where counts and reports are kept.
+    #[must_use]
+    pub fn reports(&self) -> &Arc<dyn Reports> {
+        &self.reports
+    }
+
+    /// What was done since the start.
+    #[must_use]
+    pub fn figures(&self) -> PostFigures {
+        let of = |own: &AtomicU64| own.load(Ordering::Relaxed);
+        PostFigures {
+            claimed: of(&self.figures.claimed),
+            delivered: of(&self.figures.delivered),
+            failed: of(&self.figures.failed),
+            given_up: of(&self.figures.given_up),
+            received: of(&self.figures.received),
+        }
+    }
+
+    /// Whether reports are made and sent here.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.orders.load().enabled
+    }
+
+    /// Why no report leaves by mail, where that is so and reports are made (RP-12).
+    #[must_use]
+    pub fn is_unsigned(&self) -> Option<String> {
+        let orders = self.orders.load();
+        let unsigned = orders.signing.as_ref().err();
+        unsigned.filter(|_| orders.enabled).cloned()
+    }
+
+    /// Keeps a report that somebody sent us; false where it is kept already.
+    ///
+    /// # Errors
+    /// [`StoreFailure`] where it cannot be kept.
+    pub async fn receive(
+        &self,
+        report: crate::world::reports::received::Received,
+    ) -> Result<bool, StoreFailure> {
+        let is_new = self.reports.receive(report).await?;
+        if is_new {
+            self.figures.received.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(is_new)
+    }
+
+    /// Closes the day before once it is over, claims what is due and sends it; to be called every few
+    /// seconds. Trouble with the store ends the round: nothing is sent that cannot be confirmed.
+    pub async fn round(&self) {
+        if !self.orders.load().enabled {
+            return;
+        }
+        match self.work().await {
+            Ok(()) => {
+                if std::mem::take(&mut self.state().told_trouble) {
+                    tracing::info!("TLS reports go on");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.state().told_trouble, true) {
+                    tracing::warn!(%error, "TLS reports wait; sessions are counted meanwhile");
+                }
+            }
+        }
+    }
+
+    async fn work(&self) -> Result<(), StoreFailure> {
+        let now = self.clock.now();
+        self.close(now.wall).await?;
+        if !self.reports.elect().await? {
+            self.state().plans.clear();
+            return Ok(());
+        }
+        for day in self.reports.days().await? {
+            if self.is_to_be_reported(day, now.wall).await? {
+                self.claim_due(day, now.wall).await?;
+            }
+        }
+        self.deliver_due(now.wall).await?;
+        self.forget_before(Day::of(now.wall));
+        Ok(())
+    }
+
+    /// Sessions of the day before count for today from now on.
+    async fn close(&self, now: Timestamp) -> Result<(), StoreFailure> {
+        let yesterday = Day::of(now).before();
+        let is_time = yesterday
+            .over_for(now)
+            .is_some_and(|over| over >= CLOSES_AFTER);
+        if is_time && self.state().closed < Some(yesterday) {
+            self.reports.close(yesterday).await?;
+            self.state().closed = Some(yesterday);
+        }
+        Ok(())
+    }
+
+    async fn is_to_be_reported(&self, day: Day, now: Timestamp) -> Result<bool, StoreFailure> {
+        if now < schedule::ready(day) || day.over_for(now).is_none_or(|over| over > TOO_OLD) {
+            return Ok(false);
+        }
+        let missing = self.reports.missing(day).await?;
+        if missing.is_empty() || now >= schedule::patience_ends(day) {
+            return Ok(true);
+        }
+        if self.state().told_missing.replace(day) != Some(day) {
+            let hosts = missing.join(", ");
+            tracing::info!(%day, hosts, "TLS reports wait for what these hosts counted");
+        }
+        Ok(false)
+    }
+
+    fn forget_before(&self, today: Day) {
+        let mut state = self.state();
+        let is_recent = |day: &Day| day.number().saturating_add(DAYS_REMEMBERED) >= today.number();
+        state.plans.retain(|day, _| is_recent(day));
+        state.claimed.retain(|day, _| is_recent(day));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a report stands, in one word for people.
+#[must_use]
+pub fn standing(report: &Outgoing) -> &'static str {
+    let has =
+        |wanted: fn(&DeliveryState) -> bool| report.deliveries.iter().any(|own| wanted(&own.state));
+    if report.deliveries.is_empty() {
+        "to nobody"
+    } else if has(|state| matches!(state, DeliveryState::Waiting { .. })) {
+        "waiting"
+    } else if has(|state| matches!(state, DeliveryState::GivenUp { .. })) {
+        "given up"
+    } else {
+        "delivered"
+    }
+}
+
+/// The report of a domain and a day.
+#[must_use]
+pub fn key(day: Day, domain: DomainName) -> ReportKey {
+    ReportKey { day, domain }
+}
+
+/// A day that is over for longer is not reported any more: whoever would read it looks at newer ones.
+const TOO_OLD: Duration = Duration::from_secs(2 * 86_400);
+/// Days that plans and numbers are kept for.
+const DAYS_REMEMBERED: u32 = 3;
+
+#[cfg(test)]
+mod tests;

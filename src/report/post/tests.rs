@@ -1,0 +1,424 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use hoplock_policy::dns::{FailureKind, RecordData, RecordType, SecurityStatus};
+use hoplock_policy::moment::Moment;
+use hoplock_wire::tlsrpt::{PolicyType, ResultType, decode_document};
+
+use super::*;
+use crate::store::sqlite::{SqliteReports, SqliteStore};
+use crate::world::Waiting;
+use crate::world::courier::Undelivered;
+use crate::world::reports::tally::{Counter, Counts, TalliedFailure, TalliedPolicy};
+use crate::world::scripted::{Scripted, ScriptedWorld};
+
+/// A mail as it was handed over: from, to, and the message.
+type Mailed = (String, String, String);
+
+/// Takes everything, or refuses everything.
+#[derive(Clone, Default)]
+struct Taken {
+    mails: Arc<Mutex<Vec<Mailed>>>,
+    posts: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    refuses: Arc<Mutex<Option<Undelivered>>>,
+}
+
+impl Courier for Taken {
+    fn mail(
+        &self,
+        from: String,
+        to: String,
+        message: Vec<u8>,
+    ) -> Waiting<'_, Result<(), Undelivered>> {
+        let message = String::from_utf8(message).unwrap();
+        self.mails.lock().unwrap().push((from, to, message));
+        let refuses = self.refuses.lock().unwrap().clone();
+        Box::pin(async move { refuses.map_or(Ok(()), Err) })
+    }
+
+    fn post(
+        &self,
+        url: String,
+        _: &'static str,
+        body: Vec<u8>,
+    ) -> Waiting<'_, Result<(), Undelivered>> {
+        self.posts.lock().unwrap().push((url, body));
+        let refuses = self.refuses.lock().unwrap().clone();
+        Box::pin(async move { refuses.map_or(Ok(()), Err) })
+    }
+}
+
+struct Scene {
+    world: Arc<ScriptedWorld>,
+    reports: Arc<dyn Reports>,
+    taken: Taken,
+    office: PostOffice,
+}
+
+fn orders() -> Orders {
+    Orders {
+        enabled: true,
+        reporter: Reporter {
+            organization: "Sender Ltd".to_owned(),
+            contact: "help@o.test".to_owned(),
+            submitter: "o.test".to_owned(),
+        },
+        from: "tlsrpt@o.test".to_owned(),
+        submitter: Some(name("o.test")),
+        signing: Ok(Signing::ByMta),
+        delay: Duration::from_secs(4 * 3_600),
+        allow: Vec::new(),
+        deny: Vec::new(),
+        redirect: None,
+        daily_limit: 10_000,
+        min_sessions: 1,
+    }
+}
+
+fn name(text: &str) -> DomainName {
+    DomainName::parse(text).unwrap()
+}
+
+impl Scene {
+    /// At noon of the day that is counted.
+    fn new(orders: Orders) -> Self {
+        let world = ScriptedWorld::new();
+        world.set_wall(i64::try_from(DAY.begins().0 + 43_200_000).unwrap());
+        let store = Arc::new(SqliteStore::in_memory(world.now()).unwrap());
+        Self::over(world, Arc::new(SqliteReports::of(store)), orders)
+    }
+
+    fn over(world: Arc<ScriptedWorld>, reports: Arc<dyn Reports>, orders: Orders) -> Self {
+        let taken = Taken::default();
+        let office = PostOffice::new(
+            Arc::clone(&reports),
+            world.clone(),
+            Box::new(taken.clone()),
+            world.clone(),
+            orders,
+        );
+        Self {
+            world,
+            reports,
+            taken,
+            office,
+        }
+    }
+
+    fn record(&self, domain: &str, text: &str) {
+        let owner = name(&format!("_smtp._tls.{domain}"));
+        let data = RecordData::Txt(vec![text.as_bytes().to_vec()]);
+        let ttl = Duration::from_secs(300);
+        self.world.add(owner, SecurityStatus::Insecure, ttl, data);
+    }
+
+    fn count(&self, domain: &str, good: u64, failed: u64) {
+        let policy = TalliedPolicy {
+            kind: PolicyType::Sts,
+            domain: domain.to_owned(),
+            strings: vec!["version: STSv1".to_owned()],
+            mx_hosts: vec![format!("*.{domain}")],
+        };
+        let failure = TalliedFailure::of(ResultType::CertificateExpired);
+        let mut counts = Counts::new();
+        for (counter, count) in [
+            (Counter::Successful(policy.clone()), good),
+            (Counter::Failed(policy.clone()), failed),
+            (Counter::Detail(policy, failure), failed),
+        ] {
+            if count > 0 {
+                counts.insert(counter, count);
+            }
+        }
+        self.reports.count(DAY, &name(domain), counts);
+    }
+
+    fn now(&self) -> Moment {
+        self.world.now()
+    }
+
+    /// Rounds every five minutes, for so long.
+    async fn hours(&self, hours: u64) {
+        for _ in 0..hours * 12 {
+            self.world.pass(Duration::from_secs(300));
+            self.office.round().await;
+        }
+    }
+
+    fn mails(&self) -> Vec<Mailed> {
+        self.taken.mails.lock().unwrap().clone()
+    }
+
+    async fn report(&self, domain: &str) -> Option<Outgoing> {
+        self.reports.report(key(DAY, name(domain))).await.unwrap()
+    }
+}
+
+fn field<'a>(message: &'a str, field: &str) -> &'a str {
+    let lines = message.lines();
+    let mut found = lines.filter_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
+    found.next().unwrap_or_default()
+}
+
+const DAY: Day = Day::numbered(20_784);
+
+/// RP-10, RP-11, RP-13: nothing leaves before midnight; then one report for each domain that asks, with
+/// its own Message-ID and the mark that it may go out without TLS, and never a second one.
+#[tokio::test]
+async fn a_day_is_reported_once() {
+    let scene = Scene::new(orders());
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+    scene.record("b.test", "v=TLSRPTv1; rua=mailto:r@b.test,https://b.test/r");
+    for domain in ["a.test", "b.test", "none.test"] {
+        scene.count(domain, 7, 3);
+    }
+    scene.hours(11).await;
+    assert!(scene.mails().is_empty() && scene.report("a.test").await.is_none());
+    scene.hours(30).await;
+    let mails = scene.mails();
+    let mut to: Vec<&str> = mails.iter().map(|(_, to, _)| to.as_str()).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["r@a.test", "r@b.test"]);
+    assert_eq!(scene.taken.posts.lock().unwrap().len(), 1);
+    let (from, _, message) = mails.iter().find(|(_, to, _)| to == "r@a.test").unwrap();
+    assert_eq!(from, "tlsrpt@o.test");
+    assert_eq!(field(message, "TLS-Required"), "No");
+    assert_eq!(field(message, "TLS-Report-Domain"), "a.test");
+    assert_eq!(field(message, "TLS-Report-Submitter"), "o.test");
+    let report = scene.report("a.test").await.unwrap();
+    assert_eq!(
+        field(message, "Message-ID"),
+        format!("<{}>", report.report_id)
+    );
+    assert_eq!((report.successful, report.failed), (7, 3));
+    let document = decode_document(&report.document).unwrap();
+    assert_eq!(document.report_id, report.report_id);
+    assert_eq!(document.policies[0].failures[0].count, 3);
+    assert_eq!(standing(&report), "delivered");
+    assert!(scene.report("none.test").await.is_none());
+    let figures = scene.office.figures();
+    assert_eq!(
+        (figures.claimed, figures.delivered, figures.failed),
+        (2, 3, 0)
+    );
+}
+
+/// RP-15: what is refused is tried by schedule and given up after 24 hours, always as the same mail.
+#[tokio::test]
+async fn refused_for_a_day() {
+    let scene = Scene::new(orders());
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+    scene.count("a.test", 1, 0);
+    *scene.taken.refuses.lock().unwrap() = Some(Undelivered::refused("554 no"));
+    scene.hours(12 + 4 + 30).await;
+    let mails = scene.mails();
+    assert_eq!(mails.len(), 12, "as many as the schedule has");
+    assert!(mails.iter().all(|mail| *mail == mails[0]));
+    let report = scene.report("a.test").await.unwrap();
+    assert_eq!(standing(&report), "given up");
+    assert_eq!(report.deliveries[0].last, "554 no");
+    assert_eq!(scene.office.figures().given_up, 1);
+}
+
+/// RP-11: what was claimed and not confirmed is sent again as it was, by whoever comes after; what was
+/// confirmed is not.
+#[tokio::test]
+async fn an_unconfirmed_claim() {
+    let scene = Scene::new(orders());
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+    scene.count("a.test", 1, 0);
+    *scene.taken.refuses.lock().unwrap() = Some(Undelivered::temporary("killed in the middle"));
+    scene.hours(12 + 5).await;
+    let first = scene.mails();
+    assert!(!first.is_empty());
+    // Another process over the same store, after more was counted for that day.
+    scene.count("a.test", 40, 2);
+    let Scene { world, reports, .. } = scene;
+    let after = Scene::over(world, reports, orders());
+    after.hours(6).await;
+    let second = after.mails();
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0], first[0]);
+    after.hours(2).await;
+    assert_eq!(after.mails().len(), 1);
+}
+
+/// RP-01, RP-02: only exactly one good record has a report sent.
+#[tokio::test]
+async fn who_asks_for_reports() {
+    let scene = Scene::new(orders());
+    scene.record("two.test", "v=TLSRPTv1; rua=mailto:r@two.test");
+    scene.record("two.test", "v=TLSRPTv1; rua=mailto:s@two.test");
+    scene.record("later.test", "v=TLSRPTv10; rua=mailto:r@later.test");
+    scene.record("http.test", "v=TLSRPTv1; rua=http://http.test/");
+    scene.record(
+        "one.test",
+        "v=TLSRPTv1; rua=http://one.test/, mailto:r@one.test",
+    );
+    for domain in [
+        "two.test",
+        "later.test",
+        "http.test",
+        "one.test",
+        "zero.test",
+    ] {
+        scene.count(domain, 1, 0);
+    }
+    scene.hours(12 + 5).await;
+    let mails = scene.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].1, "r@one.test");
+}
+
+/// RP-01: a lookup that fails is no absence. It is made again, and where it goes on failing, what the mail
+/// server saw counts: a domain with broken DNS is one that should hear of it.
+#[tokio::test]
+async fn a_record_that_cannot_be_looked_up() {
+    let scene = Scene::new(orders());
+    let fails = |domain: &str| {
+        let owner = name(&format!("_smtp._tls.{domain}"));
+        let fails = Scripted::Fails(FailureKind::ServFail);
+        scene.world.set(owner, RecordType::Txt, fails);
+    };
+    for domain in ["back.test", "seen.test", "unseen.test"] {
+        fails(domain);
+        scene.count(domain, 5, 1);
+    }
+    let seen = Counter::Record("v=TLSRPTv1;rua=mailto:r@seen.test".to_owned());
+    scene
+        .reports
+        .count(DAY, &name("seen.test"), Counts::from([(seen, 6)]));
+    scene.hours(12 + 6).await;
+    let to = |scene: &Scene| {
+        let mut to: Vec<String> = scene.mails().into_iter().map(|(_, to, _)| to).collect();
+        to.sort_unstable();
+        to
+    };
+    assert_eq!(to(&scene), ["r@seen.test"]);
+    scene
+        .world
+        .clear(&name("_smtp._tls.back.test"), RecordType::Txt);
+    scene.record("back.test", "v=TLSRPTv1; rua=mailto:r@back.test");
+    scene.hours(6).await;
+    assert_eq!(to(&scene), ["r@back.test", "r@seen.test"]);
+}
+
+/// RP-12: where nobody signs, nothing leaves by mail, and it shows why.
+#[tokio::test]
+async fn unsigned_mail_does_not_leave() {
+    let unsigned = Orders {
+        signing: Err("nobody signs it".to_owned()),
+        ..orders()
+    };
+    let scene = Scene::new(unsigned);
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test,https://a.test/");
+    scene.count("a.test", 1, 0);
+    scene.hours(12 + 5).await;
+    assert!(scene.mails().is_empty());
+    assert_eq!(scene.taken.posts.lock().unwrap().len(), 1, "no mail");
+    let report = scene.report("a.test").await.unwrap();
+    assert_eq!(report.deliveries[0].last, "nobody signs it");
+    // A key that comes within the day is not too late.
+    scene.office.reload(orders(), Box::new(scene.taken.clone()));
+    scene.hours(5).await;
+    assert_eq!(scene.mails().len(), 1);
+}
+
+/// RP-13: a report that is about nothing but the delivery of the last one is not made, whatever became of
+/// that delivery.
+#[tokio::test]
+async fn no_report_about_reports() {
+    let scene = Scene::new(orders());
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+    scene.count("a.test", 0, 1);
+    scene
+        .reports
+        .note_mailed(DAY, name("a.test"))
+        .await
+        .unwrap();
+    scene.hours(12 + 5).await;
+    assert!(scene.mails().is_empty());
+    let shown = scene.office.show(&key(DAY, name("a.test"))).await.unwrap();
+    assert_eq!(shown.targets, Err(Nothing::OwnReports));
+    // With one more session it is.
+    scene.count("a.test", 1, 0);
+    let sent = scene
+        .office
+        .send_now(&key(DAY, name("a.test")))
+        .await
+        .unwrap();
+    assert_eq!(sent.unwrap().deliveries.len(), 1);
+    assert_eq!(scene.reports.mailed(DAY, name("a.test")).await, Ok(1));
+    let next = Day::of(scene.now().wall);
+    assert_eq!(scene.reports.mailed(next, name("a.test")).await, Ok(1));
+}
+
+/// Lists, bounds and redirection: spam domains get nothing, trials go to the operator.
+#[tokio::test]
+async fn who_gets_reports() {
+    let pattern = |text: &str| RulePattern::Exact(name(text));
+    let all = ["a.test", "b.test", "few.test"];
+    for (orders, expected) in [
+        (orders(), vec!["r@a.test", "r@b.test", "r@few.test"]),
+        (
+            Orders {
+                min_sessions: 5,
+                ..orders()
+            },
+            vec!["r@a.test", "r@b.test"],
+        ),
+        (
+            Orders {
+                deny: vec![pattern("a.test")],
+                ..orders()
+            },
+            vec!["r@b.test", "r@few.test"],
+        ),
+        (
+            Orders {
+                allow: vec![pattern("a.test")],
+                ..orders()
+            },
+            vec!["r@a.test"],
+        ),
+        (
+            Orders {
+                redirect: ReportTarget::parse("mailto:me@o.test"),
+                ..orders()
+            },
+            vec!["me@o.test"; 3],
+        ),
+    ] {
+        let scene = Scene::new(orders);
+        for domain in all {
+            scene.record(domain, &format!("v=TLSRPTv1; rua=mailto:r@{domain}"));
+            scene.count(domain, if domain == "few.test" { 4 } else { 5 }, 0);
+        }
+        scene.hours(12 + 5).await;
+        let mut to: Vec<String> = scene.mails().into_iter().map(|(_, to, _)| to).collect();
+        to.sort_unstable();
+        assert_eq!(to, expected);
+    }
+    let scene = Scene::new(Orders {
+        daily_limit: 2,
+        ..orders()
+    });
+    for domain in all {
+        scene.record(domain, &format!("v=TLSRPTv1; rua=mailto:r@{domain}"));
+        scene.count(domain, 1, 0);
+    }
+    scene.hours(12 + 20).await;
+    assert_eq!(scene.mails().len(), 2);
+}
+
+/// RP-15: a process that was away over midnight reports all the same, once.
+#[tokio::test]
+async fn away_over_midnight() {
+    let scene = Scene::new(orders());
+    scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+    scene.count("a.test", 2, 0);
+    scene.world.pass(Duration::from_secs(30 * 3_600));
+    scene.office.round().await;
+    assert_eq!(scene.mails().len(), 1);
+    scene.hours(1).await;
+    assert_eq!(scene.mails().len(), 1);
+}
