@@ -1,11 +1,9 @@
 //! Measures what a fleet costs its server: `cargo test -p hoplock-integration --release --test fleet sizing --
 //! --ignored --nocapture`. The figures of docs/fleet.md come from here.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hoplock::store::reports_checks as checks;
-use hoplock::store::reports_memory::MemoryReports;
 use hoplock::store::valkey::{FleetOptions, ValkeyReports};
 use hoplock::world::Clock as _;
 use hoplock::world::reports::Reports;
@@ -53,7 +51,7 @@ async fn sizing() {
     let mut fleet = Vec::new();
     for _ in 0..hosts {
         let client = server.client().await;
-        let local = Arc::new(MemoryReports::new());
+        let local = crate::reports::local();
         let options = FleetOptions::default();
         let reports = ValkeyReports::new(local, client.clone(), clock(0), options);
         fleet.push((Node::new(&client, 0), reports));
