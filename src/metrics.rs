@@ -170,6 +170,7 @@ impl Metrics {
             lately: Lately::default(),
         };
         metrics.register_requests();
+        metrics.register_sessions();
         let registry = &mut metrics.registry;
         registry.register(
             "answers",
@@ -215,21 +216,6 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
-        registry.register(
-            "sessions",
-            "Judged sessions by outcome and reason",
-            metrics.sessions.clone(),
-        );
-        registry.register(
-            "sessions_dropped",
-            "Reports not judged, and sessions not kept in the journal",
-            metrics.sessions_dropped.clone(),
-        );
-        registry.register(
-            "session_alarms",
-            "Destinations with sessions below their policy in the last hour",
-            metrics.session_alarms.clone(),
-        );
         let turned_away = metrics.turned_away.clone();
         registry.register("connections_turned_away", "No place was free", turned_away);
         registry.register(
@@ -245,6 +231,26 @@ impl Metrics {
         let validating = metrics.resolver_validating.clone();
         registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
         metrics
+    }
+
+    fn register_sessions(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "sessions",
+            "Judged sessions by outcome and reason",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "sessions_dropped",
+            "Reports not judged, and sessions not kept in the journal",
+            self.sessions_dropped.clone(),
+        );
+        registry.register(
+            "session_alarms",
+            "Destinations with sessions below their policy in the last hour",
+            self.session_alarms.clone(),
+        );
+        self.reports.register(registry);
     }
 
     fn register_requests(&mut self) {
@@ -265,7 +271,6 @@ impl Metrics {
             self.guard.clone(),
         );
         self.registry.register("guard_decisions", help, guard);
-        self.reports.register(&mut self.registry);
         let help = "Queries on [listen] dns by what was replied";
         self.registry.register("dns_queries", help, dns);
     }

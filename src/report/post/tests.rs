@@ -14,11 +14,14 @@ use crate::world::scripted::{Scripted, ScriptedWorld};
 /// A mail as it was handed over: from, to, and the message.
 type Mailed = (String, String, String);
 
+/// A post: where, and the body.
+type Posted = (String, Vec<u8>);
+
 /// Takes everything, or refuses everything.
 #[derive(Clone, Default)]
 struct Taken {
     mails: Arc<Mutex<Vec<Mailed>>>,
-    posts: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    posts: Arc<Mutex<Vec<Posted>>>,
     refuses: Arc<Mutex<Option<Undelivered>>>,
 }
 
