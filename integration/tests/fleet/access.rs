@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hoplock::store::reports_checks as checks;
 use hoplock::store::valkey::{FleetOptions, ValkeyReports};
-use std::sync::Arc;
 
 use crate::policies::{Node, clock};
 use crate::server::{Server, client, reached, until};

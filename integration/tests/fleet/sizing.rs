@@ -1,7 +1,6 @@
 //! Measures what a fleet costs its server: `cargo test -p hoplock-integration --release --test fleet sizing --
 //! --ignored --nocapture`. The figures of docs/fleet.md come from here.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hoplock::store::reports_checks as checks;
