@@ -17,3 +17,4 @@ mod proxy;
 mod reports;
 mod server;
 mod sizing;
+mod told_late;
