@@ -12,6 +12,7 @@
 mod access;
 mod connection;
 mod fetching;
+mod office;
 mod policies;
 mod proxy;
 mod reports;
