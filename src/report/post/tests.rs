@@ -5,6 +5,7 @@ use hoplock_policy::moment::Moment;
 use hoplock_wire::tlsrpt::{PolicyType, ResultType, decode_document};
 
 use super::*;
+use crate::report::mail::gzip;
 use crate::store::sqlite::{SqliteReports, SqliteStore};
 use crate::world::Waiting;
 use crate::world::courier::Undelivered;
@@ -41,9 +42,10 @@ impl Courier for Taken {
     fn post(
         &self,
         url: String,
-        _: &'static str,
+        media_type: &'static str,
         body: Vec<u8>,
     ) -> Waiting<'_, Result<(), Undelivered>> {
+        assert_eq!(media_type, "application/tlsrpt+gzip");
         self.posts.lock().unwrap().push((url, body));
         let refuses = self.refuses.lock().unwrap().clone();
         Box::pin(async move { refuses.map_or(Ok(()), Err) })
@@ -164,8 +166,9 @@ fn field<'a>(message: &'a str, field: &str) -> &'a str {
 
 const DAY: Day = Day::numbered(20_784);
 
-/// RP-10, RP-11, RP-13: nothing leaves before midnight; then one report for each domain that asks, with
-/// its own Message-ID and the mark that it may go out without TLS, and never a second one.
+/// RP-10, RP-11, RP-13, RP-14: nothing leaves before midnight; then one report for each domain that asks, with
+/// its own Message-ID and the mark that it may go out without TLS, or posted as what its type says, and never
+/// a second one.
 #[tokio::test]
 async fn a_day_is_reported_once() {
     let scene = Scene::new(orders());
@@ -181,7 +184,10 @@ async fn a_day_is_reported_once() {
     let mut to: Vec<&str> = mails.iter().map(|(_, to, _)| to.as_str()).collect();
     to.sort_unstable();
     assert_eq!(to, ["r@a.test", "r@b.test"]);
-    assert_eq!(scene.taken.posts.lock().unwrap().len(), 1);
+    let posts = scene.taken.posts.lock().unwrap().clone();
+    let posted = scene.report("b.test").await.unwrap().document;
+    let packed = gzip(&posted).unwrap();
+    assert_eq!(posts, [("https://b.test/r".to_owned(), packed)]);
     let (from, _, message) = mails.iter().find(|(_, to, _)| to == "r@a.test").unwrap();
     assert_eq!(from, "tlsrpt@o.test");
     assert_eq!(field(message, "TLS-Required"), "No");
