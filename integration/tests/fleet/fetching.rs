@@ -259,3 +259,28 @@ async fn until_leased(
     }
     panic!("no lease");
 }
+
+/// A lease that the server gave too late for who asked is given back too: else nobody had it, and it barred
+/// all for its whole time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_comes_too_late_is_given_back() {
+    let server = Server::start(false);
+    let (one, two) = pair(&server).await;
+    let domain = || hoplock_policy::name::PolicyDomain(name("late.test"));
+    one.asks_again().await;
+    server.freeze(true);
+    let lease = one.store.lease_fetch(domain()).await;
+    assert!(lease.is_some() && !one.is_asking(), "each for himself");
+    server.freeze(false);
+    one.asks_again().await;
+    two.asks_again().await;
+    until("one has it", async || {
+        two.store.lease_fetch(domain()).await.is_none()
+    })
+    .await;
+    drop(lease);
+    until("it is free again", async || {
+        two.store.lease_fetch(domain()).await.is_some()
+    })
+    .await;
+}

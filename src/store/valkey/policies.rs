@@ -263,9 +263,12 @@ impl Store for ValkeyStore {
                 .arg(self.shared.lease_key(&domain))
                 .arg(&token)
                 .arg(LEASE_MILLIS);
+            let was_asked = self.shared.client.is_asked();
             match self.shared.client.ask(&take).await.as_deref() {
                 Ok([Value::Int(0)]) => None,
-                Ok([Value::Int(1)]) => {
+                answer if was_asked || matches!(answer, Ok([Value::Int(1)])) => {
+                    // Also where no answer came in time: the server may have given it all the same, and
+                    // what nobody gives back bars the others for its whole time.
                     let shared = Arc::clone(&self.shared);
                     Some(FetchLease::shared(move || {
                         shared.queue.release(domain, token);
