@@ -269,6 +269,7 @@ async fn away_over_midnight() {
     scene.count("a.test", 2, 0);
     scene.world.pass(Duration::from_secs(30 * 3_600));
     scene.office.round().await;
+    scene.office.deliveries().await;
     assert_eq!(scene.mails().len(), 1);
     scene.hours(1).await;
     assert_eq!(scene.mails().len(), 1);

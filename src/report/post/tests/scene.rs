@@ -148,6 +148,7 @@ impl Scene {
         for _ in 0..hours * 12 {
             self.world.pass(Duration::from_secs(300));
             self.office.round().await;
+            self.office.deliveries().await;
         }
     }
 
