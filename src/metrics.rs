@@ -1,5 +1,7 @@
 //! One struct of counters. Labels come from [`Reason`] and the words of verdicts only: never a domain.
 
+mod reports;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +16,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::reports::ReportMetrics;
 use crate::report::Sessions;
+use crate::report::post::PostFigures;
+use crate::world::reports::ReportFigures;
 
 /// All figures of one daemon.
 pub struct Metrics {
@@ -28,6 +33,7 @@ pub struct Metrics {
     sessions: Family<SessionLabels, Counter>,
     sessions_dropped: Family<DroppedLabels, Counter>,
     session_alarms: Gauge,
+    reports: ReportMetrics,
     /// Answers given from findings that were kept.
     pub cached: Counter,
     /// Connections turned away because all places were taken.
@@ -149,6 +155,7 @@ impl Metrics {
             sessions: Family::default(),
             sessions_dropped: Family::default(),
             session_alarms: Gauge::default(),
+            reports: ReportMetrics::default(),
             cached: Counter::default(),
             turned_away: Counter::default(),
             connections: Gauge::default(),
@@ -258,6 +265,7 @@ impl Metrics {
             self.guard.clone(),
         );
         self.registry.register("guard_decisions", help, guard);
+        self.reports.register(&mut self.registry);
         let help = "Queries on [listen] dns by what was replied";
         self.registry.register("dns_queries", help, dns);
     }
@@ -322,6 +330,11 @@ impl Metrics {
         let alarms = sessions.alarms().count(now);
         self.session_alarms
             .set(i64::try_from(alarms).unwrap_or(i64::MAX));
+    }
+
+    /// Takes over how TLS reports stand.
+    pub fn take_over_reports(&self, figures: &ReportFigures, post: PostFigures) {
+        self.reports.take_over(figures, post);
     }
 
     /// A minute is over.

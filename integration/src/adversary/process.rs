@@ -291,6 +291,7 @@ impl Process {
             let Judgement {
                 verdict,
                 second_look,
+                ..
             } = judge.judge(&case).await;
             if life.is_dead() {
                 return;

@@ -156,6 +156,20 @@ impl PostOffice {
         }
     }
 
+    /// Whether reports are made and sent here.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.orders.load().enabled
+    }
+
+    /// Why no report leaves by mail, where that is so and reports are made (RP-12).
+    #[must_use]
+    pub fn is_unsigned(&self) -> Option<String> {
+        let orders = self.orders.load();
+        let unsigned = orders.signing.as_ref().err();
+        unsigned.filter(|_| orders.enabled).cloned()
+    }
+
     /// Keeps a report that somebody sent us; false where it is kept already.
     ///
     /// # Errors

@@ -15,6 +15,7 @@
 mod cache;
 mod negative_anchors;
 mod observed;
+mod reporting;
 mod reports;
 mod rules;
 mod sessions;
@@ -254,6 +255,7 @@ impl Admin {
         for (shown, counter) in taken_over {
             shown.inner().store(counter.load(Relaxed), Relaxed);
         }
+        metrics.take_over_reports(&self.tally.reports().figures(), self.post.figures());
         metrics.take_over(&self.sessions, self.engine.answerer.world().clock.now());
         let cached = counted.cached.load(Relaxed);
         metrics.cached.inner().store(cached, Relaxed);

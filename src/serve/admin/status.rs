@@ -16,8 +16,9 @@ use serde::Serialize;
 
 use super::negative_anchors::{self, OrderLine};
 use super::observed::Observing;
+use super::reporting::Reporting;
 use super::rules::RuleLine;
-use super::{Admin, sessions, time};
+use super::{Admin, reporting, sessions, time};
 use crate::serve::rulebook::{Listed, Standing};
 use crate::world::Lasts;
 
@@ -34,6 +35,7 @@ pub(super) struct Status {
     answers_last_hour: BTreeMap<&'static str, u64>,
     sessions_last_hour: BTreeMap<&'static str, u64>,
     journal: Journal,
+    reports: Reporting,
     alarms: Vec<Alarm>,
     rules: Vec<RuleLine>,
     observing: Observing,
@@ -149,6 +151,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             failed: journal.alarms,
             not_kept: journal.too_many + journal.not_written,
         },
+        reports: Reporting::of(&admin),
         alarms: {
             let mut all = alarms(&admin, &rules, now).await;
             all.extend(negative_anchors::alarms(&orders));
@@ -170,6 +173,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     alarms.extend(store(admin));
     alarms.extend(lost_dane(admin, rules, now).await);
     alarms.extend(sessions::alarms(admin, now));
+    alarms.extend(reporting::alarms(admin));
     for (next_hop, waiting) in admin.engine.answerer.waiting().longer_than(LONG_WAIT, now) {
         let hours = waiting
             .last

@@ -2,7 +2,7 @@
 //! nothing; what it knows of policies it has from a DNS that may be the attacker's.
 
 use hoplock::report::reported::Evidence as Brought;
-use hoplock::serve::sessions::Case;
+use hoplock::serve::sessions::{Carries, Case};
 use hoplock_model::{Answer, Data, Duty, Rule, Settings, State, Truth, Type, truth_at};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost};
@@ -33,6 +33,7 @@ pub(in super::super) fn case(plan: &Plan, event: usize, contact: &Contact, own: 
         time: Timestamp(wall(own.at, plan.stepped(own.at))),
         evidence: evidence(plan, contact, own),
         word: word(plan, contact, own),
+        carries: Carries::Mail,
     }
 }
 
