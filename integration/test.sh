@@ -17,7 +17,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "servers for the lab"
 # g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
-needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev)
+needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev redis-server)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -34,7 +34,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
-for program in postfix unbound nsd ldns-signzone openssl unshare ip debootstrap; do
+for program in postfix unbound nsd ldns-signzone openssl unshare ip debootstrap redis-server; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "the lab needs $program and it is missing" >&2; exit 1; }
 done
 

@@ -127,10 +127,35 @@ fn page(value: &Value) -> String {
             number(value, "/journal/failed")
         ),
     );
+    if let Some(words) = reports(value) {
+        fact("reports", words);
+    }
+    if let Some(state) = value.pointer("/reports/fleet").and_then(Value::as_str) {
+        let waiting = number(value, "/reports/fleet_rows_waiting");
+        fact(
+            "fleet",
+            format!("its store is {state}, {waiting} counters wait for it"),
+        );
+    }
     for (name, words) in orders(value) {
         fact(name, words);
     }
     lines.join("\n") + "\n"
+}
+
+/// How TLS reports stand, where they are made.
+fn reports(value: &Value) -> Option<String> {
+    let is_enabled = value.pointer("/reports/enabled") == Some(&Value::Bool(true));
+    let of = |name: &str| number(value, &format!("/reports/{name}"));
+    is_enabled.then(|| {
+        format!(
+            "{} sessions counted since the start, {} reports delivered, {} attempts failed, {} given up",
+            of("sessions_counted"),
+            of("delivered"),
+            of("attempts_failed"),
+            of("given_up")
+        )
+    })
 }
 
 /// What the operator ordered: observing, DNSSEC set aside, rules.

@@ -131,7 +131,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("store", "shared", "\"\"", "store that a fleet shares: \"redis://HOST:PORT\", or \"rediss://…\" with TLS", "", |c| optional(c.store.shared.as_ref().map(|url| &url.0))),
     key("store", "shared_password_file", "\"\"", "file whose first line is its password; empty: the one in the URL, or none", "", |c| optional(c.store.shared_password_file.as_ref().map(|path| path.display()))),
     key("store", "shared_prefix", "\"hoplock:\"", "what the names of all keys there begin with: one for each fleet", "", |c| quoted(&c.store.shared_prefix)),
-    key("store", "shared_roots", "[]", "PEM files with roots for its certificate; none: the system's", "", |c| list(c.store.shared_roots.iter().map(|path| path.display()))),
+    key("store", "shared_ca_file", "\"\"", "PEM file with the authorities for its certificate; empty: the system's", "", |c| optional(c.store.shared_ca_file.as_ref().map(|path| path.display()))),
     key("guard", "profile", "\"postfix\"", "the profile by whose answers destinations are judged: how the mail will leave", "RQ-04", |c| quoted(&c.guard.profile)),
     key("guard", "deadline", "\"8s\"", "longest wait for one recipient", "PF-04", |c| duration(c.guard.deadline)),
     key("guard", "on_trouble", "\"dunno\"", "dunno or defer, where nothing is known in time or a request cannot be read", "FT-01", |c| word(words::ON_TROUBLE, c.guard.on_trouble)),

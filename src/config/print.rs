@@ -323,7 +323,7 @@ mod tests {
             &[r#""""#, r#""/etc/hoplock/shared""#],
         ),
         ("store", "shared_prefix", &[r#""hoplock:""#, r#""mx.""#]),
-        ("store", "shared_roots", &["[]", r#"["/etc/ca.pem"]"#]),
+        ("store", "shared_ca_file", &[r#""""#, r#""/etc/ca.pem""#]),
         (
             "sources",
             "postfix_log",

@@ -16,6 +16,7 @@ use super::types::{
 };
 use super::words;
 use crate::adapters::dns::Trust;
+use crate::store::valkey::FleetAddress;
 use crate::world::JournalBounds;
 
 /// The resolver.
@@ -242,14 +243,12 @@ pub(super) fn log(reader: &mut Reader<'_>, section: &Section<'_>) -> LogConfig {
 
 /// The state.
 pub(super) fn store(reader: &mut Reader<'_>, section: &Section<'_>) -> StoreConfig {
-    let roots = reader.texts(section, "shared_roots").unwrap_or_default();
-    let roots = roots.into_iter().map(|(text, _)| PathBuf::from(text));
     StoreConfig {
         path: path(reader, section, "path"),
         shared: shared(reader, section),
         shared_password_file: path(reader, section, "shared_password_file"),
         shared_prefix: prefix(reader, section),
-        shared_roots: roots.collect(),
+        shared_ca_file: path(reader, section, "shared_ca_file"),
     }
 }
 
@@ -258,18 +257,12 @@ fn shared(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SharedUrl> {
     if text.is_empty() {
         return None;
     }
-    let behind = text
-        .strip_prefix("redis://")
-        .or_else(|| text.strip_prefix("rediss://"));
-    let is_good = behind.is_some_and(|behind| {
-        let host = behind.rsplit('@').next().unwrap_or_default();
-        let is_plain = behind.chars().all(|c| c.is_ascii_graphic());
-        is_plain && !host.split(['/', ':']).next().unwrap_or_default().is_empty()
-    });
-    if !is_good {
-        // Without the text: a password may stand in it.
-        let words = "[store] shared is no store of a fleet; write \"redis://HOST:6379\", or \
-                     \"rediss://HOST:6379\" with TLS";
+    // Its words are without the text, in which a password may stand.
+    if let Err(why) = FleetAddress::parse(&text) {
+        let words = format!(
+            "[store] shared is no store of a fleet: {why}; write \"redis://HOST:6379\", or \
+             \"rediss://HOST:6379\" with TLS"
+        );
         reader.error(at, words);
         return None;
     }

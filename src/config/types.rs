@@ -206,8 +206,8 @@ pub struct StoreConfig {
     pub shared_password_file: Option<PathBuf>,
     /// What the names of its keys begin with.
     pub shared_prefix: String,
-    /// PEM files with roots for its certificate.
-    pub shared_roots: Vec<PathBuf>,
+    /// PEM file with the authorities for its certificate.
+    pub shared_ca_file: Option<PathBuf>,
 }
 
 /// `redis://…`; shown without the password that may be in it.

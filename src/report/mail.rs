@@ -10,6 +10,7 @@ use data_encoding::HEXLOWER;
 use flate2::{Compression, GzBuilder};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MalformedName};
+use hoplock_wire::tlsrpt::{file_name, subject};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::HeaderType;
 use mail_builder::headers::content_type::ContentType;
@@ -129,8 +130,7 @@ impl ReportMail<'_> {
 
     /// RFC 8460, 5.3: the order and the words are prescribed.
     fn subject(&self, id: &str) -> String {
-        let (domain, submitter) = (self.policy_domain, self.submitter);
-        format!("Report Domain: {domain} Submitter: {submitter} Report-ID: <{id}>")
+        subject(self.policy_domain.as_str(), self.submitter.as_str(), id)
     }
 
     fn disposition(&self) -> String {
@@ -141,11 +141,9 @@ impl ReportMail<'_> {
     /// RFC 8460, 5.1.
     fn file_name(&self) -> String {
         let (submitter, domain) = (self.submitter, self.policy_domain);
-        let (begins, ends) = (seconds(self.begins), seconds(self.ends));
-        // There the unique-id has letters and digits only.
-        let id = self.report_id.chars().filter(char::is_ascii_alphanumeric);
-        let id: String = id.collect();
-        format!("{submitter}!{domain}!{begins}!{ends}!{id}.json.gz")
+        let (begins, ends) = (self.begins.0 / 1_000, self.ends.0 / 1_000);
+        let (submitter, domain) = (submitter.as_str(), domain.as_str());
+        file_name(submitter, domain, begins, ends, self.report_id, true)
     }
 
     fn words(&self) -> String {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
-use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::OwnDane;
 use rustls_pki_types::TrustAnchor;
 
+use super::fleet::{self, UnusableFleet};
 use crate::adapters::anchor_files::AnchorDirectories;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsOptions, DnsStub, self_test, system};
@@ -22,9 +22,12 @@ use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
+use crate::store::reports_memory::MemoryReports;
 use crate::store::sqlite::{OpenError, SqliteReports, SqliteStore};
+use crate::store::valkey::{FleetOptions, ValkeyReports, ValkeyStore};
 use crate::world::probe::Prober;
 use crate::world::reports::Reports;
+use crate::world::reports::local::LocalTally;
 use crate::world::{Clock as _, Journal, JournalBounds, Resolver as _, Store, World};
 
 /// Everything that gives answers.
@@ -67,6 +70,9 @@ pub enum EngineError {
     /// The state file cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store of the fleet cannot be used as it is configured.
+    #[error(transparent)]
+    Fleet(#[from] UnusableFleet),
 }
 
 impl Engine {
@@ -80,7 +86,7 @@ impl Engine {
             store,
             journal,
             reports,
-        } = stores(config, memory, clock.now())?;
+        } = stores(config, memory, &clock)?;
         let servers = servers(config);
         let dns = DnsStub::new(dns_options(config), &servers);
         let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
@@ -226,22 +232,42 @@ struct Stores {
     reports: Arc<dyn Reports>,
 }
 
-fn stores(config: &Config, memory: &Memory, now: Moment) -> Result<Stores, EngineError> {
+fn stores(
+    config: &Config,
+    memory: &Memory,
+    clock: &Arc<SystemClock>,
+) -> Result<Stores, EngineError> {
     let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
-    Ok(match memory {
-        Memory::InProcess => Stores {
-            store: Arc::new(MemoryStore::new(entries)),
-            journal: Arc::new(MemoryJournal::new(bounds)),
-            reports: Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?))),
-        },
-        Memory::File(path) => {
-            let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
-            Stores {
-                store: store.clone(),
-                journal: store.clone(),
-                reports: Arc::new(SqliteReports::of(store)),
+    let (store, journal, reports): (Arc<dyn Store>, Arc<dyn Journal>, Arc<dyn LocalTally>) =
+        match memory {
+            Memory::InProcess => (
+                Arc::new(MemoryStore::new(entries)),
+                Arc::new(MemoryJournal::new(bounds)),
+                Arc::new(MemoryReports::new()),
+            ),
+            Memory::File(path) => {
+                let now = clock.now();
+                let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
+                let reports = Arc::new(SqliteReports::of(store.clone()));
+                (store.clone(), store, reports)
             }
-        }
+        };
+    Ok(match fleet::client(&config.store)? {
+        None => Stores {
+            store,
+            journal,
+            reports,
+        },
+        Some(client) => Stores {
+            store: Arc::new(ValkeyStore::new(store, client.clone(), clock.clone())),
+            journal,
+            reports: Arc::new(ValkeyReports::new(
+                reports,
+                client,
+                clock.clone(),
+                FleetOptions::default(),
+            )),
+        },
     })
 }
 

@@ -19,6 +19,7 @@ pub mod conversation;
 pub mod daemon;
 pub mod dns_answers;
 pub mod engine;
+pub mod fleet;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;

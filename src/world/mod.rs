@@ -118,11 +118,22 @@ pub enum FetchFailureKind {
 ///
 /// A failure to read is never an absence: who asks must then act as if something were remembered.
 pub trait Store: Send + Sync {
-    /// The remembered policy of a domain, expired or not: the caller knows the time.
+    /// The policy of a domain that this host remembers, expired or not: the caller knows the time.
     fn policy(
         &self,
         domain: PolicyDomain,
     ) -> Waiting<'_, Result<Option<Arc<RememberedPolicy>>, StoreFailure>>;
+
+    /// The living policy that other hosts of the fleet remember, to be asked for where this host remembers
+    /// none; it is kept here before it comes back. `Ok(None)` without a fleet, and with a fleet's store that
+    /// does not answer soon.
+    fn policy_elsewhere(
+        &self,
+        domain: PolicyDomain,
+    ) -> Waiting<'_, Result<Option<Arc<RememberedPolicy>>, StoreFailure>> {
+        let _ = domain;
+        Box::pin(async { Ok(None) })
+    }
 
     /// The policy of a domain that is at hand; `None` says nothing. Never waits.
     fn policy_at_hand(&self, domain: &PolicyDomain) -> Option<Arc<RememberedPolicy>>;
@@ -139,8 +150,44 @@ pub trait Store: Send + Sync {
     /// refreshed (ST-27). Never waits.
     fn policy_used(&self, domain: &PolicyDomain, now: Moment);
 
-    /// Forgets a domain's policy, by order of the operator or of the domain itself (`max_age` 0).
+    /// Forgets a domain's policy, by order of the operator; a fleet's other hosts too.
     fn forget_policy(&self, domain: PolicyDomain) -> Waiting<'_, Result<(), StoreFailure>>;
+
+    /// Forgets a domain's policy because the domain itself says so (`max_age` 0), in a fetch that began
+    /// at `begun`: what another host fetched later stays.
+    fn policy_ended(
+        &self,
+        domain: PolicyDomain,
+        begun: Moment,
+    ) -> Waiting<'_, Result<(), StoreFailure>> {
+        let _ = begun;
+        self.forget_policy(domain)
+    }
+
+    /// The policy that another host of the fleet fetched under this id, later than what is remembered
+    /// here; it is kept here, as durable as any, before it comes back. `None` wherever that is not to be
+    /// had soon: without a fleet, or with a fleet's store that does not answer.
+    fn shared_policy(
+        &self,
+        domain: PolicyDomain,
+        id: String,
+    ) -> Waiting<'_, Option<Arc<RememberedPolicy>>> {
+        let _ = (domain, id);
+        Box::pin(async { None })
+    }
+
+    /// The right to fetch a domain's policy, for as long as one fetch may take; `None` while another host
+    /// has it. Who is alone always has it.
+    fn lease_fetch(&self, domain: PolicyDomain) -> Waiting<'_, Option<FetchLease>> {
+        let _ = domain;
+        Box::pin(async { Some(FetchLease::alone()) })
+    }
+
+    /// Tells this host from others of a fleet, so that not all refresh a policy in the same second; zero
+    /// where there is no fleet.
+    fn host_number(&self) -> u64 {
+        0
+    }
 
     /// Takes out what has long expired. Never waits.
     fn sweep(&self, now: Moment);
@@ -169,6 +216,31 @@ pub trait Store: Send + Sync {
 
     /// Whether what it keeps outlives the process.
     fn lasts(&self) -> Lasts;
+}
+
+/// The right to fetch a policy, given back when dropped.
+pub struct FetchLease(Option<Box<dyn FnOnce() + Send>>);
+
+impl FetchLease {
+    /// Nobody else could have it.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self(None)
+    }
+
+    /// One that others wait for: `release` tells them, without waiting.
+    #[must_use]
+    pub fn shared(release: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(release)))
+    }
+}
+
+impl Drop for FetchLease {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.take() {
+            release();
+        }
+    }
 }
 
 /// How long a store keeps what it is given.

@@ -38,6 +38,7 @@ mod sockets;
 mod state_file;
 mod submission;
 mod survey;
+mod tally;
 mod tls_reports;
 
 use std::io::{Read, Write};

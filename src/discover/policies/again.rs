@@ -79,7 +79,7 @@ impl Policies {
             }
         };
         let tries = if id == failed { tries } else { 0 };
-        let mut progress = self.start(&domain, &id, None, self.world.clock.now(), tries);
+        let mut progress = self.start(&domain, &id, None, self.world.clock.now(), tries, None);
         // The outcome is on the desk; who waits here only holds the place.
         let _ = progress
             .wait_for(|far| matches!(far, Progress::Done(_)))

@@ -32,6 +32,8 @@ pub(super) enum Desk {
         id: String,
         policy: Arc<RememberedPolicy>,
     },
+    /// Another host of the fleet refreshes: what it brings is looked for at this uptime.
+    Elsewhere { until: Duration, tries: u32 },
     /// It failed: not repeated before its time (RFC 8461, 3.3).
     Failed {
         id: String,

@@ -1,4 +1,5 @@
-//! One fetch of a policy: over HTTPS, into the store, and one line in the log when things change.
+//! One fetch of a policy: over HTTPS, into the store, and one line in the log when things change. What
+//! another host of the fleet has fetched already takes its place.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,12 +11,14 @@ use hoplock_policy::sts::{PolicyResponseFault, StsMode, read_response};
 use tokio::sync::watch;
 
 use super::desk::{Desk, Fetched, Progress, demands};
+use super::fleet::Leave;
 use super::{AHEAD_WAIT, Policies, SHARED_WAIT};
-use crate::world::{FetchFailure, FetchFailureKind, World};
+use crate::world::{FetchFailure, FetchFailureKind, FetchLease, World};
 
 impl Policies {
     /// Starts a fetch that goes on whatever becomes of who asked for it; `tries` failed before it,
-    /// and `known` is the policy that is alive meanwhile.
+    /// and `known` is the policy that is alive meanwhile. Who comes with a lease has seen to it already that
+    /// no other host of the fleet has what is fetched.
     pub(super) fn start(
         self: &Arc<Self>,
         domain: &PolicyDomain,
@@ -23,6 +26,7 @@ impl Policies {
         known: Option<Arc<RememberedPolicy>>,
         now: Moment,
         tries: u32,
+        lease: Option<FetchLease>,
     ) -> watch::Receiver<Progress> {
         let (teller, progress) = watch::channel(Progress::Asking);
         let number = self.fetches.fetch_add(1, Ordering::Relaxed);
@@ -39,32 +43,21 @@ impl Policies {
         self.desks.insert(domain.clone(), under_way);
         let (own, domain, id) = (Arc::clone(self), domain.clone(), id.to_owned());
         tokio::spawn(async move {
-            let fetched = fetch(&own.world, &domain, &id, now).await;
-            if let Ok(policy) = &fetched {
-                teller.send_replace(Progress::Learnt(Arc::clone(policy)));
-            }
-            let (outcome, desk) = match fetched {
-                Ok(policy) => match own.keep(&domain, policy, known.as_deref()).await {
-                    Kept::Durably(policy) => (Ok(policy), None),
-                    Kept::NotForgotten(policy) => {
-                        let failed = Desk::Failed {
-                            id,
-                            last: own.world.clock.now(),
-                            tries: tries.saturating_add(1),
-                            failure: not_forgotten(),
-                        };
-                        (Ok(policy), Some(failed))
+            let leave = match lease {
+                Some(lease) => Leave::Fetch(Some(lease)),
+                None => own.ask_the_fleet(&domain, &id, now).await,
+            };
+            let (outcome, desk) = match leave {
+                Leave::TakeOver(policy) => (Ok(policy), None),
+                Leave::Fetch(lease) => {
+                    let fetched = fetch(&own.world, &domain, &id, now).await;
+                    if let Ok(policy) = &fetched {
+                        teller.send_replace(Progress::Learnt(Arc::clone(policy)));
                     }
-                    Kept::Not(outcome, policy) => (outcome, Some(Desk::Unkept { id, policy })),
-                },
-                Err(failure) => {
-                    let failed = Desk::Failed {
-                        id,
-                        last: own.world.clock.now(),
-                        tries: tries.saturating_add(1),
-                        failure: failure.clone(),
-                    };
-                    (Err(failure), Some(failed))
+                    let outcome = own.settle(&domain, id, fetched, known.as_deref(), tries);
+                    let outcome = outcome.await;
+                    drop(lease);
+                    outcome
                 }
             };
             tell(
@@ -78,6 +71,31 @@ impl Policies {
             teller.send_replace(Progress::Done(outcome));
         });
         progress
+    }
+
+    /// What comes of a fetch, and what stays on the desk.
+    async fn settle(
+        &self,
+        domain: &PolicyDomain,
+        id: String,
+        fetched: Fetched,
+        known: Option<&RememberedPolicy>,
+        tries: u32,
+    ) -> (Fetched, Option<Desk>) {
+        let failed = |id, failure| Desk::Failed {
+            id,
+            last: self.world.clock.now(),
+            tries: tries.saturating_add(1),
+            failure,
+        };
+        match fetched {
+            Ok(policy) => match self.keep(domain, policy, known).await {
+                Kept::Durably(policy) => (Ok(policy), None),
+                Kept::NotForgotten(policy) => (Ok(policy), Some(failed(id, not_forgotten()))),
+                Kept::Not(outcome, policy) => (outcome, Some(Desk::Unkept { id, policy })),
+            },
+            Err(failure) => (Err(failure.clone()), Some(failed(id, failure))),
+        }
     }
 
     /// Keeps a policy that was fetched.
@@ -95,7 +113,7 @@ impl Policies {
             if let Some(latest) = store.policy_at_hand(domain).filter(later) {
                 return Kept::Durably(latest);
             }
-            return match store.forget_policy(domain.clone()).await {
+            return match store.policy_ended(domain.clone(), policy.fetched).await {
                 Ok(()) => Kept::Durably(policy),
                 Err(_) => Kept::NotForgotten(policy),
             };
@@ -132,7 +150,7 @@ pub(super) enum Kept {
 
 /// One line for each change of state: a policy that changes, that cannot be had any more, that can
 /// be had again. A policy in mode none is missed by nobody (RFC 8461, 3.3).
-fn tell(
+pub(super) fn tell(
     domain: &PolicyDomain,
     before: Option<&RememberedPolicy>,
     outcome: &Fetched,

@@ -5,11 +5,13 @@
 //!
 //! * [`desk`]: what is known of the last fetch.
 //! * [`fetch`]: one fetch, and what the log says of it.
+//! * [`fleet`]: what other hosts have fetched, or fetch just now.
 //! * [`refresh`]: ahead of expiry.
 
 mod again;
 mod desk;
 mod fetch;
+mod fleet;
 mod refresh;
 
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub struct RefreshCounters {
     pub refreshed: AtomicU64,
     /// Refreshes that failed.
     pub failed: AtomicU64,
+    /// Policies taken over from other hosts of the fleet, in place of a fetch.
+    pub taken_over: AtomicU64,
 }
 
 impl Policies {
@@ -76,7 +80,16 @@ impl Policies {
             Some(Err(failure)) => return StsFinding::Failed(unreadable(&failure)),
             None => return StsFinding::Failed(unreadable(&slow())),
         };
-        let alive = stored.filter(|policy| !policy.remaining(now).is_zero());
+        let mut alive = stored.filter(|policy| !policy.remaining(now).is_zero());
+        if alive.is_none() {
+            let elsewhere = self.world.store.policy_elsewhere(domain.clone());
+            alive = match patience.wait(elsewhere).await {
+                Some(Ok(found)) => found,
+                // ST-28: what it demands is known, and nothing can rest on it.
+                Some(Err(failure)) => return StsFinding::Failed(unreadable(&failure)),
+                None => None,
+            };
+        }
         if alive.is_some() {
             self.world.store.policy_used(domain, now);
         }
@@ -116,11 +129,12 @@ impl Policies {
     ) {
         let tries = match self.desks.get(domain) {
             None => 0,
+            Some(Desk::Elsewhere { tries, .. }) => tries,
             Some(Desk::Failed { last, tries, .. }) if is_time_to_retry(last, tries, now) => tries,
             Some(_) => return,
         };
         let known = Some(Arc::clone(policy));
-        drop(self.start(domain, &policy.id, known, now, tries));
+        drop(self.start(domain, &policy.id, known, now, tries, None));
     }
 
     /// True where another policy is remembered by now than the one that these findings rest on: they
@@ -207,13 +221,13 @@ impl Policies {
             }) if id == announced => {
                 // RFC 8461, 3.3: no retry within five minutes, and nobody waits for one (ST-12).
                 if is_time_to_retry(last, tries, now) {
-                    drop(self.start(domain, announced, alive.clone(), now, tries));
+                    drop(self.start(domain, announced, alive.clone(), now, tries, None));
                 }
                 Err(failure)
             }
             _ => {
                 wait(
-                    self.start(domain, announced, alive.clone(), now, 0),
+                    self.start(domain, announced, alive.clone(), now, 0, None),
                     patience,
                 )
                 .await

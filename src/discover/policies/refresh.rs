@@ -112,10 +112,11 @@ impl Policies {
             Some(Desk::Failed { last, tries, .. }) if !is_time_to_retry(last, tries, now) => {
                 return Due::Never;
             }
+            Some(Desk::Elsewhere { until, .. }) if now.uptime < until => return Due::At(until),
             _ => {}
         }
         let age = now.uptime.saturating_sub(kept.policy.fetched.uptime);
-        let after = interval(kept);
+        let after = interval(kept, self.world.store.host_number());
         if age >= after {
             Due::Now
         } else {
@@ -135,7 +136,7 @@ impl Policies {
         let record = record_of(&self.world, &kept.domain).await;
         let now = self.world.clock.now();
         let tries = match self.desks.get(&kept.domain) {
-            Some(Desk::Failed { tries, .. }) => tries,
+            Some(Desk::Failed { tries, .. } | Desk::Elsewhere { tries, .. }) => tries,
             Some(desk) if desk.is_under_way() => return,
             _ => 0,
         };
@@ -150,7 +151,11 @@ impl Policies {
                 return;
             }
         };
-        let mut progress = self.start(&kept.domain, &id, Some(kept.policy), now, tries);
+        let Some(lease) = self.lease_refresh(&kept, &id, tries).await else {
+            return;
+        };
+        let (known, lease) = (Some(kept.policy), Some(lease));
+        let mut progress = self.start(&kept.domain, &id, known, now, tries, lease);
         let done = progress
             .wait_for(|far| matches!(far, Progress::Done(_)))
             .await;
@@ -234,10 +239,14 @@ fn share_left(kept: &KeptPolicy, now: Moment) -> u128 {
 }
 
 /// Daily, or at half of a shorter `max_age`; up to a quarter earlier, by the name and the last
-/// fetch, so that policies learnt together are not fetched together.
-fn interval(kept: &KeptPolicy) -> Duration {
+/// fetch, so that policies learnt together are not fetched together; by the host, too, so that the first
+/// one refreshes and the others find it done.
+fn interval(kept: &KeptPolicy, host: u64) -> Duration {
     let mut hasher = DefaultHasher::new();
     (kept.domain.0.as_str(), kept.policy.fetched.wall).hash(&mut hasher);
+    if host != 0 {
+        host.hash(&mut hasher);
+    }
     let share = u32::try_from(hasher.finish() % 1000).unwrap_or(0);
     let longest = ABOUT_DAILY.min(kept.policy.policy.max_age / 2);
     longest - longest / 4 * share / 1000

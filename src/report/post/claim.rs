@@ -5,17 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use hoplock_policy::dns::{Answer, Question, RecordData, RecordType};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
 use hoplock_policy::rules::RulePattern;
-use hoplock_policy::tlsrpt::{Day, ReportTarget, TlsrptRecordFinding, read_records, read_text};
+use hoplock_policy::tlsrpt::{Day, ReportTarget, TlsrptRecordFinding, read_text};
 use hoplock_wire::tlsrpt::ReportDocument;
 
 use super::draft::{document, report_id};
 use super::plan::{Plan, Planned};
 use super::schedule::later;
 use super::{Orders, PostOffice};
+use crate::report::record::{Reporting, ask};
 use crate::world::StoreFailure;
 use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing, ReportKey};
 use crate::world::reports::tally::Counter;
@@ -259,37 +259,23 @@ impl PostOffice {
         counts: &BTreeMap<Counter, u64>,
         failures: u32,
     ) -> Result<Vec<ReportTarget>, Nothing> {
-        let none = |why: &str| Err(Nothing::NotAsked(why.to_owned()));
-        let owner = domain.child("_tls").and_then(|tls| tls.child("_smtp"));
-        let Some(owner) = owner else {
-            return none("its name is too long for a TLSRPT record");
-        };
-        let question = Question::new(owner, RecordType::Txt);
-        let finding = match self.resolver.lookup(question).await.answer {
-            Answer::Records { data, .. } => {
-                let texts = data.iter().filter_map(|record| match record {
-                    RecordData::Txt(strings) => Some(strings.clone()),
-                    _ => None,
-                });
-                read_records(&texts.collect::<Vec<_>>())
+        let why = match ask(&*self.resolver, domain).await {
+            Reporting::Wanted(record) => return Ok(record.targets),
+            Reporting::NotWanted(why) | Reporting::Invalid(why) => {
+                return Err(Nothing::NotAsked(why));
             }
-            Answer::NoData(_) | Answer::NxDomain(_) => return none("no TLSRPT record"),
-            Answer::Failed(failure) => {
-                let seen = counts.iter().filter_map(|(own, count)| match own {
-                    Counter::Record(text) => Some((count, text)),
-                    _ => None,
-                });
-                match seen.max().filter(|_| failures >= LOOKUPS) {
-                    Some((_, text)) => read_text(text),
-                    None => return Err(Nothing::LookupFailed(failure.detail)),
-                }
-            }
+            Reporting::Unknown(why) => why,
         };
-        match finding {
-            TlsrptRecordFinding::One(record) => Ok(record.targets),
-            TlsrptRecordFinding::Absent => none("no TLSRPT record"),
-            TlsrptRecordFinding::Several => none("more than one TLSRPT record"),
-            TlsrptRecordFinding::Malformed(why) => none(&why.to_string()),
+        let seen = counts.iter().filter_map(|(own, count)| match own {
+            Counter::Record(text) => Some((count, text)),
+            _ => None,
+        });
+        match seen.max().filter(|_| failures >= LOOKUPS) {
+            Some((_, text)) => match read_text(text) {
+                TlsrptRecordFinding::One(record) => Ok(record.targets),
+                _ => Err(Nothing::LookupFailed(why)),
+            },
+            None => Err(Nothing::LookupFailed(why)),
         }
     }
 

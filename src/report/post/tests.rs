@@ -5,7 +5,7 @@ use hoplock_policy::moment::Moment;
 use hoplock_wire::tlsrpt::{PolicyType, ResultType, decode_document};
 
 use super::*;
-use crate::store::sqlite::{SqliteReports, SqliteStore};
+use crate::store::reports_memory::MemoryReports;
 use crate::world::Waiting;
 use crate::world::courier::Undelivered;
 use crate::world::reports::tally::{Counter, Counts, TalliedFailure, TalliedPolicy};
@@ -83,8 +83,7 @@ impl Scene {
     fn new(orders: Orders) -> Self {
         let world = ScriptedWorld::new();
         world.set_wall(i64::try_from(DAY.begins().0 + 43_200_000).unwrap());
-        let store = Arc::new(SqliteStore::in_memory(world.now()).unwrap());
-        Self::over(world, Arc::new(SqliteReports::of(store)), orders)
+        Self::over(world, Arc::new(MemoryReports::new()), orders)
     }
 
     fn over(world: Arc<ScriptedWorld>, reports: Arc<dyn Reports>, orders: Orders) -> Self {

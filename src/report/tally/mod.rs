@@ -144,10 +144,7 @@ pub const CLOSES_AFTER: std::time::Duration = std::time::Duration::from_secs(120
 impl Tally {
     /// One that counts nothing.
     pub(crate) fn idle() -> Arc<Self> {
-        use crate::store::sqlite::{SqliteReports, SqliteStore};
-        #[allow(clippy::unwrap_used, reason = "tests")]
-        let store = SqliteStore::in_memory(Moment::default()).unwrap();
-        let reports = Arc::new(SqliteReports::of(Arc::new(store)));
+        let reports = Arc::new(crate::store::reports_memory::MemoryReports::new());
         Arc::new(Self::new(reports, Collecting::default()))
     }
 }

@@ -297,3 +297,6 @@ impl LocalTally for SqliteReports {
 const INSTALLATION: &str = "installation";
 /// The name by which a fleet knows this file.
 const NODE: &str = "node";
+
+#[cfg(test)]
+mod tests;

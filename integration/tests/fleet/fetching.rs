@@ -1,0 +1,200 @@
+//! What discovery makes of a fleet: one fetches for all, and nobody waits for the others.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hoplock::discover::{DiscoverOptions, Discoverer};
+use hoplock::store::memory::MemoryStore;
+use hoplock::store::valkey::{FleetClient, ValkeyStore};
+use hoplock::world::scripted::{Scripted, ScriptedPolicy, ScriptedWorld};
+use hoplock::world::{PolicyResponse, Store as _};
+use hoplock_policy::dns::{RecordData, RecordType, SecurityStatus};
+use hoplock_policy::findings::StsFinding;
+use hoplock_policy::name::DomainName;
+use hoplock_policy::next_hop::NextHop;
+
+use crate::server::{Server, until};
+
+/// A host with an outside of its own.
+struct Host {
+    world: Arc<ScriptedWorld>,
+    discoverer: Discoverer,
+    store: Arc<ValkeyStore>,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn name(text: &str) -> DomainName {
+    DomainName::parse(text).unwrap()
+}
+
+impl Host {
+    fn new(client: &Arc<FleetClient>) -> Self {
+        let world = ScriptedWorld::new();
+        let local = Arc::new(MemoryStore::new(100));
+        let store = Arc::new(ValkeyStore::new(local, client.clone(), world.clone()));
+        let discoverer = Discoverer::new(world.world(store.clone()), DiscoverOptions::default());
+        let host = Self {
+            world,
+            discoverer,
+            store,
+        };
+        host.publishes("1", "enforce");
+        host
+    }
+
+    /// The destination announces a policy with this id, and its host serves it after 20 ms.
+    fn publishes(&self, id: &str, mode: &str) {
+        let record = RecordData::Txt(vec![format!("v=STSv1; id={id};").into_bytes()]);
+        let ttl = Duration::from_secs(60);
+        let txt = Scripted::Records(SecurityStatus::Insecure, ttl, vec![record]);
+        self.world
+            .set(name("_mta-sts.a.test"), RecordType::Txt, txt);
+        let body = format!("version: STSv1\nmode: {mode}\nmx: *.a.test\nmax_age: 604800\n");
+        let response = PolicyResponse {
+            status: 200,
+            media_type: Some("text/plain".to_owned()),
+            body: body.into_bytes(),
+        };
+        let served = ScriptedPolicy::Responds(response, Duration::from_millis(20));
+        self.world.policy(name("a.test"), served);
+    }
+
+    /// What it finds, and how long it takes.
+    async fn discover(&self) -> (StsFinding, Duration) {
+        let begun = Instant::now();
+        let next_hop = NextHop::parse("a.test");
+        let findings = self.discoverer.discover(&next_hop, Duration::from_secs(20));
+        (findings.await.sts, begun.elapsed())
+    }
+
+    /// The id of the policy that it goes by.
+    async fn id(&self) -> Option<String> {
+        match self.discover().await.0 {
+            StsFinding::Policy { remembered, .. } => Some(remembered.id.clone()),
+            _ => None,
+        }
+    }
+
+    async fn refresh(&self) {
+        for work in self.discoverer.policies().refresh() {
+            work.await.unwrap();
+        }
+    }
+
+    fn fetches(&self) -> usize {
+        self.world.take_fetched().len()
+    }
+}
+
+async fn pair(server: &Server) -> (Host, Host) {
+    let (one, two) = (server.client().await, server.client().await);
+    (Host::new(&one), Host::new(&two))
+}
+
+/// ST-04: a policy that is announced is fetched by one host.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_is_fetched_once() {
+    let server = Server::start(false);
+    let (one, two) = pair(&server).await;
+    let (first, second) = tokio::join!(one.id(), two.id());
+    assert_eq!(
+        (first.as_deref(), second.as_deref()),
+        (Some("1"), Some("1"))
+    );
+    assert_eq!(one.fetches() + two.fetches(), 1);
+    for host in [&one, &two] {
+        host.publishes("2", "testing");
+    }
+    assert_eq!(one.id().await.as_deref(), Some("2"));
+    until("it is there", async || {
+        two.id().await.as_deref() == Some("2")
+    })
+    .await;
+    assert_eq!(one.fetches() + two.fetches(), 1);
+    // Who comes new and sees no record, for whatever reason, goes by what the fleet remembers.
+    let third = Host::new(&server.client().await);
+    third.world.clear(&name("_mta-sts.a.test"), RecordType::Txt);
+    assert_eq!(third.id().await.as_deref(), Some("2"));
+    assert_eq!(third.fetches(), 0);
+}
+
+/// ST-27: one refreshes, the others find it done; where the server is gone each for himself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_host_refreshes() {
+    let mut server = Server::start(false);
+    let (one, two) = pair(&server).await;
+    assert!(one.id().await.is_some() && two.id().await.is_some());
+    let _ = (one.fetches(), two.fetches());
+    // Leases are given back behind everybody's back.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for host in [&one, &two] {
+        host.world.pass(DAY);
+    }
+    one.refresh().await;
+    assert_eq!(one.fetches(), 1);
+    until("two has taken it over", async || {
+        two.refresh().await;
+        two.world.pass(Duration::from_secs(1));
+        let counters = two.discoverer.policies().counters();
+        counters
+            .taken_over
+            .load(std::sync::atomic::Ordering::Relaxed)
+            > 0
+    })
+    .await;
+    assert_eq!(two.fetches(), 0);
+    // While another has the lease, it is left to him, and looked for again.
+    let domain = hoplock_policy::name::PolicyDomain(name("a.test"));
+    for host in [&one, &two] {
+        host.world.pass(DAY);
+    }
+    let lease = one.store.lease_fetch(domain).await.expect("free");
+    two.refresh().await;
+    assert_eq!(two.fetches(), 0);
+    drop(lease);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    two.world.pass(Duration::from_secs(11));
+    two.refresh().await;
+    assert_eq!(two.fetches(), 1);
+    server.kill();
+    one.world.pass(DAY);
+    one.refresh().await;
+    assert_eq!(one.fetches(), 1);
+}
+
+/// A server that hangs costs an answer a quarter of a second in all, and no fetch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_waits_for_a_quarter_of_a_second() {
+    let server = Server::start(false);
+    let (one, two) = pair(&server).await;
+    server.freeze(true);
+    let (found, took) = one.discover().await;
+    assert!(matches!(found, StsFinding::Policy { .. }), "{found:?}");
+    assert!(took < Duration::from_millis(400), "{took:?}");
+    let (_, took) = one.discover().await;
+    assert!(took < Duration::from_millis(50), "{took:?}");
+    // Another host fetches and does not come to an end.
+    server.freeze(false);
+    crate::server::reached(&two.store.client()).await;
+    let domain = hoplock_policy::name::PolicyDomain(name("a.test"));
+    let lease = until_leased(&two, &domain).await;
+    let three = Host::new(&server.client().await);
+    let (found, took) = three.discover().await;
+    assert!(matches!(found, StsFinding::Policy { .. }), "{found:?}");
+    assert!(took < Duration::from_millis(450), "{took:?}");
+    drop(lease);
+}
+
+async fn until_leased(
+    host: &Host,
+    domain: &hoplock_policy::name::PolicyDomain,
+) -> hoplock::world::FetchLease {
+    for _ in 0..400 {
+        if let Some(lease) = host.store.lease_fetch(domain.clone()).await {
+            return lease;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no lease");
+}
