@@ -22,8 +22,11 @@ if runs deliveries "$@" || runs guard "$@" || runs tlsrpt "$@"; then
 fi
 if runs exim "$@"; then
   LAB_EXIM_BOOKWORM=$(integration/debian.sh bookworm exim4-daemon-light)
+  export LAB_EXIM_BOOKWORM
+fi
+if runs exim "$@" || runs tlsrpt "$@"; then
   LAB_EXIM_TRIXIE=$(integration/debian.sh trixie exim4-daemon-light)
-  export LAB_EXIM_BOOKWORM LAB_EXIM_TRIXIE
+  export LAB_EXIM_TRIXIE
 fi
 if runs sendmail "$@" || runs guard "$@"; then
   LAB_SENDMAIL_BOOKWORM=$(integration/debian.sh bookworm sendmail-bin,sendmail-cf,m4)
@@ -32,7 +35,8 @@ if runs sendmail "$@" || runs guard "$@"; then
 fi
 if runs tlsrpt "$@"; then
   LAB_TLSRPT_REPORTER=$(integration/pip.sh tlsrpt-reporter 0.6.0)
-  export LAB_TLSRPT_REPORTER
+  LAB_VALKEY=$(integration/debian.sh trixie valkey-server)
+  export LAB_TLSRPT_REPORTER LAB_VALKEY
 fi
 if runs package "$@"; then
   base=$(integration/debian.sh bookworm)

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::arrivals::{arrivals, mails, taken};
+use super::arrivals::{arrivals, mails};
 use super::clock::{DAY, MINUTE};
 use super::published::{MATCH, NO_MATCH, domain};
 use super::single::{Box, ROUND};
 
 /// All of it.
-pub(super) fn all(own: &mut Box<'_, '_>) {
+pub(super) fn all(own: &mut Box<'_>) {
     commands(own);
     despite_tls(own);
     schedule(own);
@@ -20,7 +20,7 @@ pub(super) fn all(own: &mut Box<'_, '_>) {
 }
 
 /// Lets the clock go on to this time, and stops on the way wherever the refused report is to be tried again.
-pub(super) fn walk(own: &Box<'_, '_>, until: i64) {
+pub(super) fn walk(own: &Box<'_>, until: i64) {
     loop {
         let tries = tries(own);
         let due = tries.last().map(|last| {
@@ -54,14 +54,12 @@ pub(super) fn walk(own: &Box<'_, '_>, until: i64) {
 }
 
 /// When the refused report was tried.
-fn tries(own: &Box<'_, '_>) -> Vec<i64> {
-    let posts = own.posts.lock().unwrap();
-    let refused = posts.iter().filter(|posted| posted.path == "/refused");
-    refused.map(|posted| posted.at).collect()
+fn tries(own: &Box<'_>) -> Vec<i64> {
+    own.scene.posts.refused()
 }
 
 /// `hoplock report list`, `show`, `send` and `read`, as a user types them.
-fn commands(own: &mut Box<'_, '_>) {
+fn commands(own: &mut Box<'_>) {
     let (day, number) = (own.clock.name(0), domain(12));
     let told = |output: std::process::Output| {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -71,39 +69,36 @@ fn commands(own: &mut Box<'_, '_>) {
     let listed = told(own.node.tool(&["report", "list", "--day", &day]));
     let line = listed.1.lines().find(|line| line.contains(&number));
     let line = line.unwrap_or_default().to_owned();
-    own.lab
-        .report
+    own.report
         .check(listed.0 == Some(0) && line.contains("delivered"), || {
             format!("report list: {listed:?}")
         });
     let shown = told(own.node.tool(&["report", "show", &number, "--day", &day]));
-    let found = mails(&own.lab.sessions, "solo")
+    let found = mails(own.scene.sessions, "solo")
         .into_iter()
         .find(|(_, mail)| {
             let text = String::from_utf8_lossy(mail);
             text.contains(&format!("TLS-Report-Domain: {number}\r\n"))
         });
     let Some((_, mail)) = found else {
-        own.lab
-            .report
+        own.report
             .check(false, || format!("no mail about {number}"));
         return;
     };
     // The page of the report as it arrived is that of the report as it stands here.
     let read = told(own.node.fed(&["report", "read", "-"], &mail));
-    own.lab.report.check(
+    own.report.check(
         read.0 == Some(0) && read.1.contains("sessions") && shown.1.starts_with(&read.1),
         || format!("report read: {read:?}\nreport show: {shown:?}"),
     );
     let listed = told(own.node.tool(&["report", "list"]));
-    own.lab.report.check(listed.1.contains("report-id"), || {
+    own.report.check(listed.1.contains("report-id"), || {
         format!("report list without what was read: {listed:?}")
     });
     // Sent once more it is not, and one that is refused still is.
-    let before = mails(&own.lab.sessions, "solo").len();
+    let before = mails(own.scene.sessions, "solo").len();
     let again = told(own.node.tool(&["report", "send", &number, "--day", &day]));
-    own.lab
-        .report
+    own.report
         .check(again.0 == Some(0) && again.1.contains("delivered"), || {
             format!("report send: {again:?}")
         });
@@ -112,7 +107,7 @@ fn commands(own: &mut Box<'_, '_>) {
         own.node
             .tool(&["report", "send", &domain(0), "--day", &today]),
     );
-    own.lab.report.check(early.0 == Some(1), || {
+    own.report.check(early.0 == Some(1), || {
         format!("report send of today: {early:?}")
     });
     for gone in [10, 11] {
@@ -120,26 +115,23 @@ fn commands(own: &mut Box<'_, '_>) {
             own.node
                 .tool(&["report", "show", &domain(gone), "--day", &day]),
         );
-        own.lab
-            .report
+        own.report
             .check(none.1.contains("it will not leave"), || format!("{none:?}"));
     }
     sleep(Duration::from_secs(1));
-    let now = mails(&own.lab.sessions, "solo").len();
-    own.lab
-        .report
+    let now = mails(own.scene.sessions, "solo").len();
+    own.report
         .check(now == before, || "report send sent one twice".to_owned());
 }
 
 /// RP-13: the destination whose policy fails got its report all the same, and that session counts nowhere.
-fn despite_tls(own: &mut Box<'_, '_>) {
-    let all = mails(&own.lab.sessions, "solo");
+fn despite_tls(own: &mut Box<'_>) {
+    let all = mails(own.scene.sessions, "solo");
     let there = all
         .iter()
         .filter(|(host, _)| host == "mx.nomatch.rpt.test")
         .count();
-    own.lab
-        .report
+    own.report
         .check(there == 1, || format!("{there} reports reached {NO_MATCH}"));
     let postfix = &own.office.postfix;
     let waits = postfix
@@ -148,7 +140,7 @@ fn despite_tls(own: &mut Box<'_, '_>) {
     let report = postfix
         .outcome(&format!("r@{NO_MATCH}"))
         .unwrap_or_default();
-    own.lab.report.check(
+    own.report.check(
         waits.contains("status=deferred") && report.contains("status=sent"),
         || format!("{waits}\n{report}"),
     );
@@ -156,8 +148,7 @@ fn despite_tls(own: &mut Box<'_, '_>) {
     for name in [NO_MATCH, MATCH, &domain(12)] {
         let shown = own.node.told(&["report", "show", name, "--day", &today]);
         let policies = shown["document"]["policies"].as_array().map(Vec::len);
-        own.lab
-            .report
+        own.report
             .check(policies == Some(0), || format!("{name} today: {shown}"));
     }
     println!(
@@ -167,7 +158,7 @@ fn despite_tls(own: &mut Box<'_, '_>) {
 }
 
 /// RP-15: the refused report is tried by the schedule, and given up after 24 hours.
-fn schedule(own: &mut Box<'_, '_>) {
+fn schedule(own: &mut Box<'_>) {
     let first = tries(own)[0];
     walk(own, first + DAY + 30);
     walk(own, first + DAY + 5 * 60 * MINUTE);
@@ -177,7 +168,7 @@ fn schedule(own: &mut Box<'_, '_>) {
     let expected = [0, 5, 15, 35, 75, 155, 315, 555, 795, 1_035, 1_275, 1_440];
     // Each is made by the first round at or after its time.
     let fits = |(found, expected): (&i64, &i64)| (0..=1).contains(&(found - expected));
-    own.lab.report.check(
+    own.report.check(
         minutes.len() == expected.len() && minutes.iter().zip(&expected).all(fits),
         || format!("tried after minutes {minutes:?}"),
     );
@@ -186,36 +177,28 @@ fn schedule(own: &mut Box<'_, '_>) {
     let sent = listed["sent"].as_array().cloned().unwrap_or_default();
     let refused = sent.iter().find(|line| line["domain"] == domain(9));
     let given_up = refused.is_some_and(|line| line["standing"] == "given up");
-    own.lab
-        .report
+    own.report
         .check(given_up, || format!("the refused report: {refused:?}"));
     let others = sent
         .iter()
         .filter(|line| line["standing"] == "delivered")
         .count();
-    own.lab
-        .report
+    own.report
         .check(others + 1 == sent.len(), || format!("{sent:?}"));
 }
 
 /// RP-13: nothing but the report of what came after midnight leaves on the second day, and nothing on the
 /// third and fourth.
-fn two_more_days(own: &mut Box<'_, '_>) {
+fn two_more_days(own: &mut Box<'_>) {
     let (second, third) = (own.clock.name(1), own.clock.name(2));
-    let arrived = arrivals(
-        own.lab.folder,
-        "solo",
-        &own.lab.sessions,
-        own.posts,
-        own.clock,
-    );
+    let arrived = arrivals(own.scene, "solo", own.clock);
     let late: Vec<&super::arrivals::Arrival> =
         arrived.iter().filter(|own| own.day() == second).collect();
     let counts = late
         .iter()
         .map(|own| super::tally::sessions(&own.tally()))
         .sum::<u64>();
-    own.lab.report.check(
+    own.report.check(
         late.len() == 1 && late[0].domain() == domain(0) && counts == 50,
         || {
             format!(
@@ -224,13 +207,13 @@ fn two_more_days(own: &mut Box<'_, '_>) {
             )
         },
     );
-    let before = mails(&own.lab.sessions, "solo").len() + taken(own.posts).len();
+    let before = mails(own.scene.sessions, "solo").len() + own.scene.posts.of("solo").len();
     for day in [3, 4] {
         walk(own, own.clock.midnight(day) + 3 * MINUTE);
         walk(own, own.clock.midnight(day) + 70 * MINUTE);
     }
-    let now = mails(&own.lab.sessions, "solo").len() + taken(own.posts).len();
-    own.lab.report.check(now == before, || {
+    let now = mails(own.scene.sessions, "solo").len() + own.scene.posts.of("solo").len();
+    own.report.check(now == before, || {
         format!(
             "{} more reports left on the third and fourth day",
             now - before
@@ -238,13 +221,11 @@ fn two_more_days(own: &mut Box<'_, '_>) {
     });
     let listed = own.node.told(&["report", "list", "--day", &third]);
     let none = listed["sent"].as_array().is_some_and(Vec::is_empty);
-    own.lab
-        .report
+    own.report
         .check(none, || format!("reports of the third day: {listed}"));
     let status: Value = own.node.told(&["status"]);
     let lost = &status["reports"]["sessions_lost"];
-    own.lab
-        .report
+    own.report
         .check(*lost == 0, || format!("sessions lost: {lost}"));
     println!("reports: two more days, and no report about reports");
 }

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::Scene;
 use super::clock::HandClock;
-use super::receiver::{Posted, Posts};
 use super::tally::{self, Tally};
 use crate::lab::mail_host::Sessions;
 use crate::lab::servers::must;
@@ -71,29 +71,16 @@ pub(super) fn mails(sessions: &Sessions, installation: &str) -> Vec<(String, Vec
     messages.collect()
 }
 
-/// Posts that were taken, not those that were refused.
-pub(super) fn taken(posts: &Posts) -> Vec<Posted> {
-    let posts = posts.lock().unwrap();
-    let taken = posts.iter().filter(|posted| posted.path != "/refused");
-    taken.cloned().collect()
-}
-
 /// All that arrived from an installation, read by other programs.
-pub(super) fn arrivals(
-    lab: &Path,
-    installation: &str,
-    sessions: &Sessions,
-    posts: &Posts,
-    clock: &HandClock,
-) -> Vec<Arrival> {
-    let folder = lab.join(format!("arrived-{installation}"));
+pub(super) fn arrivals(scene: &Scene<'_>, installation: &str, clock: &HandClock) -> Vec<Arrival> {
+    let folder = scene.folder.join(format!("arrived-{installation}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let mut files = Vec::new();
-    for (number, (_, mail)) in mails(sessions, installation).into_iter().enumerate() {
+    for (number, (_, mail)) in mails(scene.sessions, installation).into_iter().enumerate() {
         files.push((format!("{number:04}.eml"), mail, None));
     }
-    for (number, posted) in taken(posts).into_iter().enumerate() {
+    for (number, posted) in scene.posts.of(installation).into_iter().enumerate() {
         files.push((format!("{number:04}.body"), posted.body, Some(posted.path)));
     }
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -122,7 +109,5 @@ pub(super) fn arrivals(
             path,
         });
     }
-    // The receiver by HTTPS is that of all installations.
-    arrivals.retain(|own| own.report["organization-name"] == installation);
     arrivals
 }

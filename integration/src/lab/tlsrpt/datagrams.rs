@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::published::{DOMAINS, domain, record};
+use super::published::{domain, record};
 
 /// What was handed over to one collector.
 pub(super) struct Sent {
@@ -62,11 +62,11 @@ impl Sender {
     }
 }
 
-/// The datagram of this number: domains, policies and outcomes in turn, and each in each combination.
-pub(super) fn datagram(number: usize) -> String {
-    // Numbers without a common divisor, so that the turns do not go in step.
-    let of = number % DOMAINS;
-    let turn = number / DOMAINS;
+/// The datagram of this number about one of these domains: domains, policies and outcomes in turn, and each
+/// in each combination.
+pub(super) fn datagram(number: usize, domains: &[usize]) -> String {
+    let of = domains[number % domains.len()];
+    let turn = number / domains.len();
     let own = domain(of);
     let policies = match of % 5 {
         0 => policy(&dane(&own, turn % 2, turn), turn, &DANE_FAILURES),

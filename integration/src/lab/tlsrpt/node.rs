@@ -107,6 +107,10 @@ impl Node {
         child.wait().unwrap().code()
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Where Postfix sends datagrams.
     pub(super) fn datagrams(&self) -> PathBuf {
         self.folder.join("tlsrpt")

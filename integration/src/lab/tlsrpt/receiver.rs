@@ -1,5 +1,6 @@
 //! A receiver of reports by HTTPS (RFC 8460, 5.4).
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -18,12 +19,39 @@ pub(super) struct Posted {
     pub(super) path: String,
     pub(super) media_type: String,
     pub(super) body: Vec<u8>,
+    /// Who reports.
+    pub(super) organization: String,
 }
 
 /// All that came, in its order.
-pub(super) type Posts = Arc<Mutex<Vec<Posted>>>;
+#[derive(Clone, Default)]
+pub(super) struct Posts(Arc<Mutex<Vec<Posted>>>);
 
-/// Serves until the lab ends. Whoever posts to `/refused` gets 503.
+impl Posts {
+    /// What came from this organization and was taken.
+    pub(super) fn of(&self, organization: &str) -> Vec<Posted> {
+        let posts = self.0.lock().unwrap();
+        let own = posts
+            .iter()
+            .filter(|own| own.organization == organization && own.path != REFUSED);
+        own.cloned().collect()
+    }
+
+    /// When somebody was refused.
+    pub(super) fn refused(&self) -> Vec<i64> {
+        let posts = self.0.lock().unwrap();
+        posts
+            .iter()
+            .filter(|own| own.path == REFUSED)
+            .map(|own| own.at)
+            .collect()
+    }
+}
+
+/// Where everybody gets 503.
+const REFUSED: &str = "/refused";
+
+/// Serves until the lab ends.
 pub(super) async fn serve(
     address: SocketAddr,
     tls: Arc<ServerConfig>,
@@ -38,7 +66,7 @@ pub(super) async fn serve(
             continue;
         };
         let acceptor = TlsAcceptor::from(Arc::clone(&tls));
-        let (posts, clock) = (Arc::clone(&posts), Arc::clone(&clock));
+        let (posts, clock) = (posts.clone(), Arc::clone(&clock));
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
@@ -46,12 +74,12 @@ pub(super) async fn serve(
             let mut stream = BufReader::new(stream);
             if let Some(mut posted) = read(&mut stream).await {
                 posted.at = clock.now();
-                let reply: &[u8] = if posted.path == "/refused" {
+                let reply: &[u8] = if posted.path == REFUSED {
                     b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 } else {
                     b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 };
-                posts.lock().unwrap().push(posted);
+                posts.0.lock().unwrap().push(posted);
                 let _ = stream.write_all(reply).await;
                 let _ = stream.shutdown().await;
             }
@@ -68,6 +96,7 @@ where
         path: String::new(),
         media_type: String::new(),
         body: Vec::new(),
+        organization: String::new(),
     };
     let mut length = 0;
     loop {
@@ -90,5 +119,15 @@ where
     }
     posted.body = vec![0; length];
     stream.read_exact(&mut posted.body).await.ok()?;
+    posted.organization = organization(&posted.body).unwrap_or_default();
     Some(posted)
+}
+
+fn organization(body: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(body)
+        .read_to_string(&mut text)
+        .ok()?;
+    let report: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(report["organization-name"].as_str()?.to_owned())
 }

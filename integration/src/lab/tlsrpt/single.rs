@@ -5,45 +5,45 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::Scene;
 use super::after;
-use super::arrivals::{Arrival, arrivals, mails, taken};
+use super::arrivals::{Arrival, arrivals, mails};
 use super::clock::HandClock;
 use super::datagrams::{Sender, datagram};
 use super::node::{Installation, Node};
 use super::office::Office;
 use super::oracle;
 use super::published::{DOMAINS, MATCH, NO_MATCH, Target, domain, target};
-use super::receiver::Posts;
 use super::tally::{self, Tally};
+use crate::lab::report::Report;
 use crate::lab::servers::until;
-use crate::lab::stage::Lab;
 
 pub(super) const PORT: u16 = 8460;
 
 /// What the checks after midnight are given.
-pub(super) struct Box<'a, 'b> {
-    pub(super) lab: &'a mut Lab<'b>,
+pub(super) struct Box<'a> {
+    pub(super) scene: &'a Scene<'a>,
     pub(super) node: Node,
     pub(super) office: &'a Office,
-    pub(super) posts: &'a Posts,
     pub(super) clock: &'a Arc<HandClock>,
+    pub(super) report: Report,
 }
 
-/// All of it.
-pub(super) fn all(lab: &mut Lab<'_>, office: &Office, posts: &Posts, clock: &Arc<HandClock>) {
+/// All of it; what was checked.
+pub(super) fn all(scene: &Scene<'_>, office: &Office, clock: &Arc<HandClock>) -> Report {
     clock.set(0, 8, 0);
     let installation = Installation {
         name: "solo",
         mailer: office.sendmail.to_str().unwrap(),
         store: "",
     };
-    let node = Node::start(lab.folder, "solo", PORT, installation, clock);
+    let node = Node::start(scene.folder, "solo", PORT, installation, clock);
     let mut own = Box {
-        lab,
+        scene,
         node,
         office,
-        posts,
         clock,
+        report: Report::default(),
     };
     let mut sender = Sender::new();
     own.real_mail();
@@ -54,16 +54,16 @@ pub(super) fn all(lab: &mut Lab<'_>, office: &Office, posts: &Posts, clock: &Arc
     own.what_arrived(&expected);
     after::all(&mut own);
     let log = own.node.log();
-    own.lab
-        .report
+    own.report
         .check(!log.contains("panicked"), || "the box panicked".to_owned());
     let status = own.node.terminate();
-    own.lab.report.check(status == Some(0), || {
+    own.report.check(status == Some(0), || {
         format!("the box drained with {status:?}")
     });
+    own.report
 }
 
-impl Box<'_, '_> {
+impl Box<'_> {
     /// Postfix's own datagrams, from mail that arrives and mail that waits.
     fn real_mail(&mut self) {
         let to = [
@@ -80,12 +80,11 @@ impl Box<'_, '_> {
             let words = format!("Postfix to be done with {to}");
             until(&words, Duration::from_secs(60), || postfix.attempts(to) > 0);
             let outcome = postfix.outcome(to).unwrap_or_default();
-            self.lab
-                .report
+            self.report
                 .check(outcome.contains(expected), || format!("{to}: {outcome}"));
         }
         let seen = self.office.relay.seen().len();
-        self.lab.report.check(seen >= to.len(), || {
+        self.report.check(seen >= to.len(), || {
             format!("Postfix sent {seen} datagrams")
         });
     }
@@ -100,7 +99,7 @@ impl Box<'_, '_> {
         {
             self.clock.set(0, hour, minute);
             for number in part * PART..(part + 1) * PART {
-                sender.send(0, &socket, datagram(number));
+                sender.send(0, &socket, datagram(number, &EVERY));
             }
             self.all_are_counted(sender);
         }
@@ -114,10 +113,10 @@ impl Box<'_, '_> {
         // A round before the day is over.
         sleep(ROUND);
         let (mails, posts) = (
-            mails(&self.lab.sessions, "solo").len(),
-            taken(self.posts).len(),
+            mails(self.scene.sessions, "solo").len(),
+            self.scene.posts.of("solo").len(),
         );
-        self.lab.report.check(mails + posts == 0, || {
+        self.report.check(mails + posts == 0, || {
             format!("{mails} mails and {posts} posts left before midnight")
         });
     }
@@ -132,7 +131,7 @@ impl Box<'_, '_> {
             }
             sleep(Duration::from_millis(100));
         }
-        self.lab.report.check(counted == expected, || {
+        self.report.check(counted == expected, || {
             format!("{counted} sessions are counted, {expected} were told of")
         });
     }
@@ -157,7 +156,7 @@ impl Box<'_, '_> {
         self.clock.set(1, 0, 1);
         for turn in 0..LATE {
             // Of one domain alone.
-            sender.send(0, &self.node.datagrams(), datagram(DOMAINS * turn));
+            sender.send(0, &self.node.datagrams(), datagram(DOMAINS * turn, &EVERY));
         }
         assert_eq!(sender.sent.len(), before + LATE);
         self.all_are_counted(sender);
@@ -165,10 +164,10 @@ impl Box<'_, '_> {
         self.clock.put(self.clock.midnight(1) + 170);
         sleep(ROUND);
         let (mails, posts) = (
-            mails(&self.lab.sessions, "solo").len(),
-            taken(self.posts).len(),
+            mails(self.scene.sessions, "solo").len(),
+            self.scene.posts.of("solo").len(),
         );
-        self.lab.report.check(mails + posts == 0, || {
+        self.report.check(mails + posts == 0, || {
             format!("{mails} mails and {posts} posts left within three minutes of midnight")
         });
     }
@@ -176,8 +175,8 @@ impl Box<'_, '_> {
     /// RP-09: another program counts the same datagrams.
     fn same_as_another(&mut self, datagrams: Vec<&str>) {
         let expected = tally::of_datagrams(datagrams.iter().copied());
-        let other = oracle::counted(self.lab.folder, "solo", &[datagrams]);
-        self.lab.report.check(other == expected, || {
+        let other = oracle::counted(self.scene.folder, "solo", &[datagrams]);
+        self.report.check(other == expected, || {
             let difference = tally::difference(&expected, &other);
             format!("the lab counts otherwise than tlsrpt-reporter:\n{difference}")
         });
@@ -194,7 +193,7 @@ impl Box<'_, '_> {
         let mut before = 0;
         for minute in (3..=63).step_by(10) {
             after::walk(self, self.clock.midnight(1) + minute * 60);
-            let now = mails(&self.lab.sessions, "solo").len() + taken(self.posts).len();
+            let now = mails(self.scene.sessions, "solo").len() + self.scene.posts.of("solo").len();
             by_step.insert(minute, now - before);
             before = now;
         }
@@ -202,45 +201,35 @@ impl Box<'_, '_> {
         println!("reports: those that left by each tenth minute: {by_step:?}");
         let busiest = by_step.iter().max().copied().unwrap_or_default();
         let steps = by_step.iter().filter(|left| **left > 0).count();
-        self.lab
-            .report
-            .check(steps >= 4 && busiest * 2 < before, || {
-                format!("reports leave in {by_step:?}")
-            });
+        self.report.check(steps >= 4 && busiest * 2 < before, || {
+            format!("reports leave in {by_step:?}")
+        });
     }
 
     /// RP-08, RP-09, RP-11 to RP-14: what arrived, and only that, once.
     fn what_arrived(&mut self, expected: &Tally) {
         // What was handed to Postfix is on its way for a moment.
         let wanted = DOMAINS - 3 + 3 + 2;
-        let sessions = Arc::clone(&self.lab.sessions);
-        let arrived = || mails(&sessions, "solo").len() + taken(self.posts).len();
+        let arrived =
+            || mails(self.scene.sessions, "solo").len() + self.scene.posts.of("solo").len();
         for _ in 0..100 {
             if arrived() >= wanted {
                 break;
             }
             sleep(Duration::from_millis(100));
         }
-        let arrived = arrivals(
-            self.lab.folder,
-            "solo",
-            &self.lab.sessions,
-            self.posts,
-            self.clock,
-        );
+        let arrived = arrivals(self.scene, "solo", self.clock);
         let day = self.clock.name(0);
         let (mut counted, mut keys) = (Tally::new(), BTreeSet::new());
         for own in &arrived {
             let name = own.domain();
-            self.lab.report.check(own.against.is_empty(), || {
+            self.report.check(own.against.is_empty(), || {
                 format!("{name}: the schema says {:?}", own.against)
             });
-            self.lab
-                .report
+            self.report
                 .check(own.day() == day, || format!("{name}: of {}", own.day()));
             let is_first = keys.insert((name.clone(), own.path.is_some()));
-            self.lab
-                .report
+            self.report
                 .check(is_first, || format!("{name}: two reports"));
             if let Some(mail) = &own.mail {
                 self.mail(mail, own);
@@ -264,13 +253,13 @@ impl Box<'_, '_> {
             .filter(|(line, _)| is_asked(line))
             .map(|(line, count)| (line.clone(), *count))
             .collect();
-        self.lab.report.check(counted == expected, || {
+        self.report.check(counted == expected, || {
             format!(
                 "reported against sent:\n{}",
                 tally::difference(&counted, &expected)
             )
         });
-        self.lab.report.check(arrived.len() == wanted, || {
+        self.report.check(arrived.len() == wanted, || {
             let names: Vec<String> = arrived.iter().map(Arrival::domain).collect();
             format!("{} arrivals, {wanted} expected: {names:?}", arrived.len())
         });
@@ -309,7 +298,7 @@ impl Box<'_, '_> {
                 "Message-ID",
             ),
         ] {
-            self.lab.report.check(good, || {
+            self.report.check(good, || {
                 let mail: String = mail.to_string().chars().take(600).collect();
                 format!("{name}: {words}: {mail}")
             });
@@ -320,12 +309,22 @@ impl Box<'_, '_> {
         let value: serde_json::Value = serde_json::from_slice(&read.stdout).unwrap_or_default();
         let mut counted = Tally::new();
         tally::of_report(&mut counted, &name, &value);
-        self.lab.report.check(counted == own.tally(), || {
+        self.report.check(counted == own.tally(), || {
             format!("{name}: report read says otherwise: {value}")
         });
     }
 }
 
+/// All domains.
+const EVERY: [usize; DOMAINS] = {
+    let mut every = [0; DOMAINS];
+    let mut number = 0;
+    while number < DOMAINS {
+        every[number] = number;
+        number += 1;
+    }
+    every
+};
 /// A quarter of ten thousand.
 const PART: usize = 2_500;
 /// Those after midnight.
