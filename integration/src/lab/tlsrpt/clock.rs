@@ -84,5 +84,6 @@ pub(super) const MINUTE: i64 = 60;
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 86_400;
 
-/// Where Debian has it; the lab runs on amd64.
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+/// Where Debian has it; the lab runs on amd64. The other one, without MT, gives a thread the machine's own time
+/// now and then, while another thread reads the file.
+const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";

@@ -18,6 +18,16 @@ use super::shared::{Kind, Shared};
 use super::tally::{self, Tally};
 use crate::lab::hoplock::Hoplock;
 use crate::lab::report::Report;
+use crate::lab::servers::until;
+
+/// What else happens to the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The host that is killed by day comes back in the hour of the reports.
+    AwayOverMidnight,
+    /// It comes back soon; the host that sends reports is killed while it does.
+    SenderKilled,
+}
 
 /// One fleet.
 struct Fleet<'a> {
@@ -26,15 +36,22 @@ struct Fleet<'a> {
     shared: Shared,
     nodes: Vec<Node>,
     clock: Arc<HandClock>,
+    trouble: Trouble,
     report: Report,
     /// When the host was killed.
     killed: Option<Instant>,
+    /// The host that was killed while it sent, and how many it had sent by then.
+    sender: Option<(usize, usize)>,
     /// How long answers took while the server was down.
     answers: Vec<Duration>,
 }
 
 /// All of it, over this server; what was checked.
-pub(super) fn all(scene: &Scene<'_>, name: &'static str, kind: Kind, port: u16) -> Report {
+pub(super) fn all(
+    scene: &Scene<'_>,
+    (name, kind, port): (&'static str, Kind, u16),
+    trouble: Trouble,
+) -> Report {
     let clock = Arc::new(HandClock::new(scene.folder.join(format!("wall-{name}"))));
     clock.set(0, 12, 0);
     let shared = Shared::start(scene.folder, name, kind, port);
@@ -56,8 +73,10 @@ pub(super) fn all(scene: &Scene<'_>, name: &'static str, kind: Kind, port: u16) 
         shared,
         nodes,
         clock,
+        trouble,
         report: Report::default(),
         killed: None,
+        sender: None,
         answers: Vec::new(),
     };
     let mut sender = Sender::new();
@@ -92,7 +111,11 @@ impl Fleet<'_> {
                     self.nodes[LOSER].kill();
                     self.killed = Some(Instant::now());
                 }
-                8_500 if !self.nodes[LOSER].is_up() => self.nodes[LOSER].run(),
+                8_500 if self.trouble == Trouble::SenderKilled => {
+                    if !self.nodes[LOSER].is_up() {
+                        self.nodes[LOSER].run();
+                    }
+                }
                 _ => {}
             }
             let node = number % self.nodes.len();
@@ -153,10 +176,11 @@ impl Fleet<'_> {
             let reports = &node.told(&["status"])["reports"];
             reports["fleet"] != "reached" || reports["fleet_rows_waiting"] != 0
         };
-        while self.nodes.iter().any(waits) && started.elapsed() < Duration::from_secs(30) {
+        let up = || self.nodes.iter().filter(|node| node.is_up());
+        while up().any(waits) && started.elapsed() < Duration::from_secs(30) {
             sleep(Duration::from_millis(200));
         }
-        for node in &self.nodes {
+        for node in self.nodes.iter().filter(|node| node.is_up()) {
             let reports = &node.told(&["status"])["reports"];
             let good = reports["fleet"] == "reached" && reports["fleet_rows_waiting"] == 0;
             self.report
@@ -173,10 +197,18 @@ impl Fleet<'_> {
         self.report.check(early == 0, || {
             format!("{early} mails of a day that is just over")
         });
-        let started = Instant::now();
+        let mut started = Instant::now();
         for minute in [10, 25, 40, 64] {
             self.clock.put(self.clock.midnight(1) + minute * MINUTE);
             sleep(super::single::ROUND);
+            match (self.trouble, minute) {
+                (Trouble::AwayOverMidnight, 25) => self.they_wait_for_it(),
+                (Trouble::SenderKilled, 25) => {
+                    self.the_sender_is_killed();
+                    started = Instant::now();
+                }
+                _ => {}
+            }
         }
         let wanted = domains().iter().map(|own| targets(*own)).sum::<usize>();
         let arrived = || {
@@ -186,20 +218,63 @@ impl Fleet<'_> {
         while arrived() < wanted && started.elapsed() < Duration::from_secs(100) {
             sleep(Duration::from_millis(200));
         }
+        let waited = started.elapsed().as_secs();
         // Whoever would send once more has the time to.
         sleep(super::single::ROUND);
+        if let Some((sender, by_it)) = self.sender {
+            self.nodes[sender].run();
+            println!(
+                "fleet {}: the sender was killed after {by_it} reports; another host had sent the rest {waited} s \
+                 later",
+                self.name
+            );
+        }
         self.clock.put(self.clock.midnight(2) + 70 * MINUTE);
         sleep(super::single::ROUND);
+    }
+
+    /// A host that was away at midnight has counted, too: it is waited for.
+    fn they_wait_for_it(&mut self) {
+        let early = mails(self.scene.sessions, self.name).len();
+        let told = |node: &Node| node.log().contains("wait for what these hosts counted");
+        let mut is_told = false;
+        for _ in 0..300 {
+            is_told = self.nodes.iter().any(told);
+            if is_told {
+                break;
+            }
+            sleep(Duration::from_millis(300));
+        }
+        self.report.check(early == 0 && is_told, || {
+            format!(
+                "{early} mails left without what a host that is away has counted; told: {is_told}"
+            )
+        });
+        self.nodes[LOSER].run();
+    }
+
+    /// SIGKILL for the host that sends, as soon as it has sent something.
+    fn the_sender_is_killed(&mut self) {
+        let sent = |node: &Node| node.log().matches("TLS report sent").count();
+        until("somebody to send", Duration::from_secs(100), || {
+            self.nodes.iter().any(|node| sent(node) > 0)
+        });
+        let sender = (0..self.nodes.len()).max_by_key(|own| sent(&self.nodes[*own]));
+        let sender = sender.unwrap();
+        self.nodes[sender].kill();
+        self.sender = Some((sender, sent(&self.nodes[sender])));
     }
 
     /// Exactly one report for each domain and target, and it counts what was sent.
     fn one_report(&mut self, sender: &Sender) {
         let arrived = arrivals(self.scene, self.name, &self.clock);
         let mut ids = BTreeMap::<(String, bool), BTreeSet<String>>::new();
+        let mut texts = BTreeSet::new();
         let mut counted = BTreeMap::<String, Tally>::new();
         for own in &arrived {
             let to = (own.domain(), own.mail.is_some());
             ids.entry(to).or_default().insert(own.id());
+            texts.insert(own.report.to_string());
             counted.insert(own.domain(), own.tally());
             let good =
                 own.against.is_empty() && own.mail.as_ref().is_none_or(|mail| mail["dkim"] == true);
@@ -207,7 +282,8 @@ impl Fleet<'_> {
                 .check(good, || format!("{}: {:?}", own.domain(), own.against));
         }
         let wanted = domains().iter().map(|own| targets(*own)).sum::<usize>();
-        let one = ids.values().all(|own| own.len() == 1);
+        // What is sent twice is the same to the octet, and at both targets.
+        let one = ids.values().all(|own| own.len() == 1) && texts.len() == domains().len();
         let names: Vec<String> = arrived.iter().map(Arrival::domain).collect();
         self.report.check(one && ids.len() == wanted, || {
             format!(

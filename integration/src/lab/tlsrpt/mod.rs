@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::thread::scope;
 
 use self::clock::HandClock;
+use self::fleet::Trouble;
 use self::office::Office;
 use self::receiver::Posts;
 use self::shared::Kind;
@@ -74,8 +75,14 @@ pub(super) fn all(lab: &mut Lab<'_>, published: &Published) {
         let scene = &scene;
         let valkey = Kind::Valkey(valkey);
         let parts = [
-            scope.spawn(move || fleet::all(scene, "redis", Kind::Redis, 8530)),
-            scope.spawn(move || fleet::all(scene, "valkey", valkey, 8570)),
+            scope.spawn(move || {
+                fleet::all(
+                    scene,
+                    ("redis", Kind::Redis, 8530),
+                    Trouble::AwayOverMidnight,
+                )
+            }),
+            scope.spawn(move || fleet::all(scene, ("valkey", valkey, 8570), Trouble::SenderKilled)),
             scope.spawn(|| pair::all(scene, &office, &exim)),
         ];
         let single = single::all(scene, &office, &clock);

@@ -83,7 +83,14 @@ impl Box<'_> {
             self.report
                 .check(outcome.contains(expected), || format!("{to}: {outcome}"));
         }
-        let seen = self.office.relay.seen().len();
+        let mut seen = 0;
+        for _ in 0..100 {
+            seen = self.office.relay.seen().len();
+            if seen >= to.len() {
+                break;
+            }
+            sleep(Duration::from_millis(100));
+        }
         self.report.check(seen >= to.len(), || {
             format!("Postfix sent {seen} datagrams")
         });
