@@ -1,5 +1,6 @@
 //! One struct of counters. Labels come from [`Reason`] and the words of verdicts only: never a domain.
 
+mod labels;
 mod reports;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,14 +9,16 @@ use std::sync::{Mutex, PoisonError};
 
 use hoplock_policy::law::Verdict;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::reason::Reason;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::labels::{
+    AnswerLabels, DnsLabels, DroppedLabels, EximLabels, GuardLabels, ObservedLabels, ReasonLabel,
+    SendmailLabels, SessionLabels,
+};
 use self::reports::ReportMetrics;
 use crate::report::Sessions;
 use crate::report::post::PostFigures;
@@ -82,58 +85,6 @@ const WORDS: [&str; 9] = [
 /// Minutes of the last hour.
 const HOUR: usize = 60;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
-    verdict: &'static str,
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ObservedLabels {
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EximLabels {
-    verb: &'static str,
-    answer: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SendmailLabels {
-    answer: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct GuardLabels {
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DnsLabels {
-    rcode: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SessionLabels {
-    outcome: &'static str,
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DroppedLabels {
-    why: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ReasonLabel(Reason);
-
-impl EncodeLabelValue for ReasonLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.0.word(), encoder)
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -170,6 +121,7 @@ impl Metrics {
             lately: Lately::default(),
         };
         metrics.register_requests();
+        metrics.register_sessions();
         let registry = &mut metrics.registry;
         registry.register(
             "answers",
@@ -215,21 +167,6 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
-        registry.register(
-            "sessions",
-            "Judged sessions by outcome and reason",
-            metrics.sessions.clone(),
-        );
-        registry.register(
-            "sessions_dropped",
-            "Reports not judged, and sessions not kept in the journal",
-            metrics.sessions_dropped.clone(),
-        );
-        registry.register(
-            "session_alarms",
-            "Destinations with sessions below their policy in the last hour",
-            metrics.session_alarms.clone(),
-        );
         let turned_away = metrics.turned_away.clone();
         registry.register("connections_turned_away", "No place was free", turned_away);
         registry.register(
@@ -245,6 +182,26 @@ impl Metrics {
         let validating = metrics.resolver_validating.clone();
         registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
         metrics
+    }
+
+    fn register_sessions(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "sessions",
+            "Judged sessions by outcome and reason",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "sessions_dropped",
+            "Reports not judged, and sessions not kept in the journal",
+            self.sessions_dropped.clone(),
+        );
+        registry.register(
+            "session_alarms",
+            "Destinations with sessions below their policy in the last hour",
+            self.session_alarms.clone(),
+        );
+        self.reports.register(registry);
     }
 
     fn register_requests(&mut self) {
@@ -265,7 +222,6 @@ impl Metrics {
             self.guard.clone(),
         );
         self.registry.register("guard_decisions", help, guard);
-        self.reports.register(&mut self.registry);
         let help = "Queries on [listen] dns by what was replied";
         self.registry.register("dns_queries", help, dns);
     }

@@ -76,7 +76,6 @@ pub async fn run(
     for line in engine.says(&config) {
         tracing::info!("{line}");
     }
-    let dns = Arc::clone(&engine.dns);
     let own_dane = Arc::clone(&engine.own_dane);
     let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
     let negative_anchors = NegativeAnchors::new(Arc::clone(&answerer));
@@ -124,16 +123,7 @@ pub async fn run(
              whoever connects there waits"
         );
     }
-    let mut watching = JoinSet::new();
-    watching.spawn(self_test::watch(dns, tell_validation));
-    watching.spawn(Arc::clone(&own_dane).watch(background::tell_own_dane));
-    watching.spawn(background::every_second(Arc::clone(&answerer)));
-    watching.spawn(background::every_minute(Arc::clone(&admin)));
-    watching.spawn(background::journal(Arc::clone(&admin)));
-    watching.spawn(reporting::every_second(Arc::clone(&admin)));
-    watching.spawn(reporting::rounds(Arc::clone(&admin)));
-    watching.spawn(background::negative_anchors(Arc::clone(&admin)));
-    watching.spawn(watchdog());
+    let mut watching = behind_everybody(&admin);
     notify(&[sd_notify::NotifyState::Ready]);
     while let Told::Reload = signals.next().await {
         notify(&[sd_notify::NotifyState::Reloading]);
@@ -169,6 +159,23 @@ pub async fn run(
         tracing::error!(%error, "what was counted last for TLS reports is lost");
     }
     Ok(())
+}
+
+/// What goes on without being asked for.
+fn behind_everybody(admin: &Arc<Admin>) -> JoinSet<()> {
+    let engine = &admin.engine;
+    let mut watching = JoinSet::new();
+    watching.spawn(self_test::watch(Arc::clone(&engine.dns), tell_validation));
+    watching.spawn(Arc::clone(&engine.own_dane).watch(background::tell_own_dane));
+    watching.spawn(background::every_second(Arc::clone(&engine.answerer)));
+    watching.spawn(background::every_minute(Arc::clone(admin)));
+    watching.spawn(background::journal(Arc::clone(admin)));
+    watching.spawn(background::negative_anchors(Arc::clone(admin)));
+    watching.spawn(reporting::every_second(Arc::clone(admin)));
+    watching.spawn(reporting::rounds(Arc::clone(admin)));
+    watching.spawn(reporting::deliveries(Arc::clone(admin)));
+    watching.spawn(watchdog());
+    watching
 }
 
 /// What answers socketmap requests.

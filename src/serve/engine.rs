@@ -22,7 +22,6 @@ use crate::config::Config;
 use crate::discover::DiscoverOptions;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
-use crate::store::reports_memory::MemoryReports;
 use crate::store::sqlite::{OpenError, SqliteReports, SqliteStore};
 use crate::store::valkey::{FleetOptions, ValkeyReports, ValkeyStore};
 use crate::world::probe::Prober;
@@ -238,15 +237,15 @@ fn stores(
     clock: &Arc<SystemClock>,
 ) -> Result<Stores, EngineError> {
     let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
+    let now = clock.now();
     let (store, journal, reports): (Arc<dyn Store>, Arc<dyn Journal>, Arc<dyn LocalTally>) =
         match memory {
             Memory::InProcess => (
                 Arc::new(MemoryStore::new(entries)),
                 Arc::new(MemoryJournal::new(bounds)),
-                Arc::new(MemoryReports::new()),
+                Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?))),
             ),
             Memory::File(path) => {
-                let now = clock.now();
                 let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
                 let reports = Arc::new(SqliteReports::of(store.clone()));
                 (store.clone(), store, reports)

@@ -142,7 +142,17 @@ pub(super) async fn every_second(admin: Arc<Admin>) {
     }
 }
 
-/// Makes and sends reports; never ends. Old ones are taken out once a day.
+/// Sends what is due; never ends.
+pub(super) async fn deliveries(admin: Arc<Admin>) {
+    let mut ticks = interval(BETWEEN_ROUNDS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        admin.post.deliveries().await;
+    }
+}
+
+/// Makes reports; never ends. Old ones are taken out once a day.
 pub(super) async fn rounds(admin: Arc<Admin>) {
     let mut ticks = interval(BETWEEN_ROUNDS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,7 +4,6 @@
 //! * [`memory`]: as long as the process; also the shelf in front of the others.
 //! * [`journal`]: the journal, as long as the process; and the room in front of the other one.
 //! * [`sqlite`]: one file on this host.
-//! * [`reports_memory`]: counting and reports, as long as the process.
 //! * [`reports_json`]: TLS reports as text, for every store that keeps them.
 //! * [`valkey`]: what the hosts of a fleet share.
 
@@ -13,6 +12,5 @@ pub mod memory;
 #[doc(hidden)]
 pub mod reports_checks;
 pub mod reports_json;
-pub mod reports_memory;
 pub mod sqlite;
 pub mod valkey;

@@ -300,3 +300,32 @@ fn same<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Checked {
 /// 2026-11-27.
 const DAY: u32 = 20_784;
 const DAY_MILLIS: u64 = 86_400_000;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use hoplock_policy::moment::Moment;
+
+    use super::*;
+    use crate::store::sqlite::{SqliteReports, SqliteStore};
+
+    const NOW: Moment = Moment {
+        wall: Timestamp(DAY_MILLIS * DAY as u64),
+        uptime: Duration::from_secs(700 * 86_400),
+    };
+
+    /// RP-09: what any store of reports does.
+    #[tokio::test]
+    async fn in_a_state_file() {
+        let fresh = || SqliteReports::of(Arc::new(SqliteStore::in_memory(NOW).unwrap()));
+        let reports = fresh();
+        counts_what_it_should(&reports).await.unwrap();
+        claims_once(&reports).await.unwrap();
+        keeps_what_came(&reports).await.unwrap();
+        hands_over(&fresh()).await.unwrap();
+    }
+}

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hoplock::store::reports_checks as checks;
-use hoplock::store::reports_memory::MemoryReports;
 use hoplock::store::valkey::{FleetOptions, ValkeyReports};
-use std::sync::Arc;
 
 use crate::policies::{Node, clock};
 use crate::server::{Server, client, reached, until};
@@ -35,7 +33,7 @@ async fn the_documented_user_suffices() {
         between_rounds: Duration::from_millis(100),
         settling: Duration::ZERO,
     };
-    let local = Arc::new(MemoryReports::new());
+    let local = crate::reports::local();
     let reports = ValkeyReports::new(local, client.clone(), clock(0), options);
     checks::counts_what_it_should(&reports).await.unwrap();
     checks::claims_once(&reports).await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock::store::reports_checks as checks;
-use hoplock::store::reports_memory::MemoryReports;
+use hoplock::store::sqlite::{SqliteReports, SqliteStore};
 use hoplock::store::valkey::{FleetClient, FleetOptions, ValkeyReports};
 use hoplock::world::Clock as _;
 use hoplock::world::reports::local::LocalTally;
@@ -19,7 +19,7 @@ use crate::server::{Server, not_reached, reached, until};
 
 struct Node {
     reports: ValkeyReports,
-    local: Arc<MemoryReports>,
+    local: Arc<SqliteReports>,
     client: Arc<FleetClient>,
 }
 
@@ -30,11 +30,11 @@ const AT_ONCE: FleetOptions = FleetOptions {
 
 impl Node {
     async fn new(server: &Server) -> Self {
-        Self::over(server, Arc::new(MemoryReports::new()), AT_ONCE).await
+        Self::over(server, local(), AT_ONCE).await
     }
 
     /// The process of a host that has counted this already.
-    async fn over(server: &Server, local: Arc<MemoryReports>, options: FleetOptions) -> Self {
+    async fn over(server: &Server, local: Arc<SqliteReports>, options: FleetOptions) -> Self {
         let client = server.client().await;
         let reports = ValkeyReports::new(local.clone(), client.clone(), clock(0), options);
         Self {
@@ -63,6 +63,12 @@ impl Node {
         })
         .await;
     }
+}
+
+/// The half that stays on a host, in a state file of its own.
+pub(crate) fn local() -> Arc<SqliteReports> {
+    let store = SqliteStore::in_memory(clock(0).now()).unwrap();
+    Arc::new(SqliteReports::of(Arc::new(store)))
 }
 
 fn domain(name: &str) -> DomainName {
@@ -380,7 +386,7 @@ async fn one_host_is_elected() {
         settling: Duration::from_secs(3),
         ..AT_ONCE
     };
-    let third = Node::over(&server, Arc::new(MemoryReports::new()), patient).await;
+    let third = Node::over(&server, local(), patient).await;
     let _: () = redis::cmd("FLUSHALL")
         .query(&mut server.stranger())
         .unwrap();

@@ -1,11 +1,9 @@
 //! Measures what a fleet costs its server: `cargo test -p hoplock-integration --release --test fleet sizing --
 //! --ignored --nocapture`. The figures of docs/fleet.md come from here.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hoplock::store::reports_checks as checks;
-use hoplock::store::reports_memory::MemoryReports;
 use hoplock::store::valkey::{FleetOptions, ValkeyReports};
 use hoplock::world::Clock as _;
 use hoplock::world::reports::Reports;
@@ -53,7 +51,7 @@ async fn sizing() {
     let mut fleet = Vec::new();
     for _ in 0..hosts {
         let client = server.client().await;
-        let local = Arc::new(MemoryReports::new());
+        let local = crate::reports::local();
         let options = FleetOptions::default();
         let reports = ValkeyReports::new(local, client.clone(), clock(0), options);
         fleet.push((Node::new(&client, 0), reports));
@@ -116,9 +114,13 @@ async fn sizing() {
         )
         .await;
     }
-    let (other, _) = &fleet[3];
+    let mut stranger = server.stranger();
     until("all are published", async || {
-        other.elsewhere("p1999.example.test").await.is_some()
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg("hoplock:policy:*")
+            .query(&mut stranger)
+            .unwrap();
+        keys.len() == 2_000
     })
     .await;
     println!(
@@ -132,6 +134,7 @@ async fn sizing() {
         "each policy: {} bytes of memory",
         third.saturating_sub(second) / 2_000
     );
+    let (other, _) = &fleet[3];
     let began = Instant::now();
     for number in 0..1_000 {
         let _ = other

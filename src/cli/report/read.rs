@@ -48,14 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     } else {
         print(&page(&report.document));
     }
-    match kept(arguments, &report) {
-        Err(why) => {
-            complain(&format!("not kept: {why}"));
-            if arguments.keep {
-                return exit::failed();
-            }
+    if let Err(why) = kept(arguments, &report) {
+        complain(&format!("not kept: {why}"));
+        if arguments.keep {
+            return exit::failed();
         }
-        Ok(()) => {}
     }
     exit::FINE
 }

@@ -11,6 +11,7 @@ use hoplock_policy::rules::RulePattern;
 use hoplock_policy::tlsrpt::{Day, ReportTarget, TlsrptRecordFinding, read_text};
 use hoplock_wire::tlsrpt::ReportDocument;
 
+use super::deliver::Tries;
 use super::draft::{document, report_id};
 use super::plan::{Plan, Planned};
 use super::schedule::later;
@@ -172,15 +173,10 @@ impl PostOffice {
         {
             return Ok(Err(nothing));
         }
-        let Some(mut report) = self.reports.report(key.clone()).await? else {
+        let Some(report) = self.reports.report(key.clone()).await? else {
             return Ok(Err(Nothing::NoSession));
         };
-        for own in &mut report.deliveries {
-            if let DeliveryState::Waiting { next } = &mut own.state {
-                *next = now;
-            }
-        }
-        self.deliver(report, now).await.map(Ok)
+        self.deliver(report, now, Tries::Waiting).await.map(Ok)
     }
 
     /// A report as it will leave, or left.

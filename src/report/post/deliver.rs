@@ -1,6 +1,8 @@
 //! Reports on their way: one attempt for each target that is due.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
 use hoplock_policy::moment::Timestamp;
@@ -13,7 +15,7 @@ use super::schedule::after_failure;
 use super::{Orders, PostOffice};
 use crate::report::mail::{MEDIA_TYPE, ReportMail, gzip};
 use crate::world::StoreFailure;
-use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing};
+use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing, ReportKey};
 
 impl PostOffice {
     /// Sends what is due, several reports side by side.
@@ -21,12 +23,18 @@ impl PostOffice {
         loop {
             let due = self.reports.due(now, PAGE).await?;
             let is_last = due.len() < PAGE;
-            let sent = due.into_iter().map(|report| self.deliver(report, now));
+            let sent = due.into_iter().map(|report| async {
+                // Another host may have been elected meanwhile.
+                match self.sends.load(Ordering::Relaxed) {
+                    true => self.deliver(report, now, Tries::Due).await.map(|_| ()),
+                    false => Ok(()),
+                }
+            });
             let mut sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
             while let Some(outcome) = sent.next().await {
                 outcome?;
             }
-            if is_last || !self.reports.elect().await? {
+            if is_last || !self.sends.load(Ordering::Relaxed) {
                 return Ok(());
             }
         }
@@ -36,15 +44,35 @@ impl PostOffice {
     /// tried, so that what stops in between sends as little twice as can be.
     pub(super) async fn deliver(
         &self,
+        report: Outgoing,
+        now: Timestamp,
+        tries: Tries,
+    ) -> Result<Outgoing, StoreFailure> {
+        let key = report.key.clone();
+        if !self.busy().insert(key.clone()) {
+            // It is on its way already, by its schedule or by order.
+            return Ok(report);
+        }
+        let _way = Way { office: self, key };
+        self.deliver_alone(report, now).await
+    }
+
+    async fn deliver_alone(
+        &self,
         mut report: Outgoing,
         now: Timestamp,
+        tries: Tries,
     ) -> Result<Outgoing, StoreFailure> {
         let orders = self.orders.load_full();
         for at in 0..report.deliveries.len() {
             let Some(own) = report.deliveries.get(at) else {
                 continue;
             };
-            if !matches!(own.state, DeliveryState::Waiting { next } if next <= now) {
+            let is_due = match own.state {
+                DeliveryState::Waiting { next } => tries == Tries::Waiting || next <= now,
+                DeliveryState::Delivered { .. } | DeliveryState::GivenUp { .. } => false,
+            };
+            if !is_due {
                 continue;
             }
             let outcome = self.attempt(&report, own, &orders).await;
@@ -77,6 +105,10 @@ impl PostOffice {
             self.reports.progress(report.clone()).await?;
         }
         Ok(report)
+    }
+
+    fn busy(&self) -> MutexGuard<'_, BTreeSet<ReportKey>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn attempt(
@@ -135,6 +167,27 @@ impl PostOffice {
                     "TLS report given up after 24 hours");
             }
         }
+    }
+}
+
+/// Which of a report's deliveries are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Those that are due.
+    Due,
+    /// All that wait, by order.
+    Waiting,
+}
+
+/// A report on its way; dropped when it has arrived, was given back, or nobody waits for it any more.
+struct Way<'a> {
+    office: &'a PostOffice,
+    key: ReportKey,
+}
+
+impl Drop for Way<'_> {
+    fn drop(&mut self) {
+        self.office.busy().remove(&self.key);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The post office for TLS reports (RFC 8460): what was counted is claimed as a report once its day is
 //! over, sent to each of its targets, and confirmed.
 //!
-//! * [`PostOffice`]: a round every few seconds.
+//! * [`PostOffice`]: a round every few seconds, and deliveries beside it: a receiver that is slow holds up
+//!   no claim, no day that is to be closed, and no election.
 //! * `plan`: which domains are due in the next minutes.
 //! * `claim`: from counters and a record to a report that leaves.
 //! * `deliver`: one attempt for one target.
@@ -17,8 +18,8 @@ mod draft;
 mod plan;
 mod schedule;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,6 +73,10 @@ pub struct PostOffice {
     clock: Arc<dyn Clock>,
     orders: ArcSwap<Orders>,
     state: Mutex<State>,
+    /// This host is the one that sends, by the last round.
+    sends: AtomicBool,
+    /// Reports on their way just now.
+    busy: Mutex<BTreeSet<ReportKey>>,
     figures: Figures,
 }
 
@@ -127,6 +132,8 @@ impl PostOffice {
             clock,
             orders: ArcSwap::from_pointee(orders),
             state: Mutex::default(),
+            sends: AtomicBool::new(false),
+            busy: Mutex::default(),
             figures: Figures::default(),
         }
     }
@@ -185,13 +192,29 @@ impl PostOffice {
         Ok(is_new)
     }
 
-    /// Closes the day before once it is over, claims what is due and sends it; to be called every few
-    /// seconds. Trouble with the store ends the round: nothing is sent that cannot be confirmed.
+    /// Closes the day before once it is over, and claims what is due; to be called every few seconds.
+    /// Trouble with the store ends the round.
     pub async fn round(&self) {
         if !self.orders.load().enabled {
+            self.sends.store(false, Ordering::Relaxed);
             return;
         }
-        match self.work().await {
+        let worked = self.work().await;
+        self.tell_trouble(worked);
+    }
+
+    /// Sends what is claimed and due, where this host is the one that sends; to be called every few seconds
+    /// beside [`Self::round`]. It may take minutes. Nothing is sent that cannot be confirmed: trouble with
+    /// the store ends it.
+    pub async fn deliveries(&self) {
+        if self.sends.load(Ordering::Relaxed) {
+            let sent = self.deliver_due(self.clock.now().wall).await;
+            self.tell_trouble(sent);
+        }
+    }
+
+    fn tell_trouble(&self, outcome: Result<(), StoreFailure>) {
+        match outcome {
             Ok(()) => {
                 if std::mem::take(&mut self.state().told_trouble) {
                     tracing::info!("TLS reports go on");
@@ -208,7 +231,9 @@ impl PostOffice {
     async fn work(&self) -> Result<(), StoreFailure> {
         let now = self.clock.now();
         self.close(now.wall).await?;
-        if !self.reports.elect().await? {
+        let elected = self.reports.elect().await;
+        self.sends.store(elected == Ok(true), Ordering::Relaxed);
+        if !elected? {
             self.state().plans.clear();
             return Ok(());
         }
@@ -217,7 +242,6 @@ impl PostOffice {
                 self.claim_due(day, now.wall).await?;
             }
         }
-        self.deliver_due(now.wall).await?;
         self.forget_before(Day::of(now.wall));
         Ok(())
     }

@@ -144,7 +144,10 @@ pub const CLOSES_AFTER: std::time::Duration = std::time::Duration::from_secs(120
 impl Tally {
     /// One that counts nothing.
     pub(crate) fn idle() -> Arc<Self> {
-        let reports = Arc::new(crate::store::reports_memory::MemoryReports::new());
+        use crate::store::sqlite::{SqliteReports, SqliteStore};
+        #[allow(clippy::unwrap_used, reason = "tests")]
+        let store = SqliteStore::in_memory(Moment::default()).unwrap();
+        let reports = Arc::new(SqliteReports::of(Arc::new(store)));
         Arc::new(Self::new(reports, Collecting::default()))
     }
 }

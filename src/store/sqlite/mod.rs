@@ -81,6 +81,18 @@ impl SqliteStore {
         Self::over(open::open(path)?, path, entries, bounds, now)
     }
 
+    /// One without a file: for counts and reports that need not outlive the process.
+    ///
+    /// # Errors
+    /// [`OpenError`] where there is no memory for it.
+    pub fn in_memory(now: Moment) -> Result<Self, OpenError> {
+        let none = JournalBounds {
+            entries: 0,
+            ..JournalBounds::default()
+        };
+        Self::over(open::in_memory()?, Path::new(":memory:"), 1, none, now)
+    }
+
     fn over(
         connection: rusqlite::Connection,
         path: &Path,

@@ -118,6 +118,20 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     })
 }
 
+/// A store without a file: what it holds goes with the process.
+pub(super) fn in_memory() -> Result<Connection, OpenError> {
+    let path = Path::new(":memory:");
+    let open = || -> Result<Connection, Fault> {
+        let mut connection = Connection::open_in_memory()?;
+        migrate(path, &mut connection)?;
+        Ok(connection)
+    };
+    open().map_err(|fault| match fault {
+        Fault::Sqlite(error) => OpenError::of(path, &error),
+        Fault::Ours(error) => error,
+    })
+}
+
 pub(super) fn open_file(path: &Path) -> Result<Connection, Fault> {
     make_file(path).map_err(Fault::Ours)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

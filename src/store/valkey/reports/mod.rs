@@ -20,6 +20,7 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsrpt::Day;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use self::keys::Keys;
 use self::push::Pushing;
@@ -110,10 +111,10 @@ impl ValkeyReports {
         }
     }
 
-    /// Hands over what there is, now: before the process ends.
+    /// Hands over what there is, now.
     ///
     /// # Errors
-    /// [`StoreFailure`] where it cannot; it will be when the process runs again.
+    /// [`StoreFailure`] where it cannot; the background will, when it can.
     pub async fn hand_over(&self) -> Result<(), StoreFailure> {
         self.inner.local.flush();
         self.inner.round().await
@@ -212,12 +213,10 @@ impl Reports for ValkeyReports {
     }
 
     fn settle(&self) -> Waiting<'_, Result<(), StoreFailure>> {
-        Box::pin(async {
+        Box::pin(async move {
             self.inner.local.settle().await?;
-            // What cannot be handed over now is when the process runs again.
-            if let Err(error) = self.hand_over().await {
-                tracing::info!(%error, "counts are handed over to the fleet at the next start");
-            }
+            // What does not arrive now does when the process runs again.
+            let _ = timeout(LAST_ROUND, self.inner.round()).await;
             Ok(())
         })
     }
@@ -330,6 +329,8 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(is_plain)
 }
 
+/// How long the end of the process may be held up.
+const LAST_ROUND: Duration = Duration::from_secs(2);
 /// A host that was not seen for two days has nothing more to say.
 const SEEN_MILLIS: u64 = 48 * 3_600_000;
 /// Half a minute is promised, and the answer takes its time.
