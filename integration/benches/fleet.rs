@@ -179,9 +179,10 @@ impl Store {
             .stdout(Stdio::null())
             .spawn()
             .expect("the store's program cannot be run");
+        let store = Self { port, child };
         for _ in 0..500 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { port, child };
+                return store;
             }
             sleep(Duration::from_millis(20));
         }

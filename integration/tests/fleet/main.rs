@@ -12,8 +12,10 @@
 mod access;
 mod connection;
 mod fetching;
+mod office;
 mod policies;
 mod proxy;
 mod reports;
 mod server;
 mod sizing;
+mod told_late;

@@ -63,6 +63,19 @@ impl Node {
         })
     }
 
+    /// One that was fetched so long ago.
+    fn earlier(&self, id: &str, ago: Duration) -> Arc<RememberedPolicy> {
+        let now = self.clock.now();
+        let millis = u64::try_from(ago.as_millis()).unwrap();
+        Arc::new(RememberedPolicy {
+            fetched: Moment {
+                wall: Timestamp(now.wall.0 - millis),
+                uptime: now.uptime - ago,
+            },
+            ..(*self.policy(id, 86_400)).clone()
+        })
+    }
+
     /// This host fetched a policy just now.
     pub(crate) async fn fetched(&self, name: &str, id: &str, max_age: u64) {
         let policy = self.policy(id, max_age);
@@ -150,6 +163,20 @@ async fn policies_are_shared() {
         .unwrap();
     assert_eq!(two.shared("a.test", "2").await, None);
     assert_eq!(two.at_hand("a.test").as_deref(), Some("3"));
+    // Nor there: who was away and comes with an earlier one tells nothing.
+    let third = Node::new(&server.client().await, 0);
+    two.fetched("late.test", "2", 86_400).await;
+    arrives(&third, "late.test").await;
+    let early = third.earlier("1", Duration::from_secs(60));
+    let fourth = Node::new(&server.client().await, 0);
+    fourth
+        .store
+        .remember_policy(domain("late.test"), early)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let fifth = Node::new(&server.client().await, 0);
+    assert_eq!(fifth.elsewhere("late.test").await.as_deref(), Some("2"));
     // What lives for a second is over after it, wherever it came from.
     one.fetched("short.test", "1", 1).await;
     let took = two.elsewhere("short.test").await;
@@ -236,15 +263,8 @@ async fn what_is_over_is_over_everywhere() {
     assert_eq!(two.at_hand("newer.test").as_deref(), Some("2"));
     arrives(&one, "newer.test").await;
     // A host that was away with the old policy does not bring it back.
-    let third = server.client().await;
-    let third = Node::new(&third, 0);
-    let old = Arc::new(RememberedPolicy {
-        fetched: Moment {
-            wall: Timestamp(third.clock.now().wall.0 - 60_000),
-            uptime: third.clock.now().uptime - Duration::from_secs(60),
-        },
-        ..(*third.policy("1", 86_400)).clone()
-    });
+    let third = Node::new(&server.client().await, 0);
+    let old = third.earlier("1", Duration::from_secs(60));
     third
         .store
         .remember_policy(domain("purged.test"), old)

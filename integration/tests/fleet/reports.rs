@@ -17,8 +17,8 @@ use hoplock_policy::tlsrpt::Day;
 use crate::policies::clock;
 use crate::server::{Server, not_reached, reached, until};
 
-struct Node {
-    reports: ValkeyReports,
+pub(crate) struct Node {
+    pub(crate) reports: ValkeyReports,
     local: Arc<SqliteReports>,
     client: Arc<FleetClient>,
 }
@@ -29,7 +29,7 @@ const AT_ONCE: FleetOptions = FleetOptions {
 };
 
 impl Node {
-    async fn new(server: &Server) -> Self {
+    pub(crate) async fn new(server: &Server) -> Self {
         Self::over(server, local(), AT_ONCE).await
     }
 
@@ -44,7 +44,7 @@ impl Node {
         }
     }
 
-    fn count(&self, day: Day, name: &str, successful: u64) {
+    pub(crate) fn count(&self, day: Day, name: &str, successful: u64) {
         let own = domain(name);
         let counts = checks::counts(&own, successful, 0);
         self.reports.count(day, &own, counts);
@@ -57,7 +57,7 @@ impl Node {
         counts.map_or(0, |counts| counts.values().sum())
     }
 
-    async fn arrives(&self, day: Day, name: &str, count: u64) {
+    pub(crate) async fn arrives(&self, day: Day, name: &str, count: u64) {
         until(&format!("{count} of {name} are there"), async || {
             self.counted(day, name).await == count
         })
@@ -75,7 +75,7 @@ fn domain(name: &str) -> DomainName {
     DomainName::parse(name).unwrap()
 }
 
-fn today() -> Day {
+pub(crate) fn today() -> Day {
     Day::of(clock(0).now().wall)
 }
 

@@ -55,6 +55,14 @@ fn mailer(findings: &mut Findings, report: &ReportConfig) {
     if let Mailer::Program(path) = &report.mailer {
         if program::may("-x", path, None) {
             findings.fine("reports", format!("{} takes report mail", path.display()));
+            findings.advice(
+                "reports-mailer",
+                format!(
+                    "{} needs rights that the packaged unit does not leave it (NoNewPrivileges)",
+                    path.display()
+                ),
+                "[report] mailer = \"smtp:127.0.0.1:25\", where your mail server listens on loopback",
+            );
         } else {
             findings.problem(
                 "reports",

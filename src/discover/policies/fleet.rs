@@ -62,11 +62,10 @@ impl Policies {
         tries: u32,
     ) -> Option<FetchLease> {
         let (domain, policy) = (&kept.domain, &kept.policy);
+        // In this order too: what another host tells and gives its lease back for between a look and the lease
+        // would be fetched once more.
+        let lease = self.world.store.lease_fetch(domain.clone()).await;
         let found = self.look_for(domain, id).await;
-        let lease = match found {
-            Some(_) => None,
-            None => self.world.store.lease_fetch(domain.clone()).await,
-        };
         let now = self.world.clock.now();
         // Somebody asked meanwhile, and his fetch is under way.
         let desk = self.desks.get(domain);

@@ -5,7 +5,9 @@
 //!   no claim, no day that is to be closed, and no election.
 //! * `plan`: which domains are due in the next minutes.
 //! * `claim`: from counters and a record to a report that leaves.
+//! * `worth`: whether there is to be one.
 //! * `deliver`: one attempt for one target.
+//! * `order`: what people ask for.
 //! * `draft`: the document; `schedule`: when.
 //!
 //! A report is claimed before it is sent and confirmed after it: what was claimed and not confirmed is sent
@@ -15,8 +17,10 @@
 mod claim;
 mod deliver;
 mod draft;
+mod order;
 mod plan;
 mod schedule;
+mod worth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,9 +33,10 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::rules::RulePattern;
 use hoplock_policy::tlsrpt::{Day, ReportTarget};
 
-pub use self::claim::{Nothing, Shown};
 pub use self::draft::Reporter;
+pub use self::order::Shown;
 use self::plan::Plan;
+pub use self::worth::Nothing;
 use super::dkim::Signing;
 use super::tally::CLOSES_AFTER;
 use crate::world::courier::Courier;
@@ -89,6 +94,10 @@ struct State {
     told_trouble: bool,
     told_limit: Option<Day>,
     claimed: BTreeMap<Day, usize>,
+    /// Rounds that failed one after the other.
+    failures: u32,
+    /// Until then this host does not stand for election.
+    stands_from: Duration,
 }
 
 #[derive(Default)]
@@ -185,6 +194,13 @@ impl PostOffice {
         &self,
         report: crate::world::reports::received::Received,
     ) -> Result<bool, StoreFailure> {
+        if report.document.len() > LARGEST_KEPT {
+            let words = format!(
+                "a report of more than {} KiB is read, and not kept",
+                LARGEST_KEPT / 1024
+            );
+            return Err(StoreFailure(words));
+        }
         let is_new = self.reports.receive(report).await?;
         if is_new {
             self.figures.received.fetch_add(1, Ordering::Relaxed);
@@ -192,15 +208,55 @@ impl PostOffice {
         Ok(is_new)
     }
 
-    /// Closes the day before once it is over, and claims what is due; to be called every few seconds.
-    /// Trouble with the store ends the round.
+    /// Closes the day before once it is over, also where no reports are made here, since a fleet waits for
+    /// every host; and stands for the election of the host that sends. To be called every few seconds,
+    /// whatever else goes on.
+    pub async fn stand(&self) {
+        let now = self.clock.now();
+        let closed = self.close(now.wall).await;
+        let stands = self.orders.load().enabled && self.state().stands_from <= now.uptime;
+        let elected = match stands {
+            true => self.reports.elect().await,
+            false => Ok(false),
+        };
+        self.sends.store(elected == Ok(true), Ordering::Relaxed);
+        self.tell_trouble(closed.and(elected.map(|_| ())));
+    }
+
+    /// Claims what is due, where this host is the one that sends; to be called every few seconds.
     pub async fn round(&self) {
-        if !self.orders.load().enabled {
-            self.sends.store(false, Ordering::Relaxed);
+        if !self.sends.load(Ordering::Relaxed) {
+            self.state().plans.clear();
             return;
         }
         let worked = self.work().await;
+        let is_well = worked.is_ok();
         self.tell_trouble(worked);
+        self.step_aside(is_well).await;
+    }
+
+    /// A host that was elected and cannot do the work leaves it to others for some time.
+    async fn step_aside(&self, is_well: bool) {
+        let failures = {
+            let mut state = self.state();
+            state.failures = if is_well {
+                0
+            } else {
+                state.failures.saturating_add(1)
+            };
+            state.failures
+        };
+        if failures >= MOST_FAILURES {
+            tracing::warn!("TLS reports are left to other hosts of the fleet for some minutes");
+            {
+                let mut state = self.state();
+                state.failures = 0;
+                state.stands_from = self.clock.now().uptime.saturating_add(STANDS_ASIDE);
+            }
+            self.sends.store(false, Ordering::Relaxed);
+            // What cannot be given back ends by itself.
+            let _ = self.reports.resign().await;
+        }
     }
 
     /// Sends what is claimed and due, where this host is the one that sends; to be called every few seconds
@@ -230,13 +286,6 @@ impl PostOffice {
 
     async fn work(&self) -> Result<(), StoreFailure> {
         let now = self.clock.now();
-        self.close(now.wall).await?;
-        let elected = self.reports.elect().await;
-        self.sends.store(elected == Ok(true), Ordering::Relaxed);
-        if !elected? {
-            self.state().plans.clear();
-            return Ok(());
-        }
         for day in self.reports.days().await? {
             if self.is_to_be_reported(day, now.wall).await? {
                 self.claim_due(day, now.wall).await?;
@@ -310,6 +359,12 @@ pub fn key(day: Day, domain: DomainName) -> ReportKey {
 
 /// A day that is over for longer is not reported any more: whoever would read it looks at newer ones.
 const TOO_OLD: Duration = Duration::from_secs(2 * 86_400);
+/// Reports of others are some kilobytes; whoever sends larger ones fills a disk.
+const LARGEST_KEPT: usize = 256 * 1024;
+/// Rounds of five seconds: a server that restarts is back by then.
+const MOST_FAILURES: u32 = 12;
+/// Others have a report or two out by then.
+const STANDS_ASIDE: Duration = Duration::from_secs(600);
 /// Days that plans and numbers are kept for.
 const DAYS_REMEMBERED: u32 = 3;
 

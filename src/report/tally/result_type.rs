@@ -133,6 +133,58 @@ mod tests {
         assert_eq!(all.len(), 11);
     }
 
+    /// RP-03: the reasons for which RFC 8460 has a word of their own.
+    #[test]
+    fn words_of_reasons() {
+        use Reason::*;
+        for (word, reasons) in [
+            (
+                "starttls-not-supported",
+                &[StarttlsNotOffered, StarttlsRefused][..],
+            ),
+            (
+                "certificate-host-mismatch",
+                &[CertificateNameMismatch, NameNotPermitted],
+            ),
+            (
+                "certificate-expired",
+                &[CertificateExpired, CertificateNotYetValid],
+            ),
+            (
+                "certificate-not-trusted",
+                &[
+                    CertificateNotTrusted,
+                    AnchorNotIssuer,
+                    SignatureInvalid,
+                    CertificateUnreadable,
+                ],
+            ),
+            (
+                "tlsa-invalid",
+                &[TlsaNoMatch, AnchorNotInChain, RawKeyNotUsable, TlsaUnusable],
+            ),
+            (
+                "dnssec-invalid",
+                &[
+                    MxLookupFailed,
+                    AddressLookupFailed,
+                    TlsaLookupFailed,
+                    ResolverNotValidating,
+                ],
+            ),
+            ("dane-required", &[DaneRequired, MxInsecure]),
+            ("sts-policy-fetch-error", &[StsFirstContact]),
+            (
+                "validation-failure",
+                &[StsHostNotListed, HandshakeFailed, TlsVersionTooOld],
+            ),
+        ] {
+            for reason in reasons {
+                assert_eq!(result_type(*reason).word(), word, "{reason}");
+            }
+        }
+    }
+
     /// RP-04: the three types of DANE.
     #[test]
     fn types_of_dane() {

@@ -104,6 +104,13 @@ impl FleetClient {
         self.lines.load().as_ref().map(|lines| lines.number)
     }
 
+    /// Whether it is asked at all for somebody who waits: it is not while it is known to be too slow, and each
+    /// host is as if alone.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.connection().is_some() && !self.is_slow.load(Ordering::Acquire)
+    }
+
     /// A key of ours.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.address().prefix)

@@ -112,10 +112,8 @@ impl Fleet<'_> {
                     self.nodes[LOSER].kill();
                     self.killed = Some(Instant::now());
                 }
-                8_500 if self.trouble == Trouble::SenderKilled => {
-                    if !self.nodes[LOSER].is_up() {
-                        self.nodes[LOSER].run();
-                    }
+                8_500 if self.trouble == Trouble::SenderKilled && !self.nodes[LOSER].is_up() => {
+                    self.nodes[LOSER].run();
                 }
                 _ => {}
             }

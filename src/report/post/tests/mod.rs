@@ -174,33 +174,96 @@ async fn unsigned_mail_does_not_leave() {
     assert_eq!(scene.mails().len(), 1);
 }
 
-/// RP-13: a report that is about nothing but the delivery of the last one is not made, whatever became of
-/// that delivery.
+/// RP-13: a report that may be about nothing but the delivery of earlier ones is not made, whatever became
+/// of that delivery: it got through, was put off first, or is tried again for days.
 #[tokio::test]
 async fn no_report_about_reports() {
+    for (good, failed, days_ago, is_own) in [
+        (1, 0, 0, true),
+        (3, 0, 1, true),
+        (4, 0, 0, false),
+        (1, 0, 2, false),
+        (0, 40, 0, true),
+        (0, 50, 5, true),
+        (0, 1, 6, false),
+        (0, 51, 3, false),
+        (3, 50, 0, true),
+    ] {
+        let scene = Scene::new(orders());
+        scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+        scene.count("a.test", good, failed);
+        let mut day = DAY;
+        for _ in 0..days_ago {
+            day = day.before();
+        }
+        scene
+            .reports
+            .note_mailed(day, name("a.test"))
+            .await
+            .unwrap();
+        scene.hours(12 + 5).await;
+        let expected = usize::from(!is_own);
+        let which = format!("{good} {failed} {days_ago}");
+        assert_eq!(scene.mails().len(), expected, "{which}");
+        let shown = scene.office.show(&key(DAY, name("a.test"))).await.unwrap();
+        assert_eq!(shown.targets == Err(Nothing::OwnReports), is_own, "{which}");
+        let today = Day::of(scene.now().wall);
+        let mailed = scene.reports.mailed(today, name("a.test")).await;
+        assert_eq!(mailed, Ok(expected as u64), "noted for the days to come");
+    }
+}
+
+/// RP-10: what is sent by order is whole: not before its day is closed.
+#[tokio::test]
+async fn sent_by_order() {
     let scene = Scene::new(orders());
     scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
-    scene.count("a.test", 0, 1);
-    scene
-        .reports
-        .note_mailed(DAY, name("a.test"))
-        .await
-        .unwrap();
-    scene.hours(12 + 5).await;
-    assert!(scene.mails().is_empty());
-    let shown = scene.office.show(&key(DAY, name("a.test"))).await.unwrap();
-    assert_eq!(shown.targets, Err(Nothing::OwnReports));
-    // With one more session it is.
     scene.count("a.test", 1, 0);
-    let sent = scene
-        .office
-        .send_now(&key(DAY, name("a.test")))
-        .await
-        .unwrap();
-    assert_eq!(sent.unwrap().deliveries.len(), 1);
-    assert_eq!(scene.reports.mailed(DAY, name("a.test")).await, Ok(1));
-    let next = Day::of(scene.now().wall);
-    assert_eq!(scene.reports.mailed(next, name("a.test")).await, Ok(1));
+    let key = key(DAY, name("a.test"));
+    let sent = scene.office.send_now(&key).await.unwrap();
+    assert!(matches!(sent, Err(Nothing::NotYet(_))), "{sent:?}");
+    scene.world.pass(Duration::from_secs(12 * 3_600 + 200));
+    scene.office.stand().await;
+    let sent = scene.office.send_now(&key).await.unwrap().unwrap();
+    assert_eq!(standing(&sent), "delivered");
+    let again = scene.office.send_now(&key).await.unwrap().unwrap();
+    assert_eq!(again, sent);
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), 1);
+}
+
+/// What the operator says after a report was claimed counts for it too.
+#[tokio::test]
+async fn orders_that_come_late() {
+    let pattern = |text: &str| RulePattern::Exact(name(text));
+    for (late, expected) in [
+        (
+            Orders {
+                deny: vec![pattern("a.test")],
+                ..orders()
+            },
+            vec![],
+        ),
+        (
+            Orders {
+                redirect: ReportTarget::parse("mailto:me@o.test"),
+                ..orders()
+            },
+            vec!["me@o.test"],
+        ),
+    ] {
+        let scene = Scene::new(orders());
+        scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+        scene.count("a.test", 1, 0);
+        *scene.taken.refuses.lock().unwrap() = Some(Undelivered::temporary("later"));
+        scene.hours(12 + 5).await;
+        *scene.taken.refuses.lock().unwrap() = None;
+        scene.taken.mails.lock().unwrap().clear();
+        scene.office.reload(late, Box::new(scene.taken.clone()));
+        scene.hours(5).await;
+        let to: Vec<String> = scene.mails().into_iter().map(|(_, to, _)| to).collect();
+        assert_eq!(to, expected);
+    }
 }
 
 /// Lists, bounds and redirection: spam domains get nothing, trials go to the operator.
@@ -268,6 +331,7 @@ async fn away_over_midnight() {
     scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
     scene.count("a.test", 2, 0);
     scene.world.pass(Duration::from_secs(30 * 3_600));
+    scene.office.stand().await;
     scene.office.round().await;
     scene.office.deliveries().await;
     assert_eq!(scene.mails().len(), 1);

@@ -147,6 +147,7 @@ impl Scene {
     pub(super) async fn hours(&self, hours: u64) {
         for _ in 0..hours * 12 {
             self.world.pass(Duration::from_secs(300));
+            self.office.stand().await;
             self.office.round().await;
             self.office.deliveries().await;
         }

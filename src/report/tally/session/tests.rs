@@ -1,19 +1,28 @@
 //! Judged sessions as counters, policy by policy.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoplock_policy::dns::SecurityStatus;
+use hoplock_policy::dns::{FailureKind, LookupFailure, SecurityStatus};
 use hoplock_policy::findings::{
     AddressFinding, MxFinding, PolicySource, RememberedPolicy, Selection, StsFailureKind,
 };
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::{DomainName, MxHost, TlsaBaseDomain};
 use hoplock_policy::next_hop::NextHop;
+use hoplock_policy::tlsrpt::Day;
 use hoplock_policy::verify::PolicyResult;
 
+use super::super::{Collecting, Tally};
 use super::*;
+use crate::store::sqlite::{SqliteReports, SqliteStore};
+use crate::world::SessionSource;
 
 const NOW: Moment = Moment {
     wall: Timestamp(1_795_737_600_000),
@@ -112,7 +121,10 @@ fn told(findings: &Findings, verdict: &SessionVerdict) -> Vec<String> {
         address: Some("192.0.2.1".parse().unwrap()),
         ..Session::unknown()
     };
-    let counts = counts(&session, verdict, findings, NOW);
+    lines(&counts(&session, verdict, findings, NOW))
+}
+
+fn lines(counts: &Counts) -> Vec<String> {
     let lines = counts.iter().map(|(counter, count)| {
         assert_eq!(*count, 1);
         let of =
@@ -213,6 +225,16 @@ fn failures_of_dane() {
         told_unusable,
         ["tlsa mx.e.test ok", "tlsa mx.e.test tlsa-invalid"]
     );
+    let unseen = DaneFinding::Failed(LookupFailure {
+        kind: FailureKind::Bogus,
+        detail: String::new(),
+    });
+    let unseen = vec![host("mx.e.test", unseen)];
+    let no_lookup = verdict(SessionOutcome::Failed, Reason::TlsaLookupFailed);
+    assert_eq!(
+        told(&findings(unseen, absent()), &no_lookup),
+        ["tlsa mx.e.test failed", "tlsa mx.e.test dnssec-invalid"]
+    );
 }
 
 /// RP-05, ST-13: three kinds of trouble, also where a remembered policy covered the delivery; trouble of
@@ -242,6 +264,76 @@ fn trouble_with_policies() {
             None => vec!["no-policy-found e.test ok".to_owned()],
         };
         assert_eq!(told(&uncovered, &plain), expected);
+    }
+}
+
+/// RP-07: a policy stands there in its own words, line by line, and so do its patterns; records are those of
+/// the zone, in one order.
+#[test]
+fn policies_in_their_words() {
+    let sts = sts("enforce", None);
+    let StsFinding::Policy { remembered, .. } = &sts else {
+        panic!("it is one");
+    };
+    let policy = sts_policy("e.test", Some(&remembered.policy));
+    let lines = [
+        "version: STSv1",
+        "mode: enforce",
+        "mx: *.e.test",
+        "max_age: 86400",
+    ];
+    assert_eq!(policy.strings, lines);
+    assert_eq!(policy.mx_hosts, ["*.e.test"]);
+    let DaneFinding::Records { base, rdata } = records("mx.e.test", 3) else {
+        panic!("it is one");
+    };
+    let later = vec![3, 1, 2, 0xcd];
+    let rdata = vec![later, rdata[0].clone(), rdata[0].clone()];
+    let twice = host("mx.e.test", DaneFinding::Records { base, rdata });
+    let (policy, _) = tlsa_policy(&twice).unwrap();
+    let own = format!("3 1 1 {}", "ab".repeat(32));
+    assert_eq!(policy.strings, [own.as_str(), "3 1 2 cd"]);
+    assert!(policy.mx_hosts.is_empty());
+}
+
+/// RP-05, RP-16: one collector counts a session. What the log tells once more of sessions that came by
+/// datagrams does not count; what is judged of a datagram adds what its mail server cannot know, and nothing
+/// else; a probe is no mail.
+#[tokio::test]
+async fn one_collector_counts_a_session() {
+    let dane = vec![host("mx.e.test", records("mx.e.test", 3))];
+    let all = findings(dane, sts("enforce", Some(StsFailureKind::Fetch)));
+    let kept = verdict(SessionOutcome::AuthenticatedDane, Reason::TlsaMatch);
+    let session = Session {
+        mx_host: Some(MxHost(name("mx.e.test"))),
+        ..Session::unknown()
+    };
+    let own = Collecting {
+        enabled: true,
+        by_datagrams: false,
+    };
+    let datagrams = Collecting {
+        by_datagrams: true,
+        ..own
+    };
+    let trouble = "sts e.test sts-policy-fetch-error";
+    let (whole, beside) = (vec!["tlsa mx.e.test ok", trouble], vec![trouble]);
+    for (collecting, source, expected) in [
+        (own, SessionSource::PostfixLog, whole.clone()),
+        (datagrams, SessionSource::PostfixLog, vec![]),
+        (datagrams, SessionSource::Tlsrpt, beside),
+        (datagrams, SessionSource::Exim, whole.clone()),
+        (datagrams, SessionSource::Sendmail, whole.clone()),
+        (own, SessionSource::SessionJson, whole),
+        (own, SessionSource::Probe, vec![]),
+        (Collecting::default(), SessionSource::Exim, vec![]),
+    ] {
+        let store = Arc::new(SqliteStore::in_memory(NOW).unwrap());
+        let tally = Tally::new(Arc::new(SqliteReports::of(store)), collecting);
+        tally.session(&session, &kept, &all, (NOW.wall, source), NOW);
+        let counted = tally.reports().counts(Day::of(NOW.wall), name("e.test"));
+        let counted = counted.await.unwrap();
+        assert_eq!(lines(&counted), expected, "{collecting:?} {source:?}");
     }
 }
 
