@@ -1,11 +1,13 @@
 //! The office under a clock that is set by hand.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod forgetful;
 mod scene;
 
 use hoplock_policy::dns::{FailureKind, RecordType};
 use hoplock_wire::tlsrpt::decode_document;
 
+use self::forgetful::Forgetful;
 use self::scene::{DAY, Scene, field, name, orders};
 use super::*;
 use crate::world::courier::Undelivered;
@@ -337,4 +339,34 @@ async fn away_over_midnight() {
     assert_eq!(scene.mails().len(), 1);
     scene.hours(1).await;
     assert_eq!(scene.mails().len(), 1);
+}
+
+/// RP-11: what cannot be written down is not sent, and what was sent and could not be confirmed is not sent
+/// again at every round, but as after a failure, the same mail.
+#[tokio::test]
+async fn a_disk_that_fills_up() {
+    let scene = Scene::new(orders());
+    let forgetful = Arc::new(Forgetful {
+        inner: Arc::clone(&scene.reports),
+        refuses: AtomicBool::new(false),
+    });
+    let scene = Scene::over(scene.world, forgetful.clone(), orders());
+    for domain in ["a.test", "b.test"] {
+        scene.record(domain, &format!("v=TLSRPTv1; rua=mailto:r@{domain}"));
+        scene.count(domain, 1, 0);
+    }
+    *scene.taken.refuses.lock().unwrap() = Some(Undelivered::temporary("later"));
+    scene.hours(12 + 5).await;
+    let before = scene.mails().len();
+    assert!(before > 2);
+    // Whatever is due from now on cannot be written down.
+    forgetful.refuses.store(true, Ordering::Relaxed);
+    *scene.taken.refuses.lock().unwrap() = None;
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), before);
+    forgetful.refuses.store(false, Ordering::Relaxed);
+    scene.hours(1).await;
+    assert_eq!(scene.mails().len(), before + 2);
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), before + 2);
 }
