@@ -10,7 +10,7 @@ use super::Scene;
 use super::arrivals::{Arrival, arrivals, mails};
 use super::clock::{HandClock, MINUTE};
 use super::datagrams::{Sender, datagram};
-use super::node::{Installation, Node};
+use super::node::{Installation, Node, Told};
 use super::office;
 use super::oracle;
 use super::published::{DOMAINS, Target, target};
@@ -60,6 +60,7 @@ pub(super) fn all(
         name,
         mailer: &mailer,
         store: &store,
+        told: Told::ByDatagrams,
     };
     let nodes = (0..HOSTS).map(|number| {
         let port = port + 10 + 10 * number;

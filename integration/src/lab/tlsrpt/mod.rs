@@ -6,7 +6,7 @@
 //! * `datagrams`: what is sent. `tally`: datagrams and reports as lines that can be compared.
 //! * `arrivals`: what came, read by dkimpy, Python's mail library and a JSON schema.
 //! * `oracle`: the same datagrams given to tlsrpt-reporter 0.6.0.
-//! * `single`: a day of one box; `after`: the hours and days after it.
+//! * `single`: a day of one box; `after`: the hours and days after it. `older`: by the log of a Postfix 3.7.
 //! * `fleet`: three hosts and the server that they share; `pair`: Exim and Postfix counted together.
 
 mod after;
@@ -16,6 +16,7 @@ mod datagrams;
 mod fleet;
 mod node;
 mod office;
+mod older;
 mod oracle;
 mod pair;
 mod published;
@@ -84,6 +85,7 @@ pub(super) fn all(lab: &mut Lab<'_>, published: &Published) {
             }),
             scope.spawn(move || fleet::all(scene, ("valkey", valkey, 8570), Trouble::SenderKilled)),
             scope.spawn(|| pair::all(scene, &office, &exim)),
+            scope.spawn(|| older::all(scene)),
         ];
         let single = single::all(scene, &office, &clock);
         let mut reports: Vec<_> = parts.into_iter().map(|part| part.join().unwrap()).collect();

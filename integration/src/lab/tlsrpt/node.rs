@@ -34,6 +34,53 @@ pub(super) struct Installation<'a> {
     pub(super) mailer: &'a str,
     /// Lines of `[store]`.
     pub(super) store: &'a str,
+    pub(super) told: Told<'a>,
+}
+
+/// How it hears of sessions.
+#[derive(Clone, Copy)]
+pub(super) enum Told<'a> {
+    /// By datagrams, and by Exim.
+    ByDatagrams,
+    /// By the log of the Postfix in this folder.
+    ByLog(&'a Path),
+}
+
+impl Installation<'_> {
+    fn configuration(&self, lab: &Path, own: &Path, port: u16) -> String {
+        let Self {
+            name,
+            mailer,
+            store,
+            ..
+        } = self;
+        let (lab, own) = (lab.display(), own.display());
+        let (readsocket, http) = (port + 1, port + 2);
+        let (socket, log) = match self.told {
+            Told::ByDatagrams => (format!("tlsrpt = [\"unix:{own}/tlsrpt\"]\n"), String::new()),
+            Told::ByLog(postfix) => {
+                let log = postfix.join("log");
+                (
+                    String::new(),
+                    format!("[sources]\npostfix_log = \"{}\"\n", log.display()),
+                )
+            }
+        };
+        format!(
+            "[listen]\nsocketmap = [\"inet:127.0.0.1:{port}\"]\n\
+             readsocket = [\"inet:127.0.0.1:{readsocket}\"]\nhttp = [\"inet:127.0.0.1:{http}\"]\n\
+             control = \"unix:{own}/control.sock\"\nmode = \"0666\"\n{socket}{log}\
+             [sts]\nroots = [\"{lab}/ca.pem\"]\n\
+             [profile.postfix]\nown_dane = \"yes\"\n\
+             [profile.postfix310]\nown_dane = \"yes\"\n\
+             [profile.exim]\nown_dane = \"yes\"\n\
+             [store]\npath = \"{own}/state.db\"\n{store}\
+             [report]\nenabled = true\norganization = \"{name}\"\ncontact = \"help@client.lab.test\"\n\
+             from = \"tlsrpt@{name}.client.lab.test\"\nmailer = \"{mailer}\"\n\
+             dkim = \"key\"\ndkim_key = \"{lab}/dkim.pem\"\ndkim_selector = \"{SELECTOR}\"\n\
+             delay = \"1h\"\nrefuse_private_addresses = false\n"
+        )
+    }
 }
 
 impl Node {
@@ -47,23 +94,7 @@ impl Node {
     ) -> Self {
         let folder = lab.join(name);
         fs::create_dir_all(&folder).unwrap();
-        let text = format!(
-            "[listen]\nsocketmap = [\"inet:127.0.0.1:{port}\"]\nreadsocket = [\"inet:127.0.0.1:{1}\"]\n\
-             http = [\"inet:127.0.0.1:{2}\"]\ncontrol = \"unix:{0}/control.sock\"\n\
-             tlsrpt = [\"unix:{0}/tlsrpt\"]\nmode = \"0666\"\n[sts]\nroots = [\"{3}/ca.pem\"]\n\
-             [profile.postfix310]\nown_dane = \"yes\"\n[profile.exim]\nown_dane = \"yes\"\n\
-             [store]\npath = \"{0}/state.db\"\n{4}[report]\nenabled = true\norganization = \"{5}\"\n\
-             contact = \"help@client.lab.test\"\nfrom = \"tlsrpt@{5}.client.lab.test\"\nmailer = \"{6}\"\n\
-             dkim = \"key\"\ndkim_key = \"{3}/dkim.pem\"\ndkim_selector = \"{SELECTOR}\"\ndelay = \"1h\"\n\
-             refuse_private_addresses = false\n",
-            folder.display(),
-            port + 1,
-            port + 2,
-            lab.display(),
-            installation.store,
-            installation.name,
-            installation.mailer,
-        );
+        let text = installation.configuration(lab, &folder, port);
         fs::write(folder.join("hoplock.toml"), text).unwrap();
         let mut node = Self {
             name: name.to_owned(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Scene;
 use super::clock::HandClock;
 use super::datagrams::Sender;
-use super::node::{Installation, Node};
+use super::node::{Installation, Node, Told};
 use super::office::Office;
 use super::published::{MATCH, NO_MATCH};
 use super::shared::{Kind, Shared};
@@ -27,6 +27,7 @@ pub(super) fn all(scene: &Scene<'_>, office: &Office, exim: &LoneExim) -> Report
         name: "pair",
         mailer: "smtp:127.0.0.1:1",
         store: &store,
+        told: Told::ByDatagrams,
     };
     let start = |name, port| Node::start(scene.folder, name, port, installation, &clock);
     let (beside_exim, beside_postfix) = (start("pair-exim", EXIM), start("pair-postfix", POSTFIX));

@@ -121,7 +121,7 @@ fn sign_as(plan: &mut Plan, folder: &Path) {
 }
 
 /// Those that report in this stage.
-const INSTALLATIONS: [&str; 4] = ["solo", "redis", "valkey", "pair"];
+const INSTALLATIONS: [&str; 5] = ["solo", "older", "redis", "valkey", "pair"];
 pub(super) const DOMAINS: usize = 40;
 pub(super) const SELECTOR: &str = "tls";
 /// The host where all report mail arrives.

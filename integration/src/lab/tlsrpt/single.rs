@@ -10,7 +10,7 @@ use super::after;
 use super::arrivals::{Arrival, arrivals, mails};
 use super::clock::HandClock;
 use super::datagrams::{Sender, datagram};
-use super::node::{Installation, Node};
+use super::node::{Installation, Node, Told};
 use super::office::Office;
 use super::oracle;
 use super::published::{DOMAINS, MATCH, NO_MATCH, Target, domain, target};
@@ -36,6 +36,7 @@ pub(super) fn all(scene: &Scene<'_>, office: &Office, clock: &Arc<HandClock>) ->
         name: "solo",
         mailer: office.sendmail.to_str().unwrap(),
         store: "",
+        told: Told::ByDatagrams,
     };
     let node = Node::start(scene.folder, "solo", PORT, installation, clock);
     let mut own = Box {
