@@ -211,6 +211,7 @@ fn two_more_days(own: &mut Box<'_>) {
     for day in [3, 4] {
         walk(own, own.clock.midnight(day) + 3 * MINUTE);
         walk(own, own.clock.midnight(day) + 70 * MINUTE);
+        sleep(ROUND);
     }
     let now = mails(own.scene.sessions, "solo").len() + own.scene.posts.of("solo").len();
     own.report.check(now == before, || {

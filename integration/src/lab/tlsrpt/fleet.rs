@@ -15,6 +15,7 @@ use super::office;
 use super::oracle;
 use super::published::{DOMAINS, Target, target};
 use super::shared::{Kind, Shared};
+use super::single::{QUIET, ROUND};
 use super::tally::{self, Tally};
 use crate::lab::hoplock::Hoplock;
 use crate::lab::report::Report;
@@ -191,7 +192,7 @@ impl Fleet<'_> {
     fn midnight(&mut self) {
         self.clock.put(self.clock.midnight(1) + 130);
         // All hosts close the day, and nobody is elected for a minute after the server was lost sight of.
-        sleep(super::single::ROUND);
+        sleep(QUIET);
         let early = mails(self.scene.sessions, self.name).len();
         self.report.check(early == 0, || {
             format!("{early} mails of a day that is just over")
@@ -199,7 +200,7 @@ impl Fleet<'_> {
         let mut started = Instant::now();
         for minute in [10, 25, 40, 64] {
             self.clock.put(self.clock.midnight(1) + minute * MINUTE);
-            sleep(super::single::ROUND);
+            sleep(ROUND);
             match (self.trouble, minute) {
                 (Trouble::AwayOverMidnight, 25) => self.they_wait_for_it(),
                 (Trouble::SenderKilled, 25) => {
@@ -219,7 +220,7 @@ impl Fleet<'_> {
         }
         let waited = started.elapsed().as_secs();
         // Whoever would send once more has the time to.
-        sleep(super::single::ROUND);
+        sleep(ROUND);
         if let Some((sender, by_it)) = self.sender {
             self.nodes[sender].run();
             println!(
@@ -229,7 +230,7 @@ impl Fleet<'_> {
             );
         }
         self.clock.put(self.clock.midnight(2) + 70 * MINUTE);
-        sleep(super::single::ROUND);
+        sleep(QUIET);
     }
 
     /// A host that was away at midnight has counted, too: it is waited for.

@@ -10,7 +10,7 @@ use super::arrivals::{arrivals, mails};
 use super::clock::{HandClock, MINUTE};
 use super::node::{Installation, Node, Told};
 use super::published::{MATCH, NO_MATCH};
-use super::single::ROUND;
+use super::single::{QUIET, ROUND};
 use super::tally;
 use crate::lab::postfix::{Instance, Postfix};
 use crate::lab::report::Report;
@@ -94,7 +94,7 @@ pub(super) fn all(scene: &Scene<'_>) -> Report {
     }
     for day in [2, 3] {
         clock.put(clock.midnight(day) + 64 * MINUTE);
-        sleep(ROUND);
+        sleep(QUIET);
     }
     let now = mails(scene.sessions, "older").len();
     report.check(now == arrived.len(), || {
