@@ -1,4 +1,4 @@
-//! One struct of counters. Labels come from [`Reason`] and the words of verdicts only: never a domain.
+//! One struct of counters. Labels come from [`Reason`](hoplock_policy::reason::Reason) and the words of verdicts only: never a domain.
 
 mod labels;
 mod reports;
