@@ -1,5 +1,6 @@
 //! Reports as they arrived, by mail and by HTTPS, and what other programs make of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -69,6 +70,20 @@ pub(super) fn mails(sessions: &Sessions, installation: &str) -> Vec<(String, Vec
         messages.map(|message| (session.host.clone(), message.clone()))
     });
     messages.collect()
+}
+
+/// To how many targets of an installation a report has come so far, however often.
+pub(super) fn reached(scene: &Scene<'_>, installation: &str) -> usize {
+    let about = |(_, mail): (String, Vec<u8>)| {
+        let text = String::from_utf8_lossy(&mail).into_owned();
+        let mut fields = text
+            .lines()
+            .filter(|line| line.starts_with("TLS-Report-Domain:"));
+        fields.next().unwrap_or_default().to_owned()
+    };
+    let mails = mails(scene.sessions, installation).into_iter().map(about);
+    let posts = scene.posts.of(installation).into_iter().map(|own| own.path);
+    mails.chain(posts).collect::<BTreeSet<String>>().len()
 }
 
 /// All that arrived from an installation, read by other programs.

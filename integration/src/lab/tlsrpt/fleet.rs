@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Scene;
-use super::arrivals::{Arrival, arrivals, mails};
+use super::arrivals::{Arrival, arrivals, mails, reached};
 use super::clock::{HandClock, MINUTE};
 use super::datagrams::{Sender, datagram};
 use super::node::{Installation, Node, Told};
@@ -211,11 +211,9 @@ impl Fleet<'_> {
             }
         }
         let wanted = domains().iter().map(|own| targets(*own)).sum::<usize>();
-        let arrived = || {
-            let posts = self.scene.posts.of(self.name).len();
-            mails(self.scene.sessions, self.name).len() + posts
-        };
-        while arrived() < wanted && started.elapsed() < Duration::from_secs(100) {
+        while reached(self.scene, self.name) < wanted
+            && started.elapsed() < Duration::from_secs(100)
+        {
             sleep(Duration::from_millis(200));
         }
         let waited = started.elapsed().as_secs();
