@@ -41,9 +41,10 @@ impl Courier for Taken {
     fn post(
         &self,
         url: String,
-        _: &'static str,
+        media_type: &'static str,
         body: Vec<u8>,
     ) -> Waiting<'_, Result<(), Undelivered>> {
+        assert_eq!(media_type, "application/tlsrpt+gzip");
         self.posts.lock().unwrap().push((url, body));
         let refuses = self.refuses.lock().unwrap().clone();
         Box::pin(async move { refuses.map_or(Ok(()), Err) })
