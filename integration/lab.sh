@@ -2,10 +2,10 @@
 # Runs the lab in namespaces of its own: network (loopback only), mounts (its own resolv.conf) and
 # processes (everything that it starts dies with it, also when it fails). What needs the network is
 # done before, by apt: a Debian 13 for its Postfix, both Debians for Exim and for Sendmail, and a fresh
-# Debian 12 with the package.
+# Debian 12 with the package; by pip, tlsrpt-reporter, which judges beside us.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor exim guard memory package pins sendmail survive; none named: all
+#   check deliveries doctor exim guard memory package pins sendmail survive tlsrpt; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -16,19 +16,27 @@ export PATH=$PATH:/usr/sbin:/sbin HOPLOCK_BIN="$target/$profile/hoplock"
 # Without words all stages run.
 runs() { [ "$#" -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 
-if runs deliveries "$@" || runs guard "$@"; then
+if runs deliveries "$@" || runs guard "$@" || runs tlsrpt "$@"; then
   LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
   export LAB_TRIXIE
 fi
 if runs exim "$@"; then
   LAB_EXIM_BOOKWORM=$(integration/debian.sh bookworm exim4-daemon-light)
+  export LAB_EXIM_BOOKWORM
+fi
+if runs exim "$@" || runs tlsrpt "$@"; then
   LAB_EXIM_TRIXIE=$(integration/debian.sh trixie exim4-daemon-light)
-  export LAB_EXIM_BOOKWORM LAB_EXIM_TRIXIE
+  export LAB_EXIM_TRIXIE
 fi
 if runs sendmail "$@" || runs guard "$@"; then
   LAB_SENDMAIL_BOOKWORM=$(integration/debian.sh bookworm sendmail-bin,sendmail-cf,m4)
   LAB_SENDMAIL_TRIXIE=$(integration/debian.sh trixie sendmail-bin,sendmail-cf,m4)
   export LAB_SENDMAIL_BOOKWORM LAB_SENDMAIL_TRIXIE
+fi
+if runs tlsrpt "$@"; then
+  LAB_TLSRPT_REPORTER=$(integration/pip.sh tlsrpt-reporter 0.6.0)
+  LAB_VALKEY=$(integration/debian.sh trixie valkey-server)
+  export LAB_TLSRPT_REPORTER LAB_VALKEY
 fi
 if runs package "$@"; then
   base=$(integration/debian.sh bookworm)

@@ -1,5 +1,6 @@
-//! One struct of counters. Labels come from [`Reason`] and the words of verdicts only: never a domain.
+//! One struct of counters. Labels come from [`Reason`](hoplock_policy::reason::Reason) and the words of verdicts only: never a domain.
 
+mod labels;
 mod reports;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,14 +9,16 @@ use std::sync::{Mutex, PoisonError};
 
 use hoplock_policy::law::Verdict;
 use hoplock_policy::moment::Moment;
-use hoplock_policy::reason::Reason;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::labels::{
+    AnswerLabels, DnsLabels, DroppedLabels, EximLabels, GuardLabels, ObservedLabels, ReasonLabel,
+    SendmailLabels, SessionLabels,
+};
 use self::reports::ReportMetrics;
 use crate::report::Sessions;
 use crate::report::post::PostFigures;
@@ -81,58 +84,6 @@ const WORDS: [&str; 9] = [
 ];
 /// Minutes of the last hour.
 const HOUR: usize = 60;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
-    verdict: &'static str,
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ObservedLabels {
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EximLabels {
-    verb: &'static str,
-    answer: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SendmailLabels {
-    answer: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct GuardLabels {
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DnsLabels {
-    rcode: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SessionLabels {
-    outcome: &'static str,
-    reason: ReasonLabel,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DroppedLabels {
-    why: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ReasonLabel(Reason);
-
-impl EncodeLabelValue for ReasonLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.0.word(), encoder)
-    }
-}
 
 impl Default for Metrics {
     fn default() -> Self {

@@ -148,7 +148,7 @@ pub const KEYS: &[Key<Config>] = &[
     key("report", "organization", "\"\"", "who reports, for people", "RP-08", |c| quoted(&c.report.organization)),
     key("report", "contact", "\"\"", "where people can ask about the reports", "RP-08", |c| quoted(&c.report.contact)),
     key("report", "from", "\"\"", "sender of reports; its domain is the submitter", "RP-11", |c| quoted(&c.report.from)),
-    key("report", "mailer", "\"/usr/sbin/sendmail\"", "how reports are handed to your mail server: a program, or \"smtp:HOST:PORT\"", "RP-11", |c| quoted(&c.report.mailer.to_string())),
+    key("report", "mailer", "\"smtp:127.0.0.1:25\"", "how reports are handed to your mail server: \"smtp:HOST:PORT\", or the path of sendmail", "RP-11", |c| quoted(&c.report.mailer.to_string())),
     key("report", "dkim", "\"\"", "who signs report mail: mta, or key for hoplock itself; empty: nobody, and none leaves", "RP-12", |c| word(words::DKIM, c.report.dkim)),
     key("report", "dkim_key", "\"\"", "PEM file with the private key, RSA or Ed25519", "RP-12", |c| optional(c.report.dkim_key.as_ref().map(|path| path.display()))),
     key("report", "dkim_selector", "\"\"", "selector of the key record", "RP-12", |c| optional(c.report.dkim_selector.as_ref())),

@@ -342,8 +342,8 @@ mod tests {
             "report",
             "mailer",
             &[
-                r#""/usr/sbin/sendmail""#,
                 r#""smtp:127.0.0.1:25""#,
+                r#""/usr/sbin/sendmail""#,
                 r#""/usr/bin/x""#,
             ],
         ),

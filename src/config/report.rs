@@ -215,7 +215,7 @@ fn from(reader: &mut Reader<'_>, section: &Section<'_>) -> String {
 }
 
 fn mailer(reader: &mut Reader<'_>, section: &Section<'_>) -> Mailer {
-    let default = || Mailer::Program(PathBuf::from(SENDMAIL));
+    let default = || Mailer::Smtp(LOOPBACK.to_owned());
     let Some((text, at)) = reader.text(section, "mailer") else {
         return default();
     };
@@ -235,8 +235,8 @@ fn mailer(reader: &mut Reader<'_>, section: &Section<'_>) -> Mailer {
     };
     found.unwrap_or_else(|| {
         let words = format!(
-            "[report] mailer = {text:?} is no way to send mail; write \"{SENDMAIL}\" or \
-             \"smtp:127.0.0.1:25\""
+            "[report] mailer = {text:?} is no way to send mail; write \"smtp:{LOOPBACK}\" or \
+             \"{SENDMAIL}\""
         );
         reader.error(at, words);
         default()
@@ -303,6 +303,8 @@ fn at_least_one(reader: &mut Reader<'_>, section: &Section<'_>, key: &str) -> Op
 }
 
 const SENDMAIL: &str = "/usr/sbin/sendmail";
+/// Programs that take mail need rights that a hardened unit does not leave them.
+const LOOPBACK: &str = "127.0.0.1:25";
 /// RFC 8460, 4.1 asks for some hours, so that receivers are not flooded at midnight.
 const DELAY: Duration = Duration::from_secs(4 * 3600);
 /// A site that writes to more domains that ask for reports raises it, and knows that it does.

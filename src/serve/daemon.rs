@@ -172,7 +172,10 @@ fn behind_everybody(admin: &Arc<Admin>) -> JoinSet<()> {
     watching.spawn(background::journal(Arc::clone(admin)));
     watching.spawn(background::negative_anchors(Arc::clone(admin)));
     watching.spawn(reporting::every_second(Arc::clone(admin)));
+    watching.spawn(reporting::stand(Arc::clone(admin)));
     watching.spawn(reporting::rounds(Arc::clone(admin)));
+    watching.spawn(reporting::sweeps(Arc::clone(admin)));
+    watching.spawn(reporting::deliveries(Arc::clone(admin)));
     watching.spawn(watchdog());
     watching
 }

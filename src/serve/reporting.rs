@@ -1,10 +1,11 @@
 //! TLS reports in the daemon: the configuration as orders, and a round every few seconds.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hoplock_policy::name::DomainName;
-use hoplock_policy::tlsrpt::Day;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::admin::Admin;
@@ -43,7 +44,12 @@ pub fn post_office(config: &Config, engine: &Engine) -> Result<PostOffice, Roots
 /// Takes another configuration over. Who reads the log, and whose reports it passes by, stays as it was at
 /// the start.
 pub fn reload(config: &Config, admin: &Admin) {
-    admin.tally.reload(collecting(config));
+    // Sockets are those of the start.
+    let by_datagrams = admin.tally.collecting().by_datagrams;
+    admin.tally.reload(Collecting {
+        by_datagrams,
+        ..collecting(config)
+    });
     match courier(config, &admin.engine) {
         Ok(courier) => admin.post.reload(orders(&config.report), courier),
         Err(error) => tracing::error!(%error, "[report] stays as it was"),
@@ -134,28 +140,47 @@ fn signing(config: &ReportConfig, submitter: Option<DomainName>) -> Result<Signi
 
 /// Has what is counted written every second; never ends.
 pub(super) async fn every_second(admin: Arc<Admin>) {
-    let mut ticks = interval(Duration::from_secs(1));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        admin.tally.second();
-    }
+    every(Duration::from_secs(1), || async { admin.tally.second() }).await;
 }
 
-/// Makes and sends reports; never ends. Old ones are taken out once a day.
+/// Closes days and stands for election; never ends.
+pub(super) async fn stand(admin: Arc<Admin>) {
+    every(BETWEEN_ROUNDS, || admin.post.stand()).await;
+}
+
+/// Claims what is due; never ends.
 pub(super) async fn rounds(admin: Arc<Admin>) {
-    let mut ticks = interval(BETWEEN_ROUNDS);
+    every(BETWEEN_ROUNDS, || admin.post.round()).await;
+}
+
+/// Sends what is due; never ends.
+pub(super) async fn deliveries(admin: Arc<Admin>) {
+    every(BETWEEN_ROUNDS, || admin.post.deliveries()).await;
+}
+
+/// Takes out what is too old, a part each time; never ends.
+pub(super) async fn sweeps(admin: Arc<Admin>) {
+    every(BETWEEN_SWEEPS, || async {
+        admin.post.reports().drop_old(admin.engine.clock.now());
+    })
+    .await;
+}
+
+/// Again and again; a fault of ours in one round is none of the next.
+async fn every<Work: Future<Output = ()>>(pause: Duration, work: impl Fn() -> Work) {
+    let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut swept = None;
     loop {
         ticks.tick().await;
-        admin.post.round().await;
-        let now = admin.engine.clock.now();
-        if swept.replace(Day::of(now.wall)) != Some(Day::of(now.wall)) {
-            admin.post.reports().drop_old(now);
+        if AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+            tracing::error!(
+                "TLS reports: a round broke by a fault of hoplock; the next begins anew"
+            );
         }
     }
 }
 
+/// Many small steps: a large site makes a million rows a day.
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(20);
 /// Often enough that a report leaves when it should, and a waiting one costs a question to the store.
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(5);

@@ -24,12 +24,26 @@ pub struct Server {
 impl Server {
     /// hoplock with a configuration that needs no network but `dns`.
     pub fn hoplock(binary: &Path, folder: &Path, dns: SocketAddr) -> Self {
-        let (unix, tcp) = places(folder, "hoplock");
+        Self::hoplock_with(binary, folder, dns, "hoplock", "")
+    }
+
+    /// The same under another name, in a folder of its own, with more in its configuration: keys of
+    /// `[store]`, then sections.
+    pub fn hoplock_with(
+        binary: &Path,
+        folder: &Path,
+        dns: SocketAddr,
+        name: &'static str,
+        more: &str,
+    ) -> Self {
+        let folder = &folder.join(format!("{name}.d"));
+        fs::create_dir(folder).unwrap();
+        let (unix, tcp) = places(folder, name);
         let text = format!(
             "[listen]\nsocketmap = [\"unix:{1}\", \"inet:{tcp}\"]\nhttp = []\n\
              control = \"unix:{0}/control\"\n[dns]\nservers = [\"{dns}\"]\nself_test = \"\"\n\
-             trust = \"always\"\n[sts]\nenabled = false\n[store]\npath = \"{0}/state.db\"\n\
-             [profile.postfix]\nown_dane = \"yes\"\n",
+             trust = \"always\"\n[sts]\nenabled = false\n[profile.postfix]\nown_dane = \"yes\"\n\
+             [store]\npath = \"{0}/state.db\"\n{more}",
             folder.display(),
             unix.display(),
         );
@@ -38,7 +52,7 @@ impl Server {
         let mut command = Command::new(binary);
         command.arg("serve").arg("--config").arg(config);
         let expected = format!("{}:{VERDICT},", VERDICT.len()).into_bytes();
-        Self::start("hoplock", command, folder, unix, tcp, expected)
+        Self::start(name, command, folder, unix, tcp, expected)
     }
 
     /// The server that does nothing, on one of tokio's runtimes.

@@ -155,7 +155,12 @@ impl Hoplock {
 
     /// The answer to one key, over a socketmap connection of its own; `None` where nobody answers.
     pub fn ask(map: &str, key: &str) -> Option<String> {
-        let mut stream = TcpStream::connect("127.0.0.1:8425").ok()?;
+        Self::ask_at(8425, map, key)
+    }
+
+    /// The same of the one with this port.
+    pub fn ask_at(port: u16, map: &str, key: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream
             .set_read_timeout(Some(Duration::from_secs(25)))
             .ok()?;

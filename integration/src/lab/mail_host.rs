@@ -47,6 +47,8 @@ pub struct Session {
     pub rcpt_to: Vec<String>,
     /// Recipients of a message that was taken.
     pub delivered_to: Vec<String>,
+    /// The messages, as they were before dots were doubled.
+    pub messages: Vec<Vec<u8>>,
 }
 
 /// All sessions of all hosts.
@@ -176,6 +178,7 @@ async fn read_message<S: AsyncRead + Unpin>(
     stream: &mut BufReader<S>,
     session: &mut Session,
 ) -> std::io::Result<()> {
+    let mut message = Vec::new();
     loop {
         let mut line = Vec::new();
         let length = stream.read_until(b'\n', &mut line).await?;
@@ -185,8 +188,10 @@ async fn read_message<S: AsyncRead + Unpin>(
                 .push_str(&String::from_utf8_lossy(&line));
         }
         if length == 0 || line == b".\r\n" {
+            session.messages.push(message);
             return Ok(());
         }
+        message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
     }
 }
 

@@ -12,6 +12,7 @@
 //! * `clients`: the same destinations by Exim and Sendmail.
 //! * `guard`: mail at submission, by Postfix's policy delegation and by the milter protocol.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
+//! * `tlsrpt`: TLS reports, from datagrams to receivers.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
@@ -36,4 +37,5 @@ pub mod servers;
 mod sessions;
 mod stage;
 mod survive;
+mod tlsrpt;
 pub mod zones;

@@ -21,7 +21,9 @@ use super::servers::{Server, must, nsd, open_to_all, plain_unbound, prepare, unb
 use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
-use super::{check, clients, doctor, guard, memory, package, pins, reports, sessions, survive};
+use super::{
+    check, clients, doctor, guard, memory, package, pins, reports, sessions, survive, tlsrpt,
+};
 
 /// Runs everything, or only the stages that are named; the last line counts.
 pub fn main() -> ExitCode {
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
     let deliveries = table(&mut plan);
     check::plan(&mut plan);
     let published = pins::plan(&mut plan);
+    let asking = tlsrpt::plan(&mut plan, folder);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
     let seen = Sessions::default();
     let (dns, sites) = start_servers(&runtime, folder, &mut plan, &seen);
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         memory::kills(&mut lab);
     });
     stage("survive", &runs, || survive::orders(&mut lab));
+    stage("tlsrpt", &runs, || tlsrpt::all(&mut lab, &asking));
     let log = lab.hoplock.log();
     lab.report
         .check(!log.contains("panicked"), || "hoplock panicked".to_owned());
@@ -104,7 +108,7 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 11] = [
     "check",
     "deliveries",
     "doctor",
@@ -115,6 +119,7 @@ const STAGES: [&str; 10] = [
     "pins",
     "sendmail",
     "survive",
+    "tlsrpt",
 ];
 
 /// The lab's DNS.

@@ -331,7 +331,7 @@ fn a_full_disk_is_survived() {
         let log = Path::new(&arguments[2]).with_file_name("log");
         let mut limited = Command::new("sh");
         // A write beyond the limit fails, as on a full disk; ignored, the signal does not end it.
-        let script = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
+        let script = "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\"";
         limited.arg("-c").arg(script).arg(BINARY).args(arguments);
         limited.stderr(fs::File::create(log).unwrap());
         limited.stdout(Stdio::null());

@@ -71,13 +71,13 @@ async fn a_hanging_server_is_noticed_once() {
     let asked = Instant::now();
     assert_eq!(node.elsewhere("a.test").await, None);
     let waited = asked.elapsed();
-    assert!(waited < Duration::from_millis(400), "{waited:?}");
+    assert!(waited < Duration::from_millis(480), "{waited:?}");
     let asked = Instant::now();
     for _ in 0..100 {
         assert_eq!(node.elsewhere("a.test").await, None);
     }
     let waited = asked.elapsed();
-    assert!(waited < Duration::from_millis(50), "{waited:?}");
+    assert!(waited < Duration::from_millis(200), "{waited:?}");
     not_reached(&client).await;
     server.freeze(false);
     reached(&client).await;
@@ -101,13 +101,13 @@ async fn a_slow_server_delays_no_answer() {
     assert_eq!(near.at_hand("known.test").as_deref(), Some("1"));
     assert!(near.remembers("known.test").await);
     assert!(
-        asked.elapsed() < Duration::from_millis(20),
+        asked.elapsed() < Duration::from_millis(100),
         "what is known is not asked for"
     );
     assert_eq!(near.elsewhere("new.test").await, None);
     let asked = Instant::now();
     assert_eq!(near.elsewhere("new.test").await, None);
-    assert!(asked.elapsed() < Duration::from_millis(20));
+    assert!(asked.elapsed() < Duration::from_millis(100));
     // The background has more time.
     near.fetched("late.test", "2", 86_400).await;
     crate::server::until("it is published", async || {

@@ -30,6 +30,8 @@ pub(super) async fn hand_over(
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // With all that it starts: sendmail leaves the work to others.
+        .process_group(0)
         .kill_on_drop(true);
     let child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Undelivered::refused(format!(
@@ -38,10 +40,12 @@ pub(super) async fn hand_over(
         )),
         _ => Undelivered::temporary(format!("{shown} cannot be run: {error}")),
     })?;
+    let group = child.id();
     let mut said = Vec::new();
     let message = in_lines(message);
     let work = run(child, &message, &mut said);
     let Ok(outcome) = timeout(limit, work).await else {
+        kill(group).await;
         let words = format!("{shown} did not end within {} s", limit.as_secs());
         return Err(Undelivered::temporary(words));
     };
@@ -62,6 +66,17 @@ pub(super) async fn hand_over(
         // It was killed, and not by what it was given.
         Some(OS_ERROR | IO_ERROR | TEMPORARY) | None => Err(Undelivered::temporary(words)),
         Some(_) => Err(Undelivered::refused(words)),
+    }
+}
+
+/// Ends a program and all that it has started.
+async fn kill(group: Option<u32>) {
+    if let Some(group) = group {
+        let group = format!("-{group}");
+        let mut command = Command::new("kill");
+        command.args(["-KILL", "--", &group]).stderr(Stdio::null());
+        // Gone already, or nobody can end it.
+        let _ = timeout(LAST_WORDS, command.status()).await;
     }
 }
 

@@ -7,6 +7,7 @@
 //! * [`fit`]: which profile fits; [`rules`]: rules that never count or cannot be said; [`surveyed`]: what a
 //!   survey found.
 //! * [`exim`], [`sendmail`]: the same of those.
+//! * [`reporting`]: whether TLS reports can leave.
 //! * [`alarms`]: what the running daemon sees otherwise.
 
 mod alarms;
@@ -17,6 +18,7 @@ mod map;
 mod ours;
 mod pins;
 mod postfix;
+mod reporting;
 mod rules;
 mod sendmail;
 mod sockets;
@@ -173,6 +175,7 @@ async fn examine(file: &ConfigFile) -> Findings {
     sockets::sockets(&mut findings, &config).await;
     ours::datagrams(&mut findings, &config);
     ours::state(&mut findings, &config);
+    reporting::reporting(&mut findings, &config).await;
     let is_postfix = mail_servers(&mut findings, &config).await;
     let now = SystemClock::new().now().wall;
     rules::of_configuration(&mut findings, &config, &asking(&config, is_postfix), now);

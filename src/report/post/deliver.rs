@@ -1,6 +1,9 @@
 //! Reports on their way: one attempt for each target that is due.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use hoplock_policy::moment::Timestamp;
@@ -8,75 +11,134 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::tlsrpt::{Day, ReportTarget};
 use hoplock_wire::tlsrpt::decode_document;
 
+use super::claim::is_denied;
 use super::draft::failures;
-use super::schedule::after_failure;
+use super::schedule::{FIRST_PAUSE, after_failure, later};
 use super::{Orders, PostOffice};
 use crate::report::mail::{MEDIA_TYPE, ReportMail, gzip};
 use crate::world::StoreFailure;
-use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing};
+use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing, ReportKey};
 
 impl PostOffice {
-    /// Sends what is due, several reports side by side.
+    /// Sends what is due, several reports side by side. A fault of one is none of the others.
     pub(super) async fn deliver_due(&self, now: Timestamp) -> Result<(), StoreFailure> {
-        loop {
-            let due = self.reports.due(now, PAGE).await?;
-            let is_last = due.len() < PAGE;
-            let sent = due.into_iter().map(|report| self.deliver(report, now));
-            let mut sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
-            while let Some(outcome) = sent.next().await {
-                outcome?;
+        let due = self.reports.due(now, PAGE).await?;
+        let sent = due.into_iter().map(|report| async {
+            // Another host may have been elected meanwhile.
+            match self.sends.load(Ordering::Relaxed) {
+                true => self.deliver(report, now, Tries::Due).await.map(|_| ()),
+                false => Ok(()),
             }
-            if is_last || !self.reports.elect().await? {
-                return Ok(());
-            }
+        });
+        let sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
+        let outcomes: Vec<_> = sent.collect().await;
+        outcomes.into_iter().collect()
+    }
+
+    /// Tries each of a report's targets that is due.
+    pub(super) async fn deliver(
+        &self,
+        report: Outgoing,
+        now: Timestamp,
+        tries: Tries,
+    ) -> Result<Outgoing, StoreFailure> {
+        let key = report.key.clone();
+        if !self.busy().insert(key.clone()) {
+            // It is on its way already, by its schedule or by order.
+            return Ok(report);
+        }
+        let way = Way { office: self, key };
+        // How far it is now: it may have been on its way since it was looked up.
+        match self.reports.report(way.key.clone()).await? {
+            Some(report) => self.deliver_alone(report, now, tries).await,
+            None => Ok(report),
         }
     }
 
-    /// Tries each of a report's targets that is due. Each confirmation is kept before the next target is
-    /// tried, so that what stops in between sends as little twice as can be.
-    pub(super) async fn deliver(
+    async fn deliver_alone(
         &self,
         mut report: Outgoing,
         now: Timestamp,
+        tries: Tries,
     ) -> Result<Outgoing, StoreFailure> {
         let orders = self.orders.load_full();
         for at in 0..report.deliveries.len() {
-            let Some(own) = report.deliveries.get(at) else {
-                continue;
-            };
-            if !matches!(own.state, DeliveryState::Waiting { next } if next <= now) {
-                continue;
-            }
-            let outcome = self.attempt(&report, own, &orders).await;
-            // It may have taken a minute.
-            let now = self.clock.now().wall.max(now);
-            if let (Ok(()), ReportTarget::Mailto(address)) = (&outcome, &own.target) {
-                self.note_mailed(address, now).await?;
-            }
             let Some(own) = report.deliveries.get_mut(at) else {
                 continue;
             };
+            let is_due = match own.state {
+                DeliveryState::Waiting { next } => tries == Tries::Waiting || next <= now,
+                DeliveryState::Delivered { .. } | DeliveryState::GivenUp { .. } => false,
+            };
+            if !is_due {
+                continue;
+            }
+            let now = self.clock.now().wall.max(now);
+            if let Err(why) = still_wanted(report.key.day, own, &orders, now) {
+                own.state = DeliveryState::GivenUp { at: now };
+                why.clone_into(&mut own.last);
+                self.tell(&report, at);
+                self.reports.progress(report.clone()).await?;
+                continue;
+            }
             own.attempts = own.attempts.saturating_add(1);
             own.first.get_or_insert(now);
-            match outcome {
-                Ok(()) => {
-                    own.state = DeliveryState::Delivered { at: now };
-                    own.last = match &own.target {
-                        ReportTarget::Mailto(_) => "handed to the mail server".to_owned(),
-                        ReportTarget::Https(_) => "accepted".to_owned(),
-                    };
-                    self.figures.delivered.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(why) => {
-                    own.state = after_failure(own, now);
-                    own.last = why;
-                    self.figures.failed.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            self.tell(&report, at);
+            // Written before it is tried: what cannot be written down is not sent, and what was sent and
+            // not confirmed is not sent again at once, whoever looks next.
+            own.state = DeliveryState::Waiting {
+                next: later(now, FIRST_PAUSE),
+            };
+            let own = own.clone();
             self.reports.progress(report.clone()).await?;
+            let outcome = self.attempt(&report, &own, &orders).await;
+            self.confirm(&mut report, at, outcome).await?;
         }
         Ok(report)
+    }
+
+    /// Writes down what an attempt came to.
+    async fn confirm(
+        &self,
+        report: &mut Outgoing,
+        at: usize,
+        outcome: Result<(), String>,
+    ) -> Result<(), StoreFailure> {
+        // It may have taken a minute.
+        let now = self.clock.now().wall;
+        let Some(own) = report.deliveries.get_mut(at) else {
+            return Ok(());
+        };
+        match outcome {
+            Ok(()) => {
+                own.state = DeliveryState::Delivered { at: now };
+                own.last = match &own.target {
+                    ReportTarget::Mailto(_) => "handed to the mail server".to_owned(),
+                    ReportTarget::Https(_) => "accepted".to_owned(),
+                };
+                self.figures.delivered.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(why) => {
+                own.state = after_failure(own, now);
+                own.last = why;
+                self.figures.failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let mailed = match (own.state, &own.target) {
+            (DeliveryState::Delivered { .. }, ReportTarget::Mailto(address)) => {
+                Some(address.clone())
+            }
+            _ => None,
+        };
+        self.tell(report, at);
+        self.reports.progress(report.clone()).await?;
+        match mailed {
+            Some(address) => self.note_mailed(&address, now).await,
+            None => Ok(()),
+        }
+    }
+
+    fn busy(&self) -> MutexGuard<'_, BTreeSet<ReportKey>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn attempt(
@@ -86,7 +148,12 @@ impl PostOffice {
         orders: &Orders,
     ) -> Result<(), String> {
         let courier = self.courier.load_full();
-        match &delivery.target {
+        let target = match (&orders.redirect, &delivery.redirected_from) {
+            // Said since it was claimed: then too they go to nobody else.
+            (Some(redirect), None) => redirect,
+            _ => &delivery.target,
+        };
+        match target {
             ReportTarget::Mailto(address) => {
                 let message = letter(report, address, orders)?;
                 let sent = courier.mail(orders.from.clone(), address.clone(), message);
@@ -138,6 +205,43 @@ impl PostOffice {
     }
 }
 
+/// Whether a delivery is to be tried at all: orders may have changed since it was claimed.
+fn still_wanted(
+    day: Day,
+    delivery: &Delivery,
+    orders: &Orders,
+    now: Timestamp,
+) -> Result<(), &'static str> {
+    if delivery.attempts == 0 && day.over_for(now).is_some_and(|over| over > TOO_LATE) {
+        return Err("too old: nobody could send it in time");
+    }
+    if is_denied(&delivery.target, orders) {
+        return Err("[report] deny says so");
+    }
+    Ok(())
+}
+
+/// Which of a report's deliveries are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Those that are due.
+    Due,
+    /// All that wait, by order.
+    Waiting,
+}
+
+/// A report on its way; dropped when it has arrived, was given back, or nobody waits for it any more.
+struct Way<'a> {
+    office: &'a PostOffice,
+    key: ReportKey,
+}
+
+impl Drop for Way<'_> {
+    fn drop(&mut self) {
+        self.office.busy().remove(&self.key);
+    }
+}
+
 /// The mail, signed, or why there is none.
 fn letter(report: &Outgoing, to: &str, orders: &Orders) -> Result<Vec<u8>, String> {
     let signing = orders.signing.as_ref().map_err(Clone::clone)?;
@@ -167,6 +271,8 @@ fn letter(report: &Outgoing, to: &str, orders: &Orders) -> Result<Vec<u8>, Strin
     sealed.map_err(|error| error.to_string())
 }
 
+/// Two days after its own nobody waits for a report any more.
+const TOO_LATE: Duration = Duration::from_secs(3 * 86_400);
 /// Reports on their way at once: a receiver that is slow holds up no other.
 const AT_ONCE: usize = 16;
 /// Reports asked for at once.

@@ -1,10 +1,13 @@
 //! The post office for TLS reports (RFC 8460): what was counted is claimed as a report once its day is
 //! over, sent to each of its targets, and confirmed.
 //!
-//! * [`PostOffice`]: a round every few seconds.
+//! * [`PostOffice`]: a round every few seconds, and deliveries beside it: a receiver that is slow holds up
+//!   no claim, no day that is to be closed, and no election.
 //! * `plan`: which domains are due in the next minutes.
 //! * `claim`: from counters and a record to a report that leaves.
+//! * `worth`: whether there is to be one.
 //! * `deliver`: one attempt for one target.
+//! * `order`: what people ask for.
 //! * `draft`: the document; `schedule`: when.
 //!
 //! A report is claimed before it is sent and confirmed after it: what was claimed and not confirmed is sent
@@ -14,11 +17,13 @@
 mod claim;
 mod deliver;
 mod draft;
+mod order;
 mod plan;
 mod schedule;
+mod worth;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,9 +33,10 @@ use hoplock_policy::name::DomainName;
 use hoplock_policy::rules::RulePattern;
 use hoplock_policy::tlsrpt::{Day, ReportTarget};
 
-pub use self::claim::{Nothing, Shown};
 pub use self::draft::Reporter;
+pub use self::order::Shown;
 use self::plan::Plan;
+pub use self::worth::Nothing;
 use super::dkim::Signing;
 use super::tally::CLOSES_AFTER;
 use crate::world::courier::Courier;
@@ -72,6 +78,10 @@ pub struct PostOffice {
     clock: Arc<dyn Clock>,
     orders: ArcSwap<Orders>,
     state: Mutex<State>,
+    /// This host is the one that sends, by the last round.
+    sends: AtomicBool,
+    /// Reports on their way just now.
+    busy: Mutex<BTreeSet<ReportKey>>,
     figures: Figures,
 }
 
@@ -84,6 +94,10 @@ struct State {
     told_trouble: bool,
     told_limit: Option<Day>,
     claimed: BTreeMap<Day, usize>,
+    /// Rounds that failed one after the other.
+    failures: u32,
+    /// Until then this host does not stand for election.
+    stands_from: Duration,
 }
 
 #[derive(Default)]
@@ -127,6 +141,8 @@ impl PostOffice {
             clock,
             orders: ArcSwap::from_pointee(orders),
             state: Mutex::default(),
+            sends: AtomicBool::new(false),
+            busy: Mutex::default(),
             figures: Figures::default(),
         }
     }
@@ -178,6 +194,13 @@ impl PostOffice {
         &self,
         report: crate::world::reports::received::Received,
     ) -> Result<bool, StoreFailure> {
+        if report.document.len() > LARGEST_KEPT {
+            let words = format!(
+                "a report of more than {} KiB is read, and not kept",
+                LARGEST_KEPT / 1024
+            );
+            return Err(StoreFailure(words));
+        }
         let is_new = self.reports.receive(report).await?;
         if is_new {
             self.figures.received.fetch_add(1, Ordering::Relaxed);
@@ -185,13 +208,69 @@ impl PostOffice {
         Ok(is_new)
     }
 
-    /// Closes the day before once it is over, claims what is due and sends it; to be called every few
-    /// seconds. Trouble with the store ends the round: nothing is sent that cannot be confirmed.
+    /// Closes the day before once it is over, also where no reports are made here, since a fleet waits for
+    /// every host; and stands for the election of the host that sends. To be called every few seconds,
+    /// whatever else goes on.
+    pub async fn stand(&self) {
+        let now = self.clock.now();
+        let closed = self.close(now.wall).await;
+        let stands = self.orders.load().enabled && self.state().stands_from <= now.uptime;
+        let elected = match stands {
+            true => self.reports.elect().await,
+            false => Ok(false),
+        };
+        self.sends.store(elected == Ok(true), Ordering::Relaxed);
+        self.tell_trouble(closed.and(elected.map(|_| ())));
+    }
+
+    /// Claims what is due, where this host is the one that sends; to be called every few seconds.
     pub async fn round(&self) {
-        if !self.orders.load().enabled {
+        if !self.sends.load(Ordering::Relaxed) {
+            self.state().plans.clear();
             return;
         }
-        match self.work().await {
+        let worked = self.work().await;
+        let is_well = worked.is_ok();
+        self.tell_trouble(worked);
+        self.step_aside(is_well).await;
+    }
+
+    /// A host that was elected and cannot do the work leaves it to others for some time.
+    async fn step_aside(&self, is_well: bool) {
+        let failures = {
+            let mut state = self.state();
+            state.failures = if is_well {
+                0
+            } else {
+                state.failures.saturating_add(1)
+            };
+            state.failures
+        };
+        if failures >= MOST_FAILURES {
+            tracing::warn!("TLS reports are left to other hosts of the fleet for some minutes");
+            {
+                let mut state = self.state();
+                state.failures = 0;
+                state.stands_from = self.clock.now().uptime.saturating_add(STANDS_ASIDE);
+            }
+            self.sends.store(false, Ordering::Relaxed);
+            // What cannot be given back ends by itself.
+            let _ = self.reports.resign().await;
+        }
+    }
+
+    /// Sends what is claimed and due, where this host is the one that sends; to be called every few seconds
+    /// beside [`Self::round`]. It may take minutes. Nothing is sent that cannot be confirmed: trouble with
+    /// the store ends it.
+    pub async fn deliveries(&self) {
+        if self.sends.load(Ordering::Relaxed) {
+            let sent = self.deliver_due(self.clock.now().wall).await;
+            self.tell_trouble(sent);
+        }
+    }
+
+    fn tell_trouble(&self, outcome: Result<(), StoreFailure>) {
+        match outcome {
             Ok(()) => {
                 if std::mem::take(&mut self.state().told_trouble) {
                     tracing::info!("TLS reports go on");
@@ -207,17 +286,11 @@ impl PostOffice {
 
     async fn work(&self) -> Result<(), StoreFailure> {
         let now = self.clock.now();
-        self.close(now.wall).await?;
-        if !self.reports.elect().await? {
-            self.state().plans.clear();
-            return Ok(());
-        }
         for day in self.reports.days().await? {
             if self.is_to_be_reported(day, now.wall).await? {
                 self.claim_due(day, now.wall).await?;
             }
         }
-        self.deliver_due(now.wall).await?;
         self.forget_before(Day::of(now.wall));
         Ok(())
     }
@@ -286,6 +359,12 @@ pub fn key(day: Day, domain: DomainName) -> ReportKey {
 
 /// A day that is over for longer is not reported any more: whoever would read it looks at newer ones.
 const TOO_OLD: Duration = Duration::from_secs(2 * 86_400);
+/// Reports of others are some kilobytes; whoever sends larger ones fills a disk.
+const LARGEST_KEPT: usize = 256 * 1024;
+/// Rounds of five seconds: a server that restarts is back by then.
+const MOST_FAILURES: u32 = 12;
+/// Others have a report or two out by then.
+const STANDS_ASIDE: Duration = Duration::from_secs(600);
 /// Days that plans and numbers are kept for.
 const DAYS_REMEMBERED: u32 = 3;
 

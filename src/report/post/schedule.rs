@@ -66,7 +66,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(12 * 3_600);
 /// RFC 8460, 5.5.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
 /// A receiver that restarts is back by then.
-const FIRST_PAUSE: Duration = Duration::from_secs(300);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(300);
 /// A receiver that is down for long is asked a few times more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3_600);
 

@@ -81,7 +81,7 @@ fn failed(own: &FailureDetail) -> TalliedFailure {
 }
 
 /// More lines no policy needs, and no RRset that Postfix looks through has more records.
-const MOST_STRINGS: usize = 128;
+const MOST_STRINGS: usize = 40;
 /// A TXT record of two strings.
 const LONGEST_RECORD: usize = 1_024;
 

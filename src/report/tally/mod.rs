@@ -64,6 +64,12 @@ impl Tally {
         self.collecting.store(Arc::new(collecting));
     }
 
+    /// The settings in force.
+    #[must_use]
+    pub fn collecting(&self) -> Collecting {
+        **self.collecting.load()
+    }
+
     /// Where the counters are kept.
     #[must_use]
     pub fn reports(&self) -> &Arc<dyn Reports> {

@@ -220,7 +220,7 @@ fn is_no_session(reason: Reason) -> bool {
 }
 
 /// As for what mail servers hand over.
-const MOST_LINES: usize = 128;
+const MOST_LINES: usize = 40;
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,15 @@ use crate::world::reports::tally::{Counter, Counts, TalliedFailure, TalliedPolic
 /// What was seen today, and yesterday while sessions still come for it.
 #[derive(Default)]
 pub(super) struct Variety {
-    days: BTreeMap<Day, HashMap<DomainName, HashSet<u64>>>,
+    days: BTreeMap<Day, HashMap<DomainName, Seen>>,
     hasher: RandomState,
+}
+
+/// What was seen of one domain.
+#[derive(Default)]
+struct Seen {
+    counters: HashSet<u64>,
+    octets: usize,
 }
 
 impl Variety {
@@ -39,12 +46,17 @@ impl Variety {
         let mut bounded = Counts::new();
         for (counter, count) in counts {
             let hash = self.hasher.hash_one(&counter);
-            let is_known = seen.contains(&hash);
-            let counter = if is_known || seen.len() < MOST {
-                seen.insert(hash);
+            let counter = if seen.counters.contains(&hash) {
                 Some(counter)
             } else {
-                general(counter)
+                let octets = seen.octets.saturating_add(counter.key().len());
+                if seen.counters.len() < MOST && octets <= MOST_OCTETS {
+                    seen.counters.insert(hash);
+                    seen.octets = octets;
+                    Some(counter)
+                } else {
+                    general(counter)
+                }
             };
             if let Some(counter) = counter {
                 *bounded.entry(counter).or_default() += count;
@@ -76,6 +88,8 @@ fn general(counter: Counter) -> Option<Counter> {
 /// Different counters of a domain and a day: a domain with a dozen hosts that each fail in a dozen ways
 /// has fewer.
 const MOST: usize = 500;
+/// Octets of all their texts: each repeats its policy, and policies may be long.
+const MOST_OCTETS: usize = 256 * 1024;
 /// Domains whose counters are told apart: some hundred bytes each.
 const DOMAINS: usize = 200_000;
 /// Days that sessions come for at once.

@@ -97,6 +97,8 @@ pub(super) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Response {
     let limit = wanted.limit.unwrap_or(LIMIT).min(MOST);
+    // Those of others are read whole.
+    let few = limit.min(LIMIT);
     let day = match wanted.day.as_deref().map(day).transpose() {
         Ok(day) => day,
         Err(words) => return bad(words),
@@ -105,7 +107,7 @@ pub(super) async fn list(
     let read = async {
         let days = reports.days().await?;
         let sent = reports.list(day, limit).await?;
-        let received = reports.received(limit).await?;
+        let received = reports.received(few).await?;
         Ok::<_, StoreFailure>(Listed {
             counted: days.iter().rev().map(ToString::to_string).collect(),
             sent: sent.iter().map(SentLine::of).collect(),

@@ -48,6 +48,9 @@ impl Desk {
         }
         let domain = own.domain.map(str::to_ascii_lowercase);
         let vouched = peer.as_ref().zip(domain.as_deref());
+        let was_counted = vouched
+            .and_then(|(peer, domain)| self.chains.vouched(peer, domain, now.uptime))
+            .is_some();
         let vouched = vouched
             .filter(|_| !is_refusal && told.starttls == Some(Starttls::Used))
             .and_then(|(peer, domain)| self.chains.vouched(peer, domain, now.uptime));
@@ -67,7 +70,11 @@ impl Desk {
             time: now.wall,
             evidence: Evidence::default(),
             word: vouched.map_or(told.word, word_of),
-            carries: Carries::Mail,
+            carries: if was_counted {
+                Carries::Counted
+            } else {
+                Carries::Mail
+            },
         };
         let source = SessionSource::Exim;
         if vouched.is_some() {

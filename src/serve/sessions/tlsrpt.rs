@@ -99,7 +99,11 @@ pub(super) async fn judge(mut queue: Receiver<TlsrptReport>, intake: Arc<Intake>
     while let Some(report) = queue.recv().await {
         let options = intake.judge.options();
         let now = intake.now().wall;
-        for case in cases(&report, &options.tlsa, now) {
+        for (number, mut case) in cases(&report, &options.tlsa, now).into_iter().enumerate() {
+            if number > 0 {
+                // One datagram is one delivery, however much it tells of.
+                case.carries = Carries::Counted;
+            }
             let intake = Arc::clone(&intake);
             // One that waits for lookups must not hold up the rest.
             let permit = intake.place().await;

@@ -124,6 +124,17 @@ impl Shared {
         if !kept.as_ref().is_none_or(is_news) {
             return Ok(None);
         }
+        // What is remembered here and demands something is replaced by what its own policy host says, and
+        // by nobody's word: the fleet may only say that it was fetched again, as it is.
+        let now = self.clock.now();
+        let demands = |kept: &Arc<RememberedPolicy>| {
+            kept.policy.mode == StsMode::Enforce && !kept.remaining(now).is_zero()
+        };
+        if let Some(kept) = kept.as_ref().filter(|kept| demands(kept))
+            && kept.policy.text != policy.policy.text
+        {
+            return Ok(None);
+        }
         self.local
             .remember_policy(domain.clone(), Arc::clone(&policy))
             .await?;

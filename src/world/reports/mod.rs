@@ -69,6 +69,9 @@ pub trait Reports: Send + Sync {
     /// but one, it is.
     fn elect(&self) -> Waiting<'_, Result<bool, StoreFailure>>;
 
+    /// Gives back what [`Self::elect`] gave, where it was this host's.
+    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>>;
+
     /// Claims a report: keeps it as what will leave for that day and domain, unless one is kept already,
     /// which nothing replaces. Comes back with the one that stands: what was claimed and not confirmed is
     /// sent again as it was.

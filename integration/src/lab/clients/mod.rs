@@ -7,6 +7,8 @@
 //! * `stand_in`, `troubles`: hoplock stopped, hanging, answering garbage, restarted in the middle.
 //! * `lookups`: what hoplock answers in place of Exim's own lookups.
 
+use std::path::Path;
+
 use super::deliveries::{self, Delivery};
 use super::stage::Lab;
 
@@ -84,6 +86,24 @@ enum Fate {
     Waits,
     /// Reaches nobody; whether it then waits is beyond what can be configured.
     ReachesNobody,
+}
+
+/// One Exim for another stage.
+pub(super) struct LoneExim(Exim);
+
+impl LoneExim {
+    pub(super) fn new(source: &Path, lab: &Path, name: &str) -> Self {
+        Self(Exim::new(source, lab, name))
+    }
+
+    /// Sends a message with the hoplock whose readsocket is at this port; whether it arrived, and what the
+    /// log says.
+    pub(super) fn send(&self, port: u16, to: &str) -> (bool, String) {
+        let asks = Asks::At(port);
+        self.0.send(asks, to);
+        let (outcome, line) = self.0.outcome(asks, to);
+        (outcome == Outcome::Sent, line)
+    }
 }
 
 /// Exim in both versions.

@@ -1,3 +1,4 @@
+//! Judged sessions as counters, policy by policy.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

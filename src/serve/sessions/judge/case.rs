@@ -41,6 +41,8 @@ pub enum Carries {
     Mail,
     /// A TLS report of ours: it is judged, and does not count (RP-13).
     Report,
+    /// Mail, over a session that was counted when it was told of first (RP-16).
+    Counted,
 }
 
 /// A verdict, and how it came about.

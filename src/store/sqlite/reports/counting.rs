@@ -89,8 +89,13 @@ impl Counting {
 impl Waiting {
     /// Adds, and says how many sessions found no room.
     fn add(&mut self, day: Day, domain: &DomainName, counts: Counts) -> u64 {
-        let held = self.counts.entry((day, domain.clone())).or_default();
-        let mut lost = 0;
+        let key = (day, domain.clone());
+        let is_full = self.rows >= MOST_HELD;
+        if is_full && !self.counts.contains_key(&key) {
+            return sessions(&counts);
+        }
+        let held = self.counts.entry(key).or_default();
+        let mut lost: u64 = 0;
         for (counter, count) in counts {
             if let Some(own) = held.get_mut(&counter) {
                 *own = own.saturating_add(count);
@@ -98,7 +103,7 @@ impl Waiting {
                 self.rows += 1;
                 held.insert(counter, count);
             } else {
-                lost += sessions(&Counts::from([(counter, count)]));
+                lost = lost.saturating_add(sessions(&Counts::from([(counter, count)])));
             }
         }
         lost

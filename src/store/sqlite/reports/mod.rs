@@ -136,6 +136,11 @@ impl Reports for SqliteReports {
         Box::pin(async { Ok(true) })
     }
 
+    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>> {
+        // There is nobody else.
+        Box::pin(async { Ok(()) })
+    }
+
     fn claim(&self, report: Outgoing) -> Waiting<'_, Result<Outgoing, StoreFailure>> {
         Box::pin(
             self.store
@@ -269,11 +274,11 @@ impl LocalTally for SqliteReports {
     }
 
     fn all_dirty(&self, since: Day) -> Waiting<'_, Result<(), StoreFailure>> {
-        Box::pin(
-            self.store
-                .writer
-                .run(move |connection| Ok(rows::all_dirty(connection, since)?)),
-        )
+        Box::pin(async move {
+            let step = move |connection: &mut _| Ok(rows::make_dirty(connection, since)?);
+            while self.store.writer.run(step).await? {}
+            Ok(())
+        })
     }
 
     fn closed(&self) -> Waiting<'_, Result<Option<Day>, StoreFailure>> {

@@ -135,10 +135,14 @@ pub(super) fn handed_over(connection: &mut Connection, rows: &[TallyRow]) -> rus
     transaction.commit()
 }
 
-/// All rows from a day on are to be handed over anew.
-pub(super) fn all_dirty(connection: &Connection, since: Day) -> rusqlite::Result<()> {
-    let sql = "UPDATE tally SET handed_over = 0 WHERE day >= ?1 AND handed_over > 0";
-    connection.execute(sql, [since.number()]).map(|_| ())
+/// Rows from a day on are to be handed over anew, some of them; false where there are no more. In steps,
+/// since a policy that an answer waits for is written by the same thread.
+pub(super) fn make_dirty(connection: &Connection, since: Day) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "UPDATE tally SET handed_over = 0 WHERE (day, domain, key) IN
+         (SELECT day, domain, key FROM tally WHERE day >= ?1 AND handed_over > 0 LIMIT {STEP})"
+    );
+    Ok(connection.execute(&sql, [since.number()])? == STEP)
 }
 
 /// Closes a day and all before it.
@@ -294,7 +298,13 @@ pub(super) fn receive(connection: &Connection, report: &Received) -> rusqlite::R
         report.report_id,
         write_received(report)
     ];
-    Ok(connection.execute(sql, row)? == 1)
+    let is_new = connection.execute(sql, row)? == 1;
+    // Whoever may send us mail may send many: the newest stay.
+    let sql = format!(
+        "DELETE FROM received WHERE id <= (SELECT max(id) FROM received) - {MOST_RECEIVED}"
+    );
+    connection.execute(&sql, [])?;
+    Ok(is_new)
 }
 
 /// Reports that came, the latest first.
@@ -329,6 +339,12 @@ pub(super) fn set_identity(
 
 /// Takes out what is older than it is kept, so many rows of each table at most.
 pub(super) fn drop_old(connection: &mut Connection, today: Day) -> rusqlite::Result<()> {
+    // A clock that has jumped ahead takes nothing out that is of these days.
+    let newest: Option<u32> =
+        connection.query_row("SELECT max(day) FROM tally", [], |row| row.get(0))?;
+    let today = newest.map_or(today, |newest| {
+        today.min(Day::numbered(newest.saturating_add(2)))
+    });
     let before = |days: u32| today.number().saturating_sub(days);
     let transaction = connection.transaction()?;
     for (table, kept) in [
@@ -361,5 +377,7 @@ pub(super) fn drop_old(connection: &mut Connection, today: Day) -> rusqlite::Res
 const COUNTS_KEPT: u32 = 14;
 /// Days that reports are kept for people.
 const REPORTS_KEPT: u32 = 90;
-/// Rows taken out at one go: some hundredths of a second.
+/// Reports of others that are kept: some a day for each of many domains. Each is small, see the office.
+const MOST_RECEIVED: usize = 1_000;
+/// Rows taken out, or changed, at one go: some hundredths of a second.
 const STEP: usize = 5_000;

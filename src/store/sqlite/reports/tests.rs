@@ -1,3 +1,4 @@
+//! The file as a store of reports.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;

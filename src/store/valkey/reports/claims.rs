@@ -379,4 +379,4 @@ const AT_ONCE: usize = 200;
 /// Reports of a day that are told anew: more than a site sends in a day, mostly, and not more memory than
 /// some ten megabytes.
 const REPORTS_RETOLD: usize = 10_000;
-const RECEIVED_RETOLD: usize = 1_000;
+const RECEIVED_RETOLD: usize = 100;

@@ -175,6 +175,15 @@ impl Inner {
         Ok(values.first().and_then(number) == Some(1))
     }
 
+    async fn resign(&self) -> Result<(), StoreFailure> {
+        let keys = Keys(&self.client);
+        let own = self.node().await?.to_owned();
+        let mut batch = Batch::default();
+        batch.script(scripts::RELEASE, [keys.leader()]).arg(own);
+        batch.work(&self.client).await?;
+        Ok(())
+    }
+
     /// The name of this host in the fleet.
     async fn node(&self) -> Result<&str, StoreFailure> {
         let node = self.node.get_or_try_init(|| self.local.node());
@@ -252,6 +261,10 @@ impl Reports for ValkeyReports {
 
     fn elect(&self) -> Waiting<'_, Result<bool, StoreFailure>> {
         Box::pin(self.inner.elect())
+    }
+
+    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>> {
+        Box::pin(self.inner.resign())
     }
 
     fn claim(&self, report: Outgoing) -> Waiting<'_, Result<Outgoing, StoreFailure>> {

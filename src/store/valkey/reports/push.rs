@@ -286,7 +286,7 @@ impl Inner {
 }
 
 /// In one step: some hundred kilobytes.
-const ROWS: usize = 2_000;
+const ROWS: usize = 500;
 /// So often in a row.
 const STRANGERS: u32 = 5;
 /// Hosts find out one after the other that the server was started anew.

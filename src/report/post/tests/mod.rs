@@ -1,170 +1,19 @@
+//! The office under a clock that is set by hand.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use hoplock_policy::dns::{FailureKind, RecordData, RecordType, SecurityStatus};
-use hoplock_policy::moment::Moment;
-use hoplock_wire::tlsrpt::{PolicyType, ResultType, decode_document};
+mod forgetful;
+mod scene;
 
+use hoplock_policy::dns::{FailureKind, RecordType};
+use hoplock_wire::tlsrpt::decode_document;
+
+use self::forgetful::Forgetful;
+use self::scene::{DAY, Scene, field, name, orders};
 use super::*;
 use crate::report::mail::gzip;
-use crate::store::sqlite::{SqliteReports, SqliteStore};
-use crate::world::Waiting;
 use crate::world::courier::Undelivered;
-use crate::world::reports::tally::{Counter, Counts, TalliedFailure, TalliedPolicy};
-use crate::world::scripted::{Scripted, ScriptedWorld};
-
-/// A mail as it was handed over: from, to, and the message.
-type Mailed = (String, String, String);
-
-/// A post: where, and the body.
-type Posted = (String, Vec<u8>);
-
-/// Takes everything, or refuses everything.
-#[derive(Clone, Default)]
-struct Taken {
-    mails: Arc<Mutex<Vec<Mailed>>>,
-    posts: Arc<Mutex<Vec<Posted>>>,
-    refuses: Arc<Mutex<Option<Undelivered>>>,
-}
-
-impl Courier for Taken {
-    fn mail(
-        &self,
-        from: String,
-        to: String,
-        message: Vec<u8>,
-    ) -> Waiting<'_, Result<(), Undelivered>> {
-        let message = String::from_utf8(message).unwrap();
-        self.mails.lock().unwrap().push((from, to, message));
-        let refuses = self.refuses.lock().unwrap().clone();
-        Box::pin(async move { refuses.map_or(Ok(()), Err) })
-    }
-
-    fn post(
-        &self,
-        url: String,
-        media_type: &'static str,
-        body: Vec<u8>,
-    ) -> Waiting<'_, Result<(), Undelivered>> {
-        assert_eq!(media_type, "application/tlsrpt+gzip");
-        self.posts.lock().unwrap().push((url, body));
-        let refuses = self.refuses.lock().unwrap().clone();
-        Box::pin(async move { refuses.map_or(Ok(()), Err) })
-    }
-}
-
-struct Scene {
-    world: Arc<ScriptedWorld>,
-    reports: Arc<dyn Reports>,
-    taken: Taken,
-    office: PostOffice,
-}
-
-fn orders() -> Orders {
-    Orders {
-        enabled: true,
-        reporter: Reporter {
-            organization: "Sender Ltd".to_owned(),
-            contact: "help@o.test".to_owned(),
-            submitter: "o.test".to_owned(),
-        },
-        from: "tlsrpt@o.test".to_owned(),
-        submitter: Some(name("o.test")),
-        signing: Ok(Signing::ByMta),
-        delay: Duration::from_secs(4 * 3_600),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        redirect: None,
-        daily_limit: 10_000,
-        min_sessions: 1,
-    }
-}
-
-fn name(text: &str) -> DomainName {
-    DomainName::parse(text).unwrap()
-}
-
-impl Scene {
-    /// At noon of the day that is counted.
-    fn new(orders: Orders) -> Self {
-        let world = ScriptedWorld::new();
-        world.set_wall(i64::try_from(DAY.begins().0 + 43_200_000).unwrap());
-        let store = Arc::new(SqliteStore::in_memory(world.now()).unwrap());
-        Self::over(world, Arc::new(SqliteReports::of(store)), orders)
-    }
-
-    fn over(world: Arc<ScriptedWorld>, reports: Arc<dyn Reports>, orders: Orders) -> Self {
-        let taken = Taken::default();
-        let office = PostOffice::new(
-            Arc::clone(&reports),
-            world.clone(),
-            Box::new(taken.clone()),
-            world.clone(),
-            orders,
-        );
-        Self {
-            world,
-            reports,
-            taken,
-            office,
-        }
-    }
-
-    fn record(&self, domain: &str, text: &str) {
-        let owner = name(&format!("_smtp._tls.{domain}"));
-        let data = RecordData::Txt(vec![text.as_bytes().to_vec()]);
-        let ttl = Duration::from_secs(300);
-        self.world.add(owner, SecurityStatus::Insecure, ttl, data);
-    }
-
-    fn count(&self, domain: &str, good: u64, failed: u64) {
-        let policy = TalliedPolicy {
-            kind: PolicyType::Sts,
-            domain: domain.to_owned(),
-            strings: vec!["version: STSv1".to_owned()],
-            mx_hosts: vec![format!("*.{domain}")],
-        };
-        let failure = TalliedFailure::of(ResultType::CertificateExpired);
-        let mut counts = Counts::new();
-        for (counter, count) in [
-            (Counter::Successful(policy.clone()), good),
-            (Counter::Failed(policy.clone()), failed),
-            (Counter::Detail(policy, failure), failed),
-        ] {
-            if count > 0 {
-                counts.insert(counter, count);
-            }
-        }
-        self.reports.count(DAY, &name(domain), counts);
-    }
-
-    fn now(&self) -> Moment {
-        self.world.now()
-    }
-
-    /// Rounds every five minutes, for so long.
-    async fn hours(&self, hours: u64) {
-        for _ in 0..hours * 12 {
-            self.world.pass(Duration::from_secs(300));
-            self.office.round().await;
-        }
-    }
-
-    fn mails(&self) -> Vec<Mailed> {
-        self.taken.mails.lock().unwrap().clone()
-    }
-
-    async fn report(&self, domain: &str) -> Option<Outgoing> {
-        self.reports.report(key(DAY, name(domain))).await.unwrap()
-    }
-}
-
-fn field<'a>(message: &'a str, field: &str) -> &'a str {
-    let lines = message.lines();
-    let mut found = lines.filter_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
-    found.next().unwrap_or_default()
-}
-
-const DAY: Day = Day::numbered(20_784);
+use crate::world::reports::tally::{Counter, Counts};
+use crate::world::scripted::Scripted;
 
 /// RP-10, RP-11, RP-13, RP-14: nothing leaves before midnight; then one report for each domain that asks, with
 /// its own Message-ID and the mark that it may go out without TLS, or posted as what its type says, and never
@@ -332,33 +181,96 @@ async fn unsigned_mail_does_not_leave() {
     assert_eq!(scene.mails().len(), 1);
 }
 
-/// RP-13: a report that is about nothing but the delivery of the last one is not made, whatever became of
-/// that delivery.
+/// RP-13: a report that may be about nothing but the delivery of earlier ones is not made, whatever became
+/// of that delivery: it got through, was put off first, or is tried again for days.
 #[tokio::test]
 async fn no_report_about_reports() {
+    for (good, failed, days_ago, is_own) in [
+        (1, 0, 0, true),
+        (3, 0, 1, true),
+        (4, 0, 0, false),
+        (1, 0, 2, false),
+        (0, 40, 0, true),
+        (0, 50, 5, true),
+        (0, 1, 6, false),
+        (0, 51, 3, false),
+        (3, 50, 0, true),
+    ] {
+        let scene = Scene::new(orders());
+        scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+        scene.count("a.test", good, failed);
+        let mut day = DAY;
+        for _ in 0..days_ago {
+            day = day.before();
+        }
+        scene
+            .reports
+            .note_mailed(day, name("a.test"))
+            .await
+            .unwrap();
+        scene.hours(12 + 5).await;
+        let expected = usize::from(!is_own);
+        let which = format!("{good} {failed} {days_ago}");
+        assert_eq!(scene.mails().len(), expected, "{which}");
+        let shown = scene.office.show(&key(DAY, name("a.test"))).await.unwrap();
+        assert_eq!(shown.targets == Err(Nothing::OwnReports), is_own, "{which}");
+        let today = Day::of(scene.now().wall);
+        let mailed = scene.reports.mailed(today, name("a.test")).await;
+        assert_eq!(mailed, Ok(expected as u64), "noted for the days to come");
+    }
+}
+
+/// RP-10: what is sent by order is whole: not before its day is closed.
+#[tokio::test]
+async fn sent_by_order() {
     let scene = Scene::new(orders());
     scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
-    scene.count("a.test", 0, 1);
-    scene
-        .reports
-        .note_mailed(DAY, name("a.test"))
-        .await
-        .unwrap();
-    scene.hours(12 + 5).await;
-    assert!(scene.mails().is_empty());
-    let shown = scene.office.show(&key(DAY, name("a.test"))).await.unwrap();
-    assert_eq!(shown.targets, Err(Nothing::OwnReports));
-    // With one more session it is.
     scene.count("a.test", 1, 0);
-    let sent = scene
-        .office
-        .send_now(&key(DAY, name("a.test")))
-        .await
-        .unwrap();
-    assert_eq!(sent.unwrap().deliveries.len(), 1);
-    assert_eq!(scene.reports.mailed(DAY, name("a.test")).await, Ok(1));
-    let next = Day::of(scene.now().wall);
-    assert_eq!(scene.reports.mailed(next, name("a.test")).await, Ok(1));
+    let key = key(DAY, name("a.test"));
+    let sent = scene.office.send_now(&key).await.unwrap();
+    assert!(matches!(sent, Err(Nothing::NotYet(_))), "{sent:?}");
+    scene.world.pass(Duration::from_secs(12 * 3_600 + 200));
+    scene.office.stand().await;
+    let sent = scene.office.send_now(&key).await.unwrap().unwrap();
+    assert_eq!(standing(&sent), "delivered");
+    let again = scene.office.send_now(&key).await.unwrap().unwrap();
+    assert_eq!(again, sent);
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), 1);
+}
+
+/// What the operator says after a report was claimed counts for it too.
+#[tokio::test]
+async fn orders_that_come_late() {
+    let pattern = |text: &str| RulePattern::Exact(name(text));
+    for (late, expected) in [
+        (
+            Orders {
+                deny: vec![pattern("a.test")],
+                ..orders()
+            },
+            vec![],
+        ),
+        (
+            Orders {
+                redirect: ReportTarget::parse("mailto:me@o.test"),
+                ..orders()
+            },
+            vec!["me@o.test"],
+        ),
+    ] {
+        let scene = Scene::new(orders());
+        scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
+        scene.count("a.test", 1, 0);
+        *scene.taken.refuses.lock().unwrap() = Some(Undelivered::temporary("later"));
+        scene.hours(12 + 5).await;
+        *scene.taken.refuses.lock().unwrap() = None;
+        scene.taken.mails.lock().unwrap().clear();
+        scene.office.reload(late, Box::new(scene.taken.clone()));
+        scene.hours(5).await;
+        let to: Vec<String> = scene.mails().into_iter().map(|(_, to, _)| to).collect();
+        assert_eq!(to, expected);
+    }
 }
 
 /// Lists, bounds and redirection: spam domains get nothing, trials go to the operator.
@@ -426,8 +338,40 @@ async fn away_over_midnight() {
     scene.record("a.test", "v=TLSRPTv1; rua=mailto:r@a.test");
     scene.count("a.test", 2, 0);
     scene.world.pass(Duration::from_secs(30 * 3_600));
+    scene.office.stand().await;
     scene.office.round().await;
+    scene.office.deliveries().await;
     assert_eq!(scene.mails().len(), 1);
     scene.hours(1).await;
     assert_eq!(scene.mails().len(), 1);
+}
+
+/// RP-11: what cannot be written down is not sent, and what was sent and could not be confirmed is not sent
+/// again at every round, but as after a failure, the same mail.
+#[tokio::test]
+async fn a_disk_that_fills_up() {
+    let scene = Scene::new(orders());
+    let forgetful = Arc::new(Forgetful {
+        inner: Arc::clone(&scene.reports),
+        refuses: AtomicBool::new(false),
+    });
+    let scene = Scene::over(scene.world, forgetful.clone(), orders());
+    for domain in ["a.test", "b.test"] {
+        scene.record(domain, &format!("v=TLSRPTv1; rua=mailto:r@{domain}"));
+        scene.count(domain, 1, 0);
+    }
+    *scene.taken.refuses.lock().unwrap() = Some(Undelivered::temporary("later"));
+    scene.hours(12 + 5).await;
+    let before = scene.mails().len();
+    assert!(before > 2);
+    // Whatever is due from now on cannot be written down.
+    forgetful.refuses.store(true, Ordering::Relaxed);
+    *scene.taken.refuses.lock().unwrap() = None;
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), before);
+    forgetful.refuses.store(false, Ordering::Relaxed);
+    scene.hours(1).await;
+    assert_eq!(scene.mails().len(), before + 2);
+    scene.hours(6).await;
+    assert_eq!(scene.mails().len(), before + 2);
 }
