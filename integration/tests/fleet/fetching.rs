@@ -89,17 +89,22 @@ impl Host {
         until("the server answers in time", async || self.is_asking()).await;
     }
 
-    /// Leases are given back behind everybody's back.
+    /// Leases are given back behind everybody's back, and end by themselves after a minute and a half.
     async fn is_free(&self, server: &Server) {
         let mut stranger = server.stranger();
-        until("the lease is free", async || {
+        let mut is_free = || {
             let mut exists = redis::cmd("EXISTS");
             let found: redis::RedisResult<u64> =
                 exists.arg("hoplock:lease:a.test").query(&mut stranger);
             found == Ok(0)
-        })
-        .await;
-        self.asks_again().await;
+        };
+        for _ in 0..2_000 {
+            if is_free() {
+                return self.asks_again().await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the lease is never free");
     }
 }
 
@@ -175,7 +180,11 @@ async fn one_host_refreshes() {
         }
         let _ = two.taken_over();
         one.refresh().await;
-        assert_eq!(one.fetches(), 1);
+        if one.fetches() == 0 {
+            // What two fetched for himself in the round before.
+            assert_eq!(one.taken_over(), 1);
+            continue;
+        }
         two.refresh().await;
         match (two.fetches(), two.taken_over()) {
             (0, 1) => break,
@@ -206,13 +215,15 @@ async fn one_host_refreshes() {
         let lease = one.store.lease_fetch(domain()).await.expect("free");
         let was_asking = one.is_asking();
         two.refresh().await;
-        if two.fetches() == 0 && was_asking {
-            break lease;
+        match (two.fetches(), two.taken_over()) {
+            (0, 0) if was_asking => break lease,
+            // The lease was not one, or what one fetched for himself before.
+            (0, _) => {}
+            _ => assert!(
+                !was_asking || !two.is_asking(),
+                "two refreshes under one's lease"
+            ),
         }
-        assert!(
-            !was_asking || !two.is_asking(),
-            "two refreshes under one's lease"
-        );
         drop(lease);
         one.asks_again().await;
         two.asks_again().await;
