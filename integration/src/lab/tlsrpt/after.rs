@@ -191,6 +191,18 @@ fn schedule(own: &mut Box<'_>) {
 /// third and fourth.
 fn two_more_days(own: &mut Box<'_>) {
     let (second, third) = (own.clock.name(1), own.clock.name(2));
+    // Standing, claiming and sending have a round of their own each.
+    let started = Instant::now();
+    let is_sent = || {
+        let listed = own.node.told(&["report", "list", "--day", &second]);
+        listed["sent"].as_array().is_some_and(|sent| {
+            !sent.is_empty() && sent.iter().all(|own| own["standing"] == "delivered")
+        })
+    };
+    while !is_sent() && started.elapsed() < ROUND * 10 {
+        sleep(Duration::from_millis(200));
+    }
+    sleep(Duration::from_secs(1));
     let arrived = arrivals(own.scene, "solo", own.clock);
     let late: Vec<&super::arrivals::Arrival> =
         arrived.iter().filter(|own| own.day() == second).collect();
