@@ -254,7 +254,6 @@ fn outgoing_of(name: &str, due: u64, day: Day) -> Result<Outgoing, String> {
         failed: 0,
         claimed: Timestamp(50),
         deliveries: vec![delivery],
-        note: String::new(),
     })
 }
 

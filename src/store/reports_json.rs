@@ -26,7 +26,6 @@ pub fn write_outgoing(report: &Outgoing) -> String {
         failed: report.failed,
         claimed: report.claimed.0,
         deliveries: report.deliveries.iter().map(DeliveryForm::of).collect(),
-        note: report.note.clone(),
     };
     // Texts, numbers and lists always have a JSON form.
     serde_json::to_string(&form).unwrap_or_default()
@@ -51,7 +50,6 @@ pub fn read_outgoing(text: &str) -> Result<Outgoing, StoreFailure> {
         failed: form.failed,
         claimed: Timestamp(form.claimed),
         deliveries: deliveries.collect::<Result<_, _>>()?,
-        note: form.note,
     })
 }
 
@@ -104,7 +102,6 @@ struct OutgoingForm {
     failed: u64,
     claimed: u64,
     deliveries: Vec<DeliveryForm>,
-    note: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -291,7 +288,6 @@ mod tests {
                     DeliveryState::GivenUp { at: Timestamp(3) },
                 ),
             ],
-            note: String::new(),
         }
     }
 

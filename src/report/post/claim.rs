@@ -69,7 +69,7 @@ impl PostOffice {
                     }
                     // What another version wrote, or nobody, is a fault of that report alone.
                     Err(error) => {
-                        again(plan, planned, day, now, &error.0);
+                        plan.put(later(now, STORE_PAUSE), planned);
                         failed = Some(error);
                     }
                 }
@@ -118,7 +118,6 @@ impl PostOffice {
             document: document.encode(),
             claimed: now,
             deliveries: deliveries(targets, orders, now),
-            note: String::new(),
         });
         claimed.await?;
         self.figures.claimed.fetch_add(1, Ordering::Relaxed);
@@ -229,6 +228,8 @@ fn again(plan: &mut Plan, planned: Planned, day: Day, now: Timestamp, why: &str)
 const AT_ONCE: usize = 32;
 /// Failed lookups after which the record counts that the mail server saw.
 pub(super) const LOOKUPS: u32 = 3;
+/// A store that is at fault is asked again soon, one report that cannot be read not all the time.
+const STORE_PAUSE: Duration = Duration::from_secs(60);
 /// As between attempts to deliver.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(300);
 /// Four hours.

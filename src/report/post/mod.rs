@@ -40,8 +40,8 @@ pub use self::worth::Nothing;
 use super::dkim::Signing;
 use super::tally::CLOSES_AFTER;
 use crate::world::courier::Courier;
-use crate::world::reports::Reports;
 use crate::world::reports::outgoing::{DeliveryState, Outgoing, ReportKey};
+use crate::world::reports::{Reports, Resigned};
 use crate::world::{Clock, Resolver, StoreFailure};
 
 /// What the operator ordered.
@@ -91,13 +91,32 @@ struct State {
     plans: BTreeMap<Day, Plan>,
     /// Days whose hosts were told to be missing.
     told_missing: Option<Day>,
-    told_trouble: bool,
+    /// The work that the log was told to be in trouble.
+    in_trouble: BTreeSet<Work>,
     told_limit: Option<Day>,
     claimed: BTreeMap<Day, usize>,
     /// Rounds that failed one after the other.
     failures: u32,
     /// Until then this host does not stand for election.
     stands_from: Duration,
+}
+
+/// What goes on side by side, each with troubles of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    Standing,
+    Claiming,
+    Sending,
+}
+
+impl Work {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Standing => "closing days and electing who sends",
+            Self::Claiming => "making reports",
+            Self::Sending => "sending reports",
+        }
+    }
 }
 
 #[derive(Default)]
@@ -220,7 +239,7 @@ impl PostOffice {
             false => Ok(false),
         };
         self.sends.store(elected == Ok(true), Ordering::Relaxed);
-        self.tell_trouble(closed.and(elected.map(|_| ())));
+        self.tell_trouble(Work::Standing, closed.and(elected.map(|_| ())));
     }
 
     /// Claims what is due, where this host is the one that sends; to be called every few seconds.
@@ -231,7 +250,7 @@ impl PostOffice {
         }
         let worked = self.work().await;
         let is_well = worked.is_ok();
-        self.tell_trouble(worked);
+        self.tell_trouble(Work::Claiming, worked);
         self.step_aside(is_well).await;
     }
 
@@ -246,17 +265,15 @@ impl PostOffice {
             };
             state.failures
         };
-        if failures >= MOST_FAILURES {
-            tracing::warn!("TLS reports are left to other hosts of the fleet for some minutes");
-            {
-                let mut state = self.state();
-                state.failures = 0;
-                state.stands_from = self.clock.now().uptime.saturating_add(STANDS_ASIDE);
-            }
-            self.sends.store(false, Ordering::Relaxed);
-            // What cannot be given back ends by itself.
-            let _ = self.reports.resign().await;
+        // What cannot be given back ends by itself.
+        if failures < MOST_FAILURES || self.reports.resign().await == Ok(Resigned::Alone) {
+            return;
         }
+        tracing::warn!("TLS reports are left to other hosts of the fleet for some minutes");
+        self.sends.store(false, Ordering::Relaxed);
+        let mut state = self.state();
+        state.failures = 0;
+        state.stands_from = self.clock.now().uptime.saturating_add(STANDS_ASIDE);
     }
 
     /// Sends what is claimed and due, where this host is the one that sends; to be called every few seconds
@@ -265,22 +282,21 @@ impl PostOffice {
     pub async fn deliveries(&self) {
         if self.sends.load(Ordering::Relaxed) {
             let sent = self.deliver_due(self.clock.now().wall).await;
-            self.tell_trouble(sent);
+            self.tell_trouble(Work::Sending, sent);
         }
     }
 
-    fn tell_trouble(&self, outcome: Result<(), StoreFailure>) {
+    /// One line when something comes into trouble, and one when it is out of it.
+    fn tell_trouble(&self, work: Work, outcome: Result<(), StoreFailure>) {
+        let what = work.words();
         match outcome {
-            Ok(()) => {
-                if std::mem::take(&mut self.state().told_trouble) {
-                    tracing::info!("TLS reports go on");
-                }
+            Ok(()) if self.state().in_trouble.remove(&work) => {
+                tracing::info!(what, "TLS reports go on");
             }
-            Err(error) => {
-                if !std::mem::replace(&mut self.state().told_trouble, true) {
-                    tracing::warn!(%error, "TLS reports wait; sessions are counted meanwhile");
-                }
+            Err(error) if self.state().in_trouble.insert(work) => {
+                tracing::warn!(%error, what, "TLS reports wait; sessions are counted meanwhile");
             }
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -340,9 +356,7 @@ impl PostOffice {
 pub fn standing(report: &Outgoing) -> &'static str {
     let has =
         |wanted: fn(&DeliveryState) -> bool| report.deliveries.iter().any(|own| wanted(&own.state));
-    if report.deliveries.is_empty() {
-        "to nobody"
-    } else if has(|state| matches!(state, DeliveryState::Waiting { .. })) {
+    if has(|state| matches!(state, DeliveryState::Waiting { .. })) {
         "waiting"
     } else if has(|state| matches!(state, DeliveryState::GivenUp { .. })) {
         "given up"

@@ -70,7 +70,7 @@ pub trait Reports: Send + Sync {
     fn elect(&self) -> Waiting<'_, Result<bool, StoreFailure>>;
 
     /// Gives back what [`Self::elect`] gave, where it was this host's.
-    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>>;
+    fn resign(&self) -> Waiting<'_, Result<Resigned, StoreFailure>>;
 
     /// Claims a report: keeps it as what will leave for that day and domain, unless one is kept already,
     /// which nothing replaces. Comes back with the one that stands: what was claimed and not confirmed is
@@ -116,6 +116,15 @@ pub trait Reports: Send + Sync {
 
     /// What could not be kept, and how things stand. Never waits.
     fn figures(&self) -> ReportFigures;
+}
+
+/// To whom the sending is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resigned {
+    /// To whichever host stands for it: this one should not, for a while.
+    ToOthers,
+    /// There is no other host: go on.
+    Alone,
 }
 
 /// How counting stands.

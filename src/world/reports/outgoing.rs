@@ -29,10 +29,8 @@ pub struct Outgoing {
     pub failed: u64,
     /// When it was claimed.
     pub claimed: Timestamp,
-    /// Where it goes; none: to nobody, for the reason in `note`.
+    /// Where it goes; never nowhere.
     pub deliveries: Vec<Delivery>,
-    /// What people should know of it.
-    pub note: String,
 }
 
 impl Outgoing {

@@ -69,7 +69,7 @@ impl Reports for Forgetful {
         self.inner.elect()
     }
 
-    fn resign(&self) -> Answer<'_, ()> {
+    fn resign(&self) -> Answer<'_, Resigned> {
         self.inner.resign()
     }
 

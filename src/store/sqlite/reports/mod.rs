@@ -20,7 +20,7 @@ use crate::world::reports::local::{LocalTally, TallyRow};
 use crate::world::reports::outgoing::{Outgoing, ReportKey};
 use crate::world::reports::received::Received;
 use crate::world::reports::tally::{Counter, Counts};
-use crate::world::reports::{ReportFigures, Reports};
+use crate::world::reports::{ReportFigures, Reports, Resigned};
 use crate::world::{StoreFailure, Waiting};
 
 impl SqliteStore {
@@ -136,9 +136,8 @@ impl Reports for SqliteReports {
         Box::pin(async { Ok(true) })
     }
 
-    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>> {
-        // There is nobody else.
-        Box::pin(async { Ok(()) })
+    fn resign(&self) -> Waiting<'_, Result<Resigned, StoreFailure>> {
+        Box::pin(async { Ok(Resigned::Alone) })
     }
 
     fn claim(&self, report: Outgoing) -> Waiting<'_, Result<Outgoing, StoreFailure>> {

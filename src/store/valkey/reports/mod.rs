@@ -32,7 +32,7 @@ use crate::world::reports::local::LocalTally;
 use crate::world::reports::outgoing::{Outgoing, ReportKey};
 use crate::world::reports::received::Received;
 use crate::world::reports::tally::{Counter, Counts};
-use crate::world::reports::{ReportFigures, Reports};
+use crate::world::reports::{ReportFigures, Reports, Resigned};
 use crate::world::{Clock, StoreFailure, Waiting};
 
 /// The reports of a host in a fleet.
@@ -175,13 +175,13 @@ impl Inner {
         Ok(values.first().and_then(number) == Some(1))
     }
 
-    async fn resign(&self) -> Result<(), StoreFailure> {
+    async fn resign(&self) -> Result<Resigned, StoreFailure> {
         let keys = Keys(&self.client);
         let own = self.node().await?.to_owned();
         let mut batch = Batch::default();
         batch.script(scripts::RELEASE, [keys.leader()]).arg(own);
         batch.work(&self.client).await?;
-        Ok(())
+        Ok(Resigned::ToOthers)
     }
 
     /// The name of this host in the fleet.
@@ -263,7 +263,7 @@ impl Reports for ValkeyReports {
         Box::pin(self.inner.elect())
     }
 
-    fn resign(&self) -> Waiting<'_, Result<(), StoreFailure>> {
+    fn resign(&self) -> Waiting<'_, Result<Resigned, StoreFailure>> {
         Box::pin(self.inner.resign())
     }
 
