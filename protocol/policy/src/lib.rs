@@ -32,4 +32,5 @@ pub mod sts;
 pub mod tlsa;
 pub mod tlsrpt;
 pub mod transmitted;
+mod txt_record;
 pub mod verify;

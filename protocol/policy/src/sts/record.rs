@@ -1,12 +1,13 @@
 //! The TXT record at `_mta-sts` (RFC 8461, 3.1).
 
-use nom::bytes::complete::{tag, take_while1};
-use nom::character::complete::{char, space0};
-use nom::combinator::{eof, opt, verify};
+use nom::bytes::complete::tag;
+use nom::combinator::{eof, opt};
 use nom::multi::many1;
-use nom::sequence::{delimited, preceded, separated_pair};
+use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser as _};
 use thiserror::Error;
+
+use crate::txt_record::{OfVersion, ascii, delimiter, field, of_version};
 
 /// A valid record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,30 +49,19 @@ pub enum MalformedStsRecord {
 /// Reads the TXT records at the name: each a list of strings.
 #[must_use]
 pub fn read_records(txt: &[Vec<Vec<u8>>]) -> StsRecordFinding {
-    // RFC 8461, 3.1: strings are joined without a separator; foreign records are dropped.
-    let joined: Vec<Vec<u8>> = txt.iter().map(|strings| strings.concat()).collect();
-    let mut ours = joined.iter().filter(|text| has_version(text));
-    match (ours.next(), ours.next()) {
-        (None, _) => StsRecordFinding::Absent,
-        (Some(text), None) => match read(text) {
+    match of_version(txt, VERSION) {
+        OfVersion::Absent => StsRecordFinding::Absent,
+        OfVersion::One(text) => match read(&text) {
             Ok(record) => StsRecordFinding::One(record),
             Err(why) => StsRecordFinding::Malformed(why),
         },
-        (Some(_), Some(_)) => StsRecordFinding::Several,
+        // RFC 8461, 3.1: "if the number of resulting records is not one" there is no policy.
+        OfVersion::Several => StsRecordFinding::Several,
     }
 }
 
-fn has_version(text: &[u8]) -> bool {
-    // A record of a later version is a foreign record, not a malformed one.
-    text.strip_prefix(VERSION.as_bytes())
-        .is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b';'))
-}
-
 fn read(text: &[u8]) -> Result<StsRecord, MalformedStsRecord> {
-    let text = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| text.is_ascii());
-    let text = text.ok_or(MalformedStsRecord::NotAscii)?;
+    let text = ascii(text).ok_or(MalformedStsRecord::NotAscii)?;
     let (_, fields) = record(text).map_err(|_| MalformedStsRecord::Field)?;
     let mut ids = fields
         .iter()
@@ -90,29 +80,12 @@ fn record(text: &str) -> IResult<&str, Vec<(&str, &str)>> {
     delimited(tag(VERSION), fields, (opt(delimiter), eof)).parse(text)
 }
 
-fn delimiter(text: &str) -> IResult<&str, char> {
-    delimited(space0, char(';'), space0).parse(text)
-}
-
-/// `name=value`: blanks neither in the name nor in the value nor around the sign.
-fn field(text: &str) -> IResult<&str, (&str, &str)> {
-    let name = verify(take_while1(is_name), |name: &str| {
-        name.len() <= LONGEST && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-    });
-    let value = take_while1(|c: char| c.is_ascii_graphic() && c != '=' && c != ';');
-    separated_pair(name, char('='), value).parse(text)
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
 fn is_id(text: &str) -> bool {
     (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 const VERSION: &str = "v=STSv1";
-/// RFC 8461, 3.1: ids and names of extensions have at most 32 characters.
+/// RFC 8461, 3.1: ids have at most 32 characters.
 const LONGEST: usize = 32;
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use nom::bytes::complete::{tag, take_while1};
 use nom::character::complete::{char, space0};
 use nom::combinator::{cut, eof, map, opt, peek, value, verify};
 use nom::multi::{many1, separated_list1};
-use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser as _};
 use thiserror::Error;
 
 use super::ReportTarget;
+use crate::txt_record::{OfVersion, ascii, delimiter, field, has_version, of_version};
 
 /// A valid record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +58,11 @@ pub enum MalformedTlsrptRecord {
 /// Reads the TXT records at the name: each a list of strings.
 #[must_use]
 pub fn read_records(txt: &[Vec<Vec<u8>>]) -> TlsrptRecordFinding {
-    // RFC 8460, 3: strings are joined without a separator; foreign records are dropped.
-    let joined: Vec<Vec<u8>> = txt.iter().map(|strings| strings.concat()).collect();
-    let mut ours = joined.iter().filter(|text| has_version(text));
-    match (ours.next(), ours.next()) {
-        (None, _) => TlsrptRecordFinding::Absent,
-        (Some(text), None) => finding(text),
+    match of_version(txt, VERSION) {
+        OfVersion::Absent => TlsrptRecordFinding::Absent,
+        OfVersion::One(text) => finding(&text),
         // RFC 8460, 3: "if the number of resulting records is not one" there is no reporting.
-        (Some(_), Some(_)) => TlsrptRecordFinding::Several,
+        OfVersion::Several => TlsrptRecordFinding::Several,
     }
 }
 
@@ -72,17 +70,11 @@ pub fn read_records(txt: &[Vec<Vec<u8>>]) -> TlsrptRecordFinding {
 /// [`TlsrptRecordFinding::Several`].
 #[must_use]
 pub fn read_text(text: &str) -> TlsrptRecordFinding {
-    if has_version(text.as_bytes()) {
+    if has_version(text.as_bytes(), VERSION) {
         finding(text.as_bytes())
     } else {
         TlsrptRecordFinding::Absent
     }
-}
-
-fn has_version(text: &[u8]) -> bool {
-    // A record of a later version is a foreign record, not a malformed one.
-    text.strip_prefix(VERSION.as_bytes())
-        .is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b';'))
 }
 
 fn finding(text: &[u8]) -> TlsrptRecordFinding {
@@ -93,10 +85,7 @@ fn finding(text: &[u8]) -> TlsrptRecordFinding {
 }
 
 fn read(text: &[u8]) -> Result<TlsrptRecord, MalformedTlsrptRecord> {
-    let text = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| text.is_ascii());
-    let text = text.ok_or(MalformedTlsrptRecord::NotAscii)?;
+    let text = ascii(text).ok_or(MalformedTlsrptRecord::NotAscii)?;
     let (_, fields) = record(text).map_err(|why| match why {
         nom::Err::Failure(_) => MalformedTlsrptRecord::Rua,
         nom::Err::Error(_) | nom::Err::Incomplete(_) => MalformedTlsrptRecord::Field,
@@ -128,14 +117,13 @@ fn sorted(uris: &[&str]) -> TlsrptRecord {
 }
 
 /// RFC 8460, 3: the version, fields behind semicolons, and one semicolon more where liked. Of each field
-/// the URIs, where it is a `rua`; nothing there forbids a second.
+/// the URIs, where it is a `rua`; nothing there forbids a second. What others say is for later versions.
 fn record(text: &str) -> IResult<&str, Vec<Option<Vec<&str>>>> {
-    let fields = many1(preceded(delimiter, alt((map(rua, Some), extension))));
+    let fields = many1(preceded(
+        delimiter,
+        alt((map(rua, Some), value(None, field))),
+    ));
     delimited(tag(VERSION), fields, (opt(delimiter), eof)).parse(text)
-}
-
-fn delimiter(text: &str) -> IResult<&str, char> {
-    delimited(space0, char(';'), space0).parse(text)
 }
 
 /// Once `rua=` is read, the rest must fit.
@@ -173,27 +161,11 @@ fn is_uri(text: &str) -> bool {
         && rest.split('%').skip(1).all(is_encoded)
 }
 
-/// `name=value`: blanks neither in the name nor in the value nor around the sign. What it says is for
-/// later versions of the RFC.
-fn extension(text: &str) -> IResult<&str, Option<Vec<&str>>> {
-    let name = verify(take_while1(is_name), |name: &str| {
-        name.len() <= LONGEST && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-    });
-    let content = take_while1(|c: char| c.is_ascii_graphic() && c != '=' && c != ';');
-    value(None, separated_pair(name, char('='), content)).parse(text)
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
 /// How many targets of one record get reports. Domains have one or two; a record of 64 KiB could name
 /// thousands of strangers, and have each of them written to every day.
 pub const TARGETS: usize = 8;
 
 const VERSION: &str = "v=TLSRPTv1";
-/// RFC 8460, 3: names of extensions have at most 32 characters.
-const LONGEST: usize = 32;
 
 #[cfg(test)]
 #[allow(clippy::panic, reason = "tests")]
