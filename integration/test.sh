@@ -64,10 +64,11 @@ cargo build --release --locked -p hoplock --bin hoplock
 cargo build --release --locked -p hoplock-integration --bins
 integration/lab.sh check deliveries doctor exim guard memory package pins sendmail survive
 
+step "the lab: days of TLS reports, and fleets"
+# A lab of its own: behind all others in one lab its Postfix once refused mail, and why was not found.
+integration/lab.sh tlsrpt
+
 if [ "$deep" -eq 1 ]; then
-  step "the lab: days of TLS reports, and fleets"
-  # Apart, and only here, until its waits for days that pass by hand hold on any machine.
-  integration/lab.sh tlsrpt
   step "breaks: each must turn tests red"
   integration/break.sh
   step "the oracle: OpenSSL beside our verifier"
