@@ -12,6 +12,7 @@ use hoplock_policy::profile::{Family, Profile};
 use hoplock_policy::render::{Rendered, View, render};
 use hoplock_policy::rules::Rules;
 
+use super::today::Counted;
 use crate::cache::Told;
 
 /// What the operator ordered: may change at run time.
@@ -42,6 +43,8 @@ pub struct Answered {
     pub family: Family,
     /// When it was made.
     pub made: Moment,
+    /// When it was counted last.
+    pub counted: Counted,
 }
 
 impl Answered {
@@ -88,6 +91,7 @@ pub(super) fn made(
         profile: profile.name.clone(),
         family: profile.family,
         made: now,
+        counted: Counted::default(),
     }
 }
 

@@ -30,6 +30,7 @@ mod renew;
 mod ruled;
 mod sessions;
 mod survey;
+mod today;
 mod waiting;
 
 use self::anchors::Anchors;
@@ -39,6 +40,8 @@ use self::gather::{Broken, Flight, Purpose, is_overtaken};
 pub use self::observed::{Observation, Observed};
 use self::renew::Renewals;
 use self::ruled::EarlierRules;
+use self::today::Today;
+pub use self::today::{Counts, Day, Protection};
 pub use self::waiting::{WaitingMail, WaitingSince};
 use crate::cache::{AnswerKey, Entry, FindingsCache, Told};
 use crate::discover::{DiscoverOptions, Discoverer, Policies};
@@ -58,6 +61,7 @@ pub struct Answerer {
     renewals: Renewals,
     waiting: WaitingMail,
     observed: Observed,
+    today: Today,
     /// One seat for each destination that is surveyed at a time.
     surveys: Arc<Semaphore>,
     /// The profiles that were asked for.
@@ -108,6 +112,7 @@ impl Answerer {
             renewals: Renewals::default(),
             waiting: WaitingMail::default(),
             observed: Observed::default(),
+            today: Today::default(),
             surveys: Arc::new(Semaphore::new(survey::AT_ONCE)),
             asked: DashMap::new(),
             looked_again: DashMap::new(),
@@ -178,6 +183,12 @@ impl Answerer {
     #[must_use]
     pub fn observed(&self) -> &Observed {
         &self.observed
+    }
+
+    /// Destinations that mail servers asked about in the last day.
+    #[must_use]
+    pub fn today(&self) -> &Today {
+        &self.today
     }
 
     /// True where an answer was made for the profile of this name.

@@ -66,6 +66,7 @@ pub(super) async fn every_minute(admin: Arc<Admin>) {
         ticks.tick().await;
         admin.metrics.minute();
         let now = admin.engine.answerer.world().clock.now();
+        admin.engine.answerer.today().minute(now);
         admin.sessions.minute(now);
         let files = Arc::clone(&admin.engine.answerer.world().anchor_files);
         // Not waited for: a disk that hangs must hold up nothing else.

@@ -178,6 +178,7 @@ async fn answer(desk: &Desk, payload: &[u8]) -> Reply {
     };
     let answered = answerer.answer(request.key, &profile).await;
     desk.metrics.answered(&answered.verdict);
+    answerer.today().note(&answered);
     match &answered.rendered {
         Rendered::Ok(text) => Reply::ok(text.clone())
             .unwrap_or_else(|_| temp(Reason::Internal, "the answer was empty")),

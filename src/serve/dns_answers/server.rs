@@ -105,6 +105,7 @@ impl NameServer {
             return outgoing.failed("internal-error: this query broke by a fault of hoplock");
         };
         self.metrics.answered(&answered.verdict);
+        self.answerer.today().note(&answered);
         match policy_words(&answered) {
             Ok(words) => {
                 // CA-01: what is left of the answer's life, and no more (CA-04).

@@ -133,6 +133,7 @@ impl Desk {
     pub(super) async fn ask(&self, key: &str, profile: &Profile) -> Arc<Answered> {
         let answered = self.answerer.answer(key, profile).await;
         self.metrics.answered(&answered.verdict);
+        self.answerer.today().note(&answered);
         answered
     }
 

@@ -95,6 +95,7 @@ impl Desk {
         let domain = own.domain.to_ascii_lowercase();
         let answered = self.answerer.answer(&domain, profile).await;
         self.metrics.answered(&answered.verdict);
+        self.answerer.today().note(&answered);
         let next_hop = NextHop::parse(&domain);
         let Some(port) = next_hop.port() else {
             return nameless::destination(&answered.verdict, own);
