@@ -2,24 +2,19 @@
 
 use super::duration;
 use super::page::{Page, aligned};
-use crate::dns::{Answer, SecurityStatus};
+use super::words::{addresses, deed, duty, record, selection, state, trouble};
+use crate::dns::Answer;
 use crate::findings::{
-    DaneFinding, Findings, HostFinding, MxFinding, NoHosts, PolicySource, RememberedPolicy,
-    Selection, StsFailure, StsFinding,
+    DaneFinding, Findings, HostFinding, PolicySource, RememberedPolicy, StsFailure, StsFinding,
 };
 use crate::law::JudgedHost;
-use crate::law::duty::Duty;
-use crate::law::outcome::Outcome;
-use crate::law::situation::HostState;
-use crate::next_hop::{NextHop, escaped};
-use crate::render::host::{addresses, presentation, trouble};
+use crate::next_hop::escaped;
 use crate::render::json::words;
 use crate::render::{View, safe};
-use crate::tlsa::TlsaRecord;
 
 /// The hosts, best preference first.
 pub(super) fn hosts(page: &mut Page, view: &View<'_>, findings: &Findings) {
-    page.title(&mx(findings, view));
+    page.title(&selection(findings));
     let found: Vec<(&JudgedHost, &HostFinding)> = view
         .verdict
         .hosts
@@ -57,7 +52,7 @@ fn row(judged: &JudgedHost, host: &HostFinding) -> Vec<String> {
 /// What has no room in the row: trouble, and the records themselves.
 fn below(page: &mut Page, judged: &JudgedHost, host: &HostFinding, findings: &Findings) {
     if let Some(words) = trouble(judged, host, findings) {
-        page.detail(&safe(&words));
+        page.detail(&words);
     }
     if host.aliased {
         page.detail("the MX record points at an alias");
@@ -71,91 +66,6 @@ fn below(page: &mut Page, judged: &JudgedHost, host: &HostFinding, findings: &Fi
         for rdata in rdata {
             page.detail(&format!("  {}", record(rdata)));
         }
-    }
-}
-
-/// A record as people write it; whole certificates only by their beginning.
-fn record(rdata: &[u8]) -> String {
-    match TlsaRecord::from_rdata(rdata) {
-        Ok(record) if record.data.len() > LONGEST_DIGEST => {
-            let text: String = record.to_string().chars().take(SHOWN).collect();
-            format!("{text}... ({} octets)", record.data.len())
-        }
-        _ => presentation(rdata).chars().take(LONGEST_RECORD).collect(),
-    }
-}
-
-fn mx(findings: &Findings, view: &View<'_>) -> String {
-    let words = match &findings.mx {
-        MxFinding::Hosts(Selection::Named) => {
-            format!("not asked for, {} names the host itself", view.next_hop)
-        }
-        MxFinding::Hosts(Selection::Implicit(status)) => {
-            format!(
-                "none ({}), so the domain is its own mail host",
-                status.word()
-            )
-        }
-        MxFinding::Hosts(
-            Selection::Mx(SecurityStatus::Secure) | Selection::Srv(SecurityStatus::Secure),
-        ) => "secure (proved by DNSSEC)".to_owned(),
-        MxFinding::Hosts(Selection::Mx(status) | Selection::Srv(status)) => {
-            format!("{} (not proved by DNSSEC)", status.word())
-        }
-        MxFinding::NoHosts { why, status } => {
-            let why = match why {
-                NoHosts::NxDomain => "the domain does not exist",
-                NoHosts::NullMx => "the domain takes no mail (null MX)",
-                NoHosts::NoUsableExchange => "no record names a host",
-                NoHosts::NoService => "the domain offers no such service",
-            };
-            format!("{why} ({})", status.word())
-        }
-        MxFinding::Failed(failure) => format!(
-            "FAILED: {}, {}",
-            failure.kind.word(),
-            escaped(&failure.detail)
-        ),
-    };
-    let records = match findings.next_hop {
-        NextHop::Service { .. } => "SRV",
-        _ => "MX",
-    };
-    format!("{records} records: {words}")
-}
-
-fn state(state: HostState) -> &'static str {
-    match state {
-        HostState::UsableEndEntity => "usable",
-        HostState::UsableTrustAnchor => "usable (issuer)",
-        HostState::Unusable => "UNUSABLE",
-        HostState::NoneSecure => "none (proved)",
-        HostState::NoneInsecure => "none (unsigned)",
-        HostState::Failed => "FAILED",
-        HostState::AddressFailed => "not known",
-        HostState::Unreachable => "not asked",
-    }
-}
-
-fn duty(duty: Duty) -> &'static str {
-    match duty {
-        Duty::Free => "nothing",
-        Duty::Encrypt => "TLS",
-        Duty::WebPki | Duty::OwnWebPki => "certificate",
-        Duty::Dane => "DANE",
-        Duty::Refuse => "no session",
-    }
-}
-
-fn deed(judged: &JudgedHost) -> &'static str {
-    match (judged.outcome, judged.state) {
-        (Outcome::Skip, HostState::Unreachable) => "skip it, it has no address",
-        (Outcome::Skip, _) => "not use it",
-        (Outcome::Clear, _) => "use it, over TLS where offered",
-        (Outcome::Encrypt, _) => "use it over TLS only",
-        (Outcome::WebPki, _) => "use it if its certificate is valid",
-        (Outcome::OwnWebPki, _) => "use it if its certificate fits the names",
-        (Outcome::Dane, _) => "use it if its TLSA records match",
     }
 }
 
@@ -260,11 +170,5 @@ pub(super) fn lookups(page: &mut Page, findings: &Findings) {
     }
 }
 
-/// The longest digest that is shown whole.
-const LONGEST_DIGEST: usize = 64;
-/// Characters shown of longer data.
-const SHOWN: usize = 40;
-/// Three numbers and the longest digest in hexadecimal.
-const LONGEST_RECORD: usize = 140;
 /// Patterns shown of a policy.
 const LISTED: usize = 20;

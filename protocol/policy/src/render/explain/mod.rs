@@ -8,6 +8,7 @@ mod advice;
 mod evidence;
 mod headline;
 mod page;
+pub mod words;
 
 use std::time::Duration;
 
@@ -23,11 +24,7 @@ use crate::rules::Rule;
 #[must_use]
 pub fn text(view: &View<'_>) -> String {
     let mut page = Page::default();
-    page.line(&format!(
-        "{}: {}",
-        destination(view),
-        headline::sentence(view)
-    ));
+    page.line(&words::sentence(view));
     advice::write(&mut page, view);
     page.gap();
     decision(&mut page, view);
