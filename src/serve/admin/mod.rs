@@ -1,4 +1,4 @@
-//! The HTTP interface: metrics, health, answers as JSON.
+//! The HTTP interface: metrics, health, answers as JSON, and the page for people.
 //!
 //! The same interface stands on the control socket, where file permissions guard it, and on TCP,
 //! where the `Host` field is checked so that no web page can reach it by a name of its own. Orders
@@ -7,6 +7,7 @@
 //! * `cache`: what is kept, and forgetting it.
 //! * `anchors`: orders to survive DNSSEC trouble.
 //! * `observed`: what rules of mode `audit` kept from being done.
+//! * `page`: the page for people.
 //! * `rules`: rules at run time.
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
@@ -15,6 +16,7 @@
 mod cache;
 mod negative_anchors;
 mod observed;
+mod page;
 mod reporting;
 mod reports;
 mod rules;
@@ -82,7 +84,8 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/report", get(reports::list))
         .route("/api/v1/report/show", get(reports::show))
-        .route("/api/v1/status", get(status::status));
+        .route("/api/v1/status", get(status::status))
+        .merge(page::routes());
     match guard {
         Guard::FilePermissions => routes
             .route("/api/v1/cache/purge", post(cache::purge))
@@ -129,11 +132,22 @@ async fn check_host(request: Request, next: Next) -> Response {
         .headers()
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
-    if host.is_none_or(is_local) {
-        return next.run(request).await;
+    if !host.is_none_or(is_local) {
+        let words = "this interface answers to addresses and to localhost only\n";
+        return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
-    let words = "this interface answers to addresses and to localhost only\n";
-    (StatusCode::MISDIRECTED_REQUEST, words).into_response()
+    if is_anothers(request.headers()) {
+        let words = "this interface answers to no other site's page\n";
+        return (StatusCode::FORBIDDEN, words).into_response();
+    }
+    next.run(request).await
+}
+
+/// True where a browser says that a page of somebody else asks, and not a person who follows a link: it could
+/// not read the answer, and could have us look names up all the same (Fetch Metadata, 2.1 and 2.3).
+fn is_anothers(headers: &HeaderMap) -> bool {
+    let is = |name: &str, word: &str| headers.get(name).is_some_and(|value| value == word);
+    is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
 }
 
 /// An address or `localhost`, with or without a port, and nothing around it.
@@ -283,6 +297,29 @@ pub const DEFAULT_PROFILE: &str = "postfix";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A page of another site may lead here, and may not have us asked behind its reader's back.
+    #[test]
+    fn pages_of_others() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            let pairs = pairs.iter().map(|(name, value)| {
+                let name = axum::http::HeaderName::from_static(name);
+                (name, axum::http::HeaderValue::from_static(value))
+            });
+            pairs.collect()
+        };
+        let (site, mode) = ("sec-fetch-site", "sec-fetch-mode");
+        for (pairs, expected) in [
+            (&[][..], false),
+            (&[(site, "same-origin"), (mode, "cors")], false),
+            (&[(site, "none"), (mode, "navigate")], false),
+            (&[(site, "cross-site"), (mode, "navigate")], false),
+            (&[(site, "cross-site"), (mode, "no-cors")], true),
+            (&[(site, "cross-site")], true),
+        ] {
+            assert_eq!(is_anothers(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
 
     /// No page of another host reaches the interface by a name of its own.
     #[test]

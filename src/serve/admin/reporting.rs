@@ -19,7 +19,7 @@ pub(super) struct Reporting {
     received: u64,
     /// Whether the fleet's store is reached; without one it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fleet: Option<&'static str>,
+    pub(super) fleet: Option<&'static str>,
     /// Counters that it does not have yet.
     fleet_rows_waiting: u64,
 }

@@ -85,16 +85,24 @@ pub(super) async fn list(
         Ok(query) => query,
         Err(words) => return (StatusCode::BAD_REQUEST, words + "\n").into_response(),
     };
-    match timeout(READING, admin.sessions.journal().read(query)).await {
-        Ok(Ok(found)) => {
+    match read(&admin, query).await {
+        Ok(found) => {
             let lines = found.into_iter().map(|(id, entry)| Line::of(id, entry));
             Json(lines.collect::<Vec<_>>()).into_response()
         }
-        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-        Err(_) => {
-            let words = "the journal cannot be read: the disk does not answer\n";
-            (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
-        }
+        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, words + "\n").into_response(),
+    }
+}
+
+/// What the journal has, or in words why it cannot be read.
+pub(super) async fn read(
+    admin: &Admin,
+    query: JournalQuery,
+) -> Result<Vec<(u64, JournalEntry)>, String> {
+    match timeout(READING, admin.sessions.journal().read(query)).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the journal cannot be read: the disk does not answer".to_owned()),
     }
 }
 
@@ -283,4 +291,4 @@ const SHOWN: usize = 20;
 /// Entries in one answer: some 700 KB.
 const MOST: usize = 1_000;
 /// Longer than a full journal takes to be looked through.
-const READING: Duration = Duration::from_secs(30);
+pub(super) const READING: Duration = Duration::from_secs(30);

@@ -25,64 +25,64 @@ use crate::world::Lasts;
 /// All of it.
 #[derive(Serialize)]
 pub(super) struct Status {
-    version: &'static str,
-    uptime: u64,
-    resolver: Resolver,
-    postfix: Postfix,
-    store: Store,
-    cache: Cache,
-    connections: usize,
-    answers_last_hour: BTreeMap<&'static str, u64>,
-    sessions_last_hour: BTreeMap<&'static str, u64>,
-    journal: Journal,
-    reports: Reporting,
-    alarms: Vec<Alarm>,
-    rules: Vec<RuleLine>,
-    observing: Observing,
-    negative_trust_anchors: Vec<OrderLine>,
+    pub(super) version: &'static str,
+    pub(super) uptime: u64,
+    pub(super) resolver: Resolver,
+    pub(super) postfix: Postfix,
+    pub(super) store: Store,
+    pub(super) cache: Cache,
+    pub(super) connections: usize,
+    pub(super) answers_last_hour: BTreeMap<&'static str, u64>,
+    pub(super) sessions_last_hour: BTreeMap<&'static str, u64>,
+    pub(super) journal: Journal,
+    pub(super) reports: Reporting,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) rules: Vec<RuleLine>,
+    pub(super) observing: Observing,
+    pub(super) negative_trust_anchors: Vec<OrderLine>,
 }
 
 #[derive(Serialize)]
-struct Resolver {
-    state: &'static str,
-    believed: bool,
-    servers: Vec<Server>,
+pub(super) struct Resolver {
+    pub(super) state: &'static str,
+    pub(super) believed: bool,
+    pub(super) servers: Vec<Server>,
 }
 
 #[derive(Serialize)]
-struct Server {
-    address: String,
-    state: &'static str,
+pub(super) struct Server {
+    pub(super) address: String,
+    pub(super) state: &'static str,
 }
 
 #[derive(Serialize)]
-struct Postfix {
-    own_dane: &'static str,
-    words: &'static str,
+pub(super) struct Postfix {
+    pub(super) own_dane: &'static str,
+    pub(super) words: &'static str,
 }
 
 #[derive(Serialize)]
-struct Store {
-    path: Option<String>,
-    policies: usize,
+pub(super) struct Store {
+    pub(super) path: Option<String>,
+    pub(super) policies: usize,
 }
 
 #[derive(Serialize)]
-struct Cache {
-    entries: usize,
-    answered_from: u64,
-    lookups: u64,
-    ahead_of_expiry: u64,
+pub(super) struct Cache {
+    pub(super) entries: usize,
+    pub(super) answered_from: u64,
+    pub(super) lookups: u64,
+    pub(super) ahead_of_expiry: u64,
     /// For surveys, beside the others and not kept.
-    surveyed: u64,
+    pub(super) surveyed: u64,
 }
 
 #[derive(Serialize)]
-struct Journal {
-    sessions: usize,
-    failed: usize,
+pub(super) struct Journal {
+    pub(super) sessions: usize,
+    pub(super) failed: usize,
     /// Since the start.
-    not_kept: u64,
+    pub(super) not_kept: u64,
 }
 
 /// Something that somebody should look at.
@@ -99,6 +99,11 @@ pub(super) struct Alarm {
 }
 
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
+    Json(collect(&admin).await)
+}
+
+/// All of it, as it is now.
+pub(super) async fn collect(admin: &Admin) -> Status {
     let answerer = &admin.engine.answerer;
     let world = answerer.world();
     let now = world.clock.now();
@@ -108,7 +113,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
     let servers = admin.engine.dns.report();
     let seen = world.mta.own_dane();
     let journal = admin.sessions.journal().figures();
-    Json(Status {
+    Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime: admin.engine.clock.running().as_secs(),
         resolver: Resolver {
@@ -151,9 +156,9 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             failed: journal.alarms,
             not_kept: journal.too_many + journal.not_written,
         },
-        reports: Reporting::of(&admin),
+        reports: Reporting::of(admin),
         alarms: {
-            let mut all = alarms(&admin, &rules, now).await;
+            let mut all = alarms(admin, &rules, now).await;
             all.extend(negative_anchors::alarms(&orders));
             all
         },
@@ -162,9 +167,9 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
             .filter(|listed| listed.standing != Standing::Expired)
             .map(RuleLine::of)
             .collect(),
-        observing: Observing::of(&admin, now.wall),
+        observing: Observing::of(admin, now.wall),
         negative_trust_anchors: negative_anchors::lines(&orders),
-    })
+    }
 }
 
 async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {

@@ -1,0 +1,137 @@
+//! What `hoplock explain` says of one destination, with its evidence as a drawing.
+//!
+//! Asked without a trace, as a survey is: nothing is counted, logged or kept for having been looked at.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use hoplock_policy::next_hop::{NextHop, escaped};
+use hoplock_policy::profile::{Family, Profile};
+use hoplock_policy::render::explain;
+use hoplock_policy::render::explain::words::sentence;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::chain::{self, draw, draw_without_findings, last_sessions};
+use super::tables;
+use super::{Place, shell};
+use crate::answer::{Answered, Protection};
+use crate::serve::admin::{Admin, DEFAULT_PROFILE, sessions};
+use crate::world::{Clock as _, JournalEntry, JournalQuery};
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    next_hop: String,
+    profile: Option<String>,
+}
+
+pub(super) async fn page(
+    State(admin): State<Arc<Admin>>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    // People paste what they find: addresses of mail, blanks around a name.
+    let asked = wanted.next_hop.trim();
+    let asked = asked.rsplit_once('@').map_or(asked, |(_, domain)| domain);
+    let answerer = &admin.engine.answerer;
+    let name = wanted.profile.as_deref().unwrap_or_else(|| usual(&admin));
+    let Some(profile) = answerer.profile(name) else {
+        let words = format!("There is no profile {}.", escaped(name));
+        return not_found(asked, &words);
+    };
+    if asked.is_empty() {
+        return not_found(asked, "Type the domain that mail goes to.");
+    }
+    let answers = answerer.survey(asked, std::slice::from_ref(&profile)).await;
+    let Some(answered) = answers.first() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let entries = sessions_of(&admin, &answered.next_hop).await;
+    let main = content(&admin, asked, answered, &profile, &entries);
+    shell(Place::Destination, asked, asked, &main).into_response()
+}
+
+/// The profile that mail servers ask for here.
+fn usual(admin: &Admin) -> &'static str {
+    let answerer = &admin.engine.answerer;
+    let asked = PROFILES.iter().find(|name| answerer.was_asked(name));
+    asked.copied().unwrap_or(DEFAULT_PROFILE)
+}
+
+fn not_found(asked: &str, words: &str) -> Response {
+    let main = html! { h1 { "Nothing to explain" } p { (words) } };
+    let page = shell(Place::Destination, "Nothing to explain", asked, &main);
+    (StatusCode::NOT_FOUND, page).into_response()
+}
+
+async fn sessions_of(admin: &Admin, next_hop: &NextHop) -> Vec<(u64, JournalEntry)> {
+    let query = JournalQuery {
+        next_hop: Some(next_hop.clone()),
+        since: Some(chain::since(admin.engine.clock.now().wall)),
+        ..JournalQuery::default()
+    };
+    sessions::read(admin, query).await.unwrap_or_default()
+}
+
+fn content(
+    admin: &Admin,
+    asked: &str,
+    answered: &Answered,
+    profile: &Profile,
+    entries: &[(u64, JournalEntry)],
+) -> Markup {
+    let settings = admin.engine.answerer.settings();
+    let view = answered.view(asked, &profile.name, &settings.rules);
+    let verdict = &answered.verdict;
+    let protection = Protection::of(verdict);
+    let last = last_sessions(entries);
+    html! {
+        h1.verdict data-verdict=(verdict.answer.word()) {
+            span class={ "swatch " (protection.word()) } {}
+            (sentence(&view))
+        }
+        dl.facts {
+            dt { "Answer" } dd { code { (answered.rendered) } }
+            dt { "Row of the law" } dd { (verdict.row.id()) ": " (verdict.row.words()) }
+            dt { "Reason" } dd { (verdict.reason.word()) @if !verdict.detail.is_empty() { ": " (verdict.detail) } }
+            @if let Some(rule) = &verdict.rule {
+                dt { "Rule" } dd { (rule.pattern) @if !rule.comment.is_empty() { ": " (rule.comment) } }
+            }
+            dt { "Asked as" }
+            dd {
+                @for name in PROFILES {
+                    a href={ "/destination?next_hop=" (tables::encoded(asked)) "&profile=" (name) }
+                        aria-current=[(*name == profile.name).then_some("true")] { (name) }
+                    " "
+                }
+            }
+        }
+        section aria-labelledby="evidence" {
+            h2 #evidence { "The evidence" }
+            @match &answered.findings {
+                Some(findings) => (draw(&view, findings, &last)),
+                None => (draw_without_findings(&view, &last)),
+            }
+        }
+        @if !entries.is_empty() {
+            section aria-labelledby="sessions" {
+                h2 #sessions { "Sessions" }
+                (tables::sessions(entries.get(..SESSIONS).unwrap_or(entries)))
+            }
+        }
+        details {
+            summary { "Everything, as " code { "hoplock explain" } " prints it" }
+            pre { (explain::text(&view)) }
+        }
+        @if profile.family == Family::Postfix {
+            p.quiet { "The same on the command line: " code { "hoplock explain '" (escaped(asked)) "'" } }
+        }
+    }
+}
+
+/// The profiles that are built in, the likeliest first.
+const PROFILES: &[&str] = &["postfix", "postfix310", "pins", "exim", "sendmail"];
+/// The newest; the list of all is a page of its own.
+const SESSIONS: usize = 10;
