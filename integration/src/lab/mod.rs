@@ -13,6 +13,7 @@
 //! * `guard`: mail at submission, by Postfix's policy delegation and by the milter protocol.
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
 //! * `tlsrpt`: TLS reports, from datagrams to receivers.
+//! * `page`: the page for people, in Chromium.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
@@ -26,6 +27,7 @@ pub mod hoplock;
 pub mod mail_host;
 mod memory;
 mod package;
+mod page;
 mod pins;
 pub mod policy_host;
 pub mod postfix;

@@ -22,7 +22,7 @@ use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
 use super::{
-    check, clients, doctor, guard, memory, package, pins, reports, sessions, survive, tlsrpt,
+    check, clients, doctor, guard, memory, package, page, pins, reports, sessions, survive, tlsrpt,
 };
 
 /// Runs everything, or only the stages that are named; the last line counts.
@@ -84,6 +84,7 @@ pub fn main() -> ExitCode {
         memory::kills(&mut lab);
     });
     stage("survive", &runs, || survive::orders(&mut lab));
+    stage("page", &runs, || page::all(&mut lab, &mapped));
     stage("tlsrpt", &runs, || tlsrpt::all(&mut lab, &asking));
     let log = lab.hoplock.log();
     lab.report
@@ -108,7 +109,7 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 12] = [
     "check",
     "deliveries",
     "doctor",
@@ -116,6 +117,7 @@ const STAGES: [&str; 11] = [
     "guard",
     "memory",
     "package",
+    "page",
     "pins",
     "sendmail",
     "survive",

@@ -151,7 +151,7 @@ pub(super) async fn policies(State(admin): State<Arc<Admin>>) -> Response {
         }
         section #rules {
             h2 { "Rules" }
-            @if rules.is_empty() { p.quiet { "None." } } @else { (tables::rules(&rules, now.wall)) }
+            @if rules.is_empty() { p.quiet { "None." } } @else { (tables::rules(&rules, now.wall, MANY)) }
         }
     };
     shell(Place::Policies, "Policies and rules", "", &main).into_response()

@@ -50,7 +50,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         section #rules aria-labelledby="rules-title" {
             h2 #rules-title { "Rules" }
             @if rules.is_empty() { p.quiet { "None: every destination’s own word counts." } }
-            @else { (tables::rules(&rules, now.wall)) }
+            @else { (tables::rules(&rules, now.wall, FEW)) }
         }
         section #reports aria-labelledby="reports-title" {
             h2 #reports-title { "TLS reports" }

@@ -73,8 +73,8 @@ fn why(reason: Reason, detail: &str) -> Markup {
     html! { (reason.word()) @if !detail.is_empty() { ": " (detail) } }
 }
 
-/// Rules: those that end soon or have ended while they protected, first.
-pub(super) fn rules(listed: &[Listed], now: Timestamp) -> Markup {
+/// Rules, no more than `most`: those that end soon or have ended while they protected, first.
+pub(super) fn rules(listed: &[Listed], now: Timestamp, most: usize) -> Markup {
     let mut sorted: Vec<&Listed> = listed.iter().collect();
     let order = |own: &Listed| match own.standing {
         Standing::NotUnderstood | Standing::ExpiredProtection => 0,
@@ -91,7 +91,7 @@ pub(super) fn rules(listed: &[Listed], now: Timestamp) -> Markup {
                     tr { th { "For" } th { "Says" } th { "Standing" } th { "Ends" } th { "Why" } }
                 }
                 tbody {
-                    @for own in sorted {
+                    @for own in sorted.iter().take(most) {
                         tr data-pattern=(own.rule.pattern) {
                             td data-label="For" { (own.rule.pattern) }
                             td data-label="Says" { (own.says) }
@@ -110,6 +110,7 @@ pub(super) fn rules(listed: &[Listed], now: Timestamp) -> Markup {
                 }
             }
         }
+        @if listed.len() > most { p { a href="/policies#rules" { "All " (listed.len()) } } }
     }
 }
 
