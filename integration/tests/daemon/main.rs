@@ -6,6 +6,7 @@
 //! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
+//! * [`page`]: the page for people.
 //! * [`reports`]: sessions as they are reported.
 //! * [`rule_files`]: rules as files.
 //! * [`sendmail`]: Sendmail's session check.
@@ -29,6 +30,7 @@ mod exim;
 mod name_server;
 mod observing;
 mod orders;
+mod page;
 mod process;
 mod reports;
 mod rule_files;

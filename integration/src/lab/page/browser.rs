@@ -107,6 +107,17 @@ impl Browser {
         self.post(&format!("element/{element}/click"), &json!({}));
     }
 
+    /// Clicks a link or a button that leads to another page, and waits until that is there.
+    pub(super) fn follow(&self, selector: &str) {
+        let before = self.run("return performance.timeOrigin");
+        self.click(selector);
+        until("the page behind a click", Duration::from_secs(20), || {
+            let now =
+                self.run("return document.readyState === 'complete' && performance.timeOrigin");
+            now.is_number() && now != before
+        });
+    }
+
     /// Types into the first one.
     pub(super) fn type_into(&self, selector: &str, text: &str) {
         let element = self.first(selector);

@@ -202,7 +202,7 @@ fn first_page(lab: &mut Lab<'_>, browser: &Browser) {
 /// From the alarm's domain, typed into the search box, to the certificate that was wrong, and back.
 fn by_clicks(lab: &mut Lab<'_>, browser: &Browser) {
     browser.type_into("#next_hop", WRONG);
-    browser.click("form button");
+    browser.follow("form button");
     let title = browser.text("h1.verdict");
     expect(
         lab,
@@ -247,8 +247,8 @@ fn by_clicks(lab: &mut Lab<'_>, browser: &Browser) {
         "explain",
         &explain,
     );
-    browser.click("nav a[href='/sessions']");
-    browser.click(".filters a[href='/sessions?outcome=failed']");
+    browser.follow("nav a[href='/sessions']");
+    browser.follow(".filters a[href='/sessions?outcome=failed']");
     expect(
         lab,
         browser.address().ends_with("/sessions?outcome=failed"),
@@ -258,7 +258,7 @@ fn by_clicks(lab: &mut Lab<'_>, browser: &Browser) {
     let rows = browser.texts("table.sessions tbody tr");
     let all_failed = !rows.is_empty() && rows.iter().all(|row| row.contains("failed"));
     expect(lab, all_failed, "sessions that failed", &rows);
-    browser.click("table.sessions a");
+    browser.follow("table.sessions a");
     let title = browser.text("h1.verdict");
     expect(
         lab,
@@ -267,7 +267,7 @@ fn by_clicks(lab: &mut Lab<'_>, browser: &Browser) {
         &title,
     );
     browser.type_into("#next_hop", "somebody@dane.test");
-    browser.click("form button");
+    browser.follow("form button");
     let good = browser.text("li[data-step=certificate]");
     expect(
         lab,
@@ -280,7 +280,7 @@ fn by_clicks(lab: &mut Lab<'_>, browser: &Browser) {
     ));
     let injected = browser.count("main script");
     expect(lab, injected == 0, "a hostile name", &injected);
-    browser.click("a.name");
+    browser.follow("a.name");
     expect(lab, browser.address() == PAGE, "home", &browser.address());
     silent(lab, browser, "by clicks");
 }
@@ -293,7 +293,7 @@ fn lists(lab: &mut Lab<'_>, browser: &Browser) {
         ("/policies", "table.policies tbody tr"),
         ("/reports", "table.received tbody tr"),
     ] {
-        browser.click(&format!("nav a[href='{link}']"));
+        browser.follow(&format!("nav a[href='{link}']"));
         let here = browser.text("nav [aria-current=page]");
         let rows = browser.count(row);
         expect(lab, rows > 0 && !here.is_empty(), link, &rows);
@@ -381,7 +381,7 @@ fn without_scripts(lab: &mut Lab<'_>) {
     let ran = browser.text("#refreshed");
     expect(lab, ran.is_empty(), "no script runs", &ran);
     browser.type_into("#next_hop", WRONG);
-    browser.click("form button");
+    browser.follow("form button");
     let certificate = browser.text("li[data-step=certificate]");
     expect(
         lab,
@@ -449,9 +449,10 @@ const SCREENS: [Screen; 4] = [
 ];
 /// What is wider than the screen, other than what scrolls by itself.
 const WIDE: &str = r"
-return [...document.querySelectorAll('body *')]
+const page = document.documentElement.scrollWidth;
+return (page > WIDTH ? [`the page: ${page}`] : []).concat([...document.querySelectorAll('body *')]
   .filter(own => own.getBoundingClientRect().right > WIDTH + 0.5 && !own.closest('.scroll, pre, .hidden, .skip'))
-  .map(own => `${own.tagName}.${own.className}: ${own.textContent.slice(0, 40)}`);
+  .map(own => `${own.tagName}.${own.className}: ${own.textContent.slice(0, 40)}`));
 ";
 /// Texts whose contrast with what they stand on is below 4.5 to 1, by the formula of WCAG 2.2.
 const PALE: &str = r"

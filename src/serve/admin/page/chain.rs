@@ -175,7 +175,9 @@ fn certificate(session: Option<&JournalEntry>) -> Markup {
                 p { "matched " code { (matched.text) } }
             }
             p { (session.reason.word()) }
-            @if !session.detail.is_empty() { p.note { (session.detail) } }
+            @if !session.detail.is_empty() {
+                p class=(if class == "bad" { "note" } else { "quiet" }) { (session.detail) }
+            }
             p.quiet { (at(session.time)) }
         }
     }

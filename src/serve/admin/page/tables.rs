@@ -38,7 +38,7 @@ pub(super) fn sessions(entries: &[(u64, JournalEntry)]) -> Markup {
                             td data-label="Host" { (entry.mx_host.as_ref().map(ToString::to_string).unwrap_or_default()) }
                             td data-label="TLS" { (transport(entry)) }
                             td data-label="Verdict" { (outcome(entry.outcome)) }
-                            td data-label="Why" { (why(entry.reason, &entry.detail)) }
+                            td.long data-label="Why" { (why(entry.reason, &entry.detail)) }
                         }
                     }
                 }
@@ -94,7 +94,7 @@ pub(super) fn rules(listed: &[Listed], now: Timestamp, most: usize) -> Markup {
                     @for own in sorted.iter().take(most) {
                         tr data-pattern=(own.rule.pattern) {
                             td data-label="For" { (own.rule.pattern) }
-                            td data-label="Says" { (own.says) }
+                            td.long data-label="Says" { (own.says) }
                             td data-label="Standing" { (standing(own.standing)) }
                             td data-label="Ends" {
                                 @if let Some(end) = own.rule.expires {
