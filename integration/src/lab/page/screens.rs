@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::browser::{Browser, Screen};
 use super::{PAGE, expect, silent};
 use crate::lab::stage::Lab;
