@@ -8,6 +8,10 @@ set -euo pipefail
 suite=$1 packages=${2:-ca-certificates}
 cache=${HOPLOCK_LAB_CACHE:-/var/cache/hoplock-lab}
 base=$cache/$suite-ca-certificates folder=$cache/$suite-$packages
+mkdir -p "$cache"
+# Two labs may want the same one at once.
+exec 9>"$cache/lock"
+flock 9
 
 if [ ! -e "$base.complete" ] && [ ! -e "$folder.complete" ]; then
   # Not the one for security updates alone, which has no whole suite.
@@ -16,7 +20,6 @@ if [ ! -e "$base.complete" ] && [ ! -e "$folder.complete" ]; then
   mirror=${LAB_MIRROR:-$known}
   [ -n "$mirror" ] || { echo "apt knows no mirror: set LAB_MIRROR" >&2; exit 1; }
   rm -rf "$base"
-  mkdir -p "$cache"
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$base.log" 2>&1 ||
     { tail -20 "$base.log" >&2; exit 1; }
   # Nothing that is installed in there may start.

@@ -13,7 +13,8 @@ case "${1:-}" in
   *) echo "usage: integration/test.sh [--deep]" >&2; exit 2 ;;
 esac
 
-step() { printf '\n== %s\n' "$*"; }
+# With the minutes so far: the whole must stay within 45.
+step() { printf '\n== %d:%02d %s\n' "$((SECONDS / 60))" "$((SECONDS % 60))" "$*"; }
 
 step "servers for the lab"
 # g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
