@@ -11,6 +11,7 @@
 //! * [`cache`]: findings by next hop.
 //! * [`adapters`]: the real world: DNS, policy hosts, time.
 //! * [`discover`]: from a next hop to findings; the only reasoning that waits.
+//! * [`demo`]: a small internet to be shown.
 //! * [`report`]: sessions that were judged.
 //! * [`store`]: what outlives one answer.
 //! * [`world`]: the questions to the outside, as traits.
@@ -21,6 +22,7 @@ pub mod answer;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod discover;
 pub mod metrics;
 pub mod report;

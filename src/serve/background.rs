@@ -11,7 +11,6 @@ use super::admin::Admin;
 use super::negative_anchors::BETWEEN_LOOKS;
 use super::rulebook::Standing;
 use crate::answer::Answerer;
-use crate::world::Clock as _;
 
 /// Refreshes policies and renews findings as they come due; never ends.
 pub(super) async fn every_second(answerer: Arc<Answerer>) {

@@ -1,11 +1,11 @@
 //! The daemon from start to drain.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,14 +16,16 @@ use super::background;
 use super::connections::Connections;
 use super::conversation::{Desk, converse, turn_away};
 use super::dns_answers;
-use super::engine::{Engine, EngineError, Memory, discover_options, fetch_options, settings};
+use super::engine::{Engine, EngineError, Machine, Memory, discover_options, settings};
 use super::guard;
 use super::listen::Listener;
 use super::negative_anchors::NegativeAnchors;
 use super::readsocket;
+use super::reload::tell_what_is_kept;
 use super::reporting;
 use super::rulebook::Rulebook;
 use super::sessions;
+use super::signals::{Signals, Told};
 use super::sockets::{BindError, HandedOver, bind, bind_control};
 use super::verifier;
 use crate::adapters::dns::self_test;
@@ -62,111 +64,175 @@ pub struct Places {
 pub async fn run(
     config: Config,
     places: &Places,
-    mut reread: impl FnMut() -> Result<Config, String>,
+    reread: impl FnMut() -> Result<Config, String>,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let engine = Engine::start(&config, &places.memory).await?;
-    let rulebook = Rulebook::new(Arc::clone(&engine.answerer), settings(&config));
-    rulebook
-        .begin(engine.answerer.world().clock.now().wall)
-        .await;
-    let closing = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    let connections = Connections::new(config.limits.connections, &closing);
-    for line in engine.says(&config) {
-        tracing::info!("{line}");
+    let mut daemon = Daemon::open(config, engine, &places.state).await?;
+    daemon.serve(&mut signals, reread).await;
+    daemon.drain().await;
+    Ok(())
+}
+
+/// A daemon that answers, whatever the world behind its engine is.
+pub struct Daemon {
+    config: Config,
+    admin: Arc<Admin>,
+    intake: Arc<sessions::Intake>,
+    guard: Arc<guard::Desk>,
+    addresses: Addresses,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+    watching: JoinSet<()>,
+}
+
+/// Where it listens over TCP: a port that was given as 0 has become one that was free.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Socketmap.
+    pub socketmap: Vec<SocketAddr>,
+    /// HTTP.
+    pub http: Vec<SocketAddr>,
+}
+
+impl Daemon {
+    /// Opens all sockets, and begins to answer; `state` is the folder for the control socket.
+    ///
+    /// # Errors
+    /// [`ServeError`] where something that the configuration names cannot be had.
+    pub async fn open(config: Config, engine: Engine, state: &Path) -> Result<Self, ServeError> {
+        let closing = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let connections = Connections::new(config.limits.connections, &closing);
+        for line in engine.says(&config) {
+            tracing::info!("{line}");
+        }
+        let admin = admin(&config, engine, connections).await?;
+        let mut handed_over = HandedOver::from_environment();
+        let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
+        let desk = desk(&admin, &intake);
+        let hall = Hall {
+            desk: &desk,
+            closing: &closing,
+            tasks: &tasks,
+        };
+        let addresses = hall
+            .open_all(&config, state, &admin, &mut handed_over)
+            .await?;
+        let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
+        exim.await?;
+        dns_answers::open(&config, &admin, &closing, &tasks).await?;
+        let guard = guard::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
+        for name in handed_over.left() {
+            tracing::warn!(
+                "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes \
+                 it: whoever connects there waits"
+            );
+        }
+        let watching = behind_everybody(&admin);
+        Ok(Self {
+            config,
+            admin,
+            intake,
+            guard,
+            addresses,
+            closing,
+            tasks,
+            watching,
+        })
     }
-    let own_dane = Arc::clone(&engine.own_dane);
+
+    /// Where it listens over TCP.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Answers until a signal says that it is over; `reread` as in [`run`].
+    pub async fn serve(
+        &mut self,
+        signals: &mut Signals,
+        mut reread: impl FnMut() -> Result<Config, String>,
+    ) {
+        notify(&[sd_notify::NotifyState::Ready]);
+        while let Told::Reload = signals.next().await {
+            notify(&[sd_notify::NotifyState::Reloading]);
+            match reread() {
+                Ok(new) => self.reload(&new),
+                Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
+            }
+            notify(&[sd_notify::NotifyState::Ready]);
+        }
+        notify(&[sd_notify::NotifyState::Stopping]);
+    }
+
+    fn reload(&self, new: &Config) {
+        let admin = Arc::clone(&self.admin);
+        admin
+            .engine
+            .answerer
+            .reload_discovery(discover_options(new));
+        let settings = settings(new);
+        self.intake.judge.reload(sessions::judge_options(new));
+        self.guard.reload(new.guard.clone());
+        reporting::reload(new, &admin);
+        // A disk that hangs must not keep the next signal from being heard.
+        tokio::spawn(async move {
+            admin.rulebook.reload(settings).await;
+            if let Some(machine) = &admin.engine.machine {
+                machine.own_dane.look().await;
+            }
+            tracing::info!("rules, profiles and switches reloaded; sockets are kept");
+        });
+        tell_what_is_kept(&self.config, new);
+    }
+
+    /// Ends it: requests in hand are answered, no others.
+    pub async fn drain(mut self) {
+        tracing::info!("draining: no new connections, requests in hand are answered");
+        self.closing.cancel();
+        self.tasks.close();
+        if timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        self.watching.shutdown().await;
+        if let Err(error) = self.admin.tally.reports().settle().await {
+            tracing::error!(%error, "what was counted last for TLS reports is lost");
+        }
+    }
+}
+
+/// What the HTTP interface shows, and all others work with.
+async fn admin(
+    config: &Config,
+    engine: Engine,
+    connections: Connections,
+) -> Result<Arc<Admin>, ServeError> {
     let (answerer, journal) = (Arc::clone(&engine.answerer), Arc::clone(&engine.journal));
-    let negative_anchors = NegativeAnchors::new(Arc::clone(&answerer));
-    let tally = Arc::new(reporting::tally(&config, &engine));
-    let post = Arc::new(reporting::post_office(&config, &engine).map_err(EngineError::from)?);
-    let admin = Arc::new(Admin {
+    let rulebook = Rulebook::new(Arc::clone(&answerer), settings(config));
+    rulebook.begin(engine.clock.now().wall).await;
+    let tally = Arc::new(reporting::tally(config, &engine));
+    let post = Arc::new(reporting::post_office(config, &engine).map_err(EngineError::from)?);
+    Ok(Arc::new(Admin {
         engine,
         rulebook,
-        negative_anchors,
+        negative_anchors: NegativeAnchors::new(answerer),
         metrics: Arc::new(Metrics::new()),
-        connections: connections.clone(),
+        connections,
         sessions: Arc::new(Sessions::new(journal)),
         tally,
         post,
-    });
-    let mut handed_over = HandedOver::from_environment();
-    let intake = sessions::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
-    let desk = desk(&admin, &intake);
-    let hall = Hall {
-        desk: &desk,
-        closing: &closing,
-        tasks: &tasks,
-    };
-    for listener in socketmaps(&config, &mut handed_over).await? {
-        hall.open(listener, &connections);
-    }
-    for endpoint in &config.listen.http {
-        for listener in bind(endpoint, &config.listen, &mut handed_over).await? {
-            hall.admin(listener, &admin, Role::Http);
-        }
-        tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
-    }
-    let control = config.control(&places.state);
-    for listener in bind_control(&control, &mut handed_over).await? {
-        hall.admin(listener, &admin, Role::Control);
-    }
-    tracing::info!(endpoint = %control, "control socket");
-    let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
-    exim.await?;
-    dns_answers::open(&config, &admin, &closing, &tasks).await?;
-    let guard = guard::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
-    for name in handed_over.left() {
-        tracing::warn!(
-            "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes it: \
-             whoever connects there waits"
-        );
-    }
-    let mut watching = behind_everybody(&admin);
-    notify(&[sd_notify::NotifyState::Ready]);
-    while let Told::Reload = signals.next().await {
-        notify(&[sd_notify::NotifyState::Reloading]);
-        match reread() {
-            Ok(new) => {
-                answerer.reload_discovery(discover_options(&new));
-                let (admin, own_dane) = (Arc::clone(&admin), Arc::clone(&own_dane));
-                let settings = settings(&new);
-                intake.judge.reload(sessions::judge_options(&new));
-                guard.reload(new.guard.clone());
-                reporting::reload(&new, &admin);
-                // A disk that hangs must not keep the next signal from being heard.
-                tokio::spawn(async move {
-                    admin.rulebook.reload(settings).await;
-                    own_dane.look().await;
-                    tracing::info!("rules, profiles and switches reloaded; sockets are kept");
-                });
-                tell_what_is_kept(&config, &new);
-            }
-            Err(why) => tracing::error!("reload refused, nothing changed: {why}"),
-        }
-        notify(&[sd_notify::NotifyState::Ready]);
-    }
-    notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("draining: no new connections, requests in hand are answered");
-    closing.cancel();
-    tasks.close();
-    if timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!("some connections did not end in time");
-    }
-    watching.shutdown().await;
-    if let Err(error) = admin.tally.reports().settle().await {
-        tracing::error!(%error, "what was counted last for TLS reports is lost");
-    }
-    Ok(())
+    }))
 }
 
 /// What goes on without being asked for.
 fn behind_everybody(admin: &Arc<Admin>) -> JoinSet<()> {
     let engine = &admin.engine;
     let mut watching = JoinSet::new();
-    watching.spawn(self_test::watch(Arc::clone(&engine.dns), tell_validation));
-    watching.spawn(Arc::clone(&engine.own_dane).watch(background::tell_own_dane));
+    if let Some(Machine { dns, own_dane }) = engine.machine.clone() {
+        watching.spawn(self_test::watch(dns, tell_validation));
+        watching.spawn(own_dane.watch(background::tell_own_dane));
+    }
     watching.spawn(background::every_second(Arc::clone(&engine.answerer)));
     watching.spawn(background::every_minute(Arc::clone(admin)));
     watching.spawn(background::journal(Arc::clone(admin)));
@@ -223,6 +289,34 @@ struct Hall<'a> {
 }
 
 impl Hall<'_> {
+    /// The sockets for socketmap and HTTP, and the control socket.
+    async fn open_all(
+        &self,
+        config: &Config,
+        state: &Path,
+        admin: &Arc<Admin>,
+        handed_over: &mut HandedOver,
+    ) -> Result<Addresses, BindError> {
+        let mut addresses = Addresses::default();
+        for listener in socketmaps(config, handed_over).await? {
+            addresses.socketmap.extend(listener.address());
+            self.open(listener, &admin.connections);
+        }
+        for endpoint in &config.listen.http {
+            for listener in bind(endpoint, &config.listen, handed_over).await? {
+                addresses.http.extend(listener.address());
+                self.admin(listener, admin, Role::Http);
+            }
+            tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
+        }
+        let control = config.control(state);
+        for listener in bind_control(&control, handed_over).await? {
+            self.admin(listener, admin, Role::Control);
+        }
+        tracing::info!(endpoint = %control, "control socket");
+        Ok(addresses)
+    }
+
     fn open(&self, listener: Listener, connections: &Connections) {
         let desk = Arc::clone(self.desk);
         let (closing, connections) = (self.closing.clone(), connections.clone());
@@ -276,75 +370,6 @@ enum Role {
     Control,
 }
 
-fn tell_what_is_kept(start: &Config, new: &Config) {
-    let kept = taken_at_start(start, new);
-    if !kept.is_empty() {
-        tracing::warn!(
-            "changed, but taken at the start only: {}; restart hoplock for them",
-            kept.join(", ")
-        );
-    }
-}
-
-/// What a reload cannot change: parts of the configuration that differ from those of the start.
-fn taken_at_start(start: &Config, new: &Config) -> Vec<&'static str> {
-    let limits = |config: &Config| {
-        let limits = &config.limits;
-        let journal = (limits.journal_days, limits.journal_entries);
-        let table = (limits.connections, limits.lookups, limits.cache_entries);
-        (table, journal)
-    };
-    [
-        ("[listen]", start.listen != new.listen),
-        ("[dns]", start.dns != new.dns),
-        (
-            "[sts] port, roots, timeout",
-            fetch_options(start) != fetch_options(new),
-        ),
-        ("[limits]", limits(start) != limits(new)),
-        ("[log]", start.log != new.log),
-        ("[store]", start.store != new.store),
-        ("[sources]", start.sources != new.sources),
-        (
-            "[report] from, for the log of Postfix",
-            start.report.from != new.report.from && start.sources.postfix_log.is_some(),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(name, differs)| differs.then_some(name))
-    .collect()
-}
-
-/// What a signal asks for.
-enum Told {
-    Reload,
-    Drain,
-}
-
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.terminate.recv() => Told::Drain,
-            _ = self.interrupt.recv() => Told::Drain,
-        }
-    }
-}
-
 fn tell_validation(before: Validation, after: Validation) {
     match after {
         Validation::NotValidating => tracing::error!(
@@ -374,37 +399,3 @@ async fn watchdog() {
 
 /// Longer than any profile's deadline: a request in hand is answered.
 const DRAIN: Duration = Duration::from_secs(25);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(text: &str) -> Config {
-        Config::parse(text, &[]).0.unwrap()
-    }
-
-    #[test]
-    fn what_needs_a_restart() {
-        let start = config("");
-        for (text, expected) in [
-            ("", &[] as &[&str]),
-            (
-                "[dane]\nhalf_dane = false\n[rules.\"a.test\"]\nanswer = \"may\"",
-                &[],
-            ),
-            ("[sts]\nenabled = false", &[]),
-            ("[listen]\nmode = \"0600\"", &["[listen]"]),
-            ("[dns]\nservers = [\"192.0.2.1\"]", &["[dns]"]),
-            ("[sts]\nport = 8443", &["[sts] port, roots, timeout"]),
-            (
-                "[limits]\nconnections = 7\n[log]\nlevel = \"debug\"",
-                &["[limits]", "[log]"],
-            ),
-            ("[store]\npath = \"/nowhere/hoplock.db\"", &["[store]"]),
-            ("[limits]\njournal_days = 7", &["[limits]"]),
-            ("[sources]\npostfix_log = \"journal\"", &["[sources]"]),
-        ] {
-            assert_eq!(taken_at_start(&start, &config(text)), expected, "{text}");
-        }
-    }
-}

@@ -1,4 +1,6 @@
-//! The real world and the answerer, made from a configuration.
+//! What gives answers: an answerer over a world, and what belongs to both.
+//!
+//! [`Engine::start`] makes the real world that a configuration describes; [`Engine::over`] takes any.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
 use hoplock_policy::law::LawOptions;
+use hoplock_policy::moment::Moment;
 use hoplock_policy::profile::OwnDane;
 use rustls_pki_types::TrustAnchor;
 
@@ -19,6 +22,7 @@ use crate::adapters::postfix::OwnDaneProbe;
 use crate::adapters::smtp::{ProbeOptions, SmtpProber, own_name};
 use crate::answer::{Answerer, Settings};
 use crate::config::Config;
+use crate::demo::DemoDomain;
 use crate::discover::DiscoverOptions;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
@@ -27,28 +31,48 @@ use crate::store::valkey::{FleetOptions, ValkeyReports, ValkeyStore};
 use crate::world::probe::Prober;
 use crate::world::reports::Reports;
 use crate::world::reports::local::LocalTally;
-use crate::world::{Clock as _, Journal, JournalBounds, Resolver as _, Store, World};
+use crate::world::{Clock, Journal, JournalBounds, Resolver, Store, World};
 
 /// Everything that gives answers.
 pub struct Engine {
     /// Gives them.
     pub answerer: Arc<Answerer>,
-    /// Asks the DNS.
-    pub dns: Arc<DnsStub>,
-    /// How many root certificates vouch for policy hosts.
-    pub roots: usize,
-    /// Those authorities, for judging sessions.
+    /// Who vouches for policy hosts, for judging sessions.
     pub authorities: Vec<TrustAnchor<'static>>,
-    /// Looks at Postfix.
-    pub own_dane: Arc<OwnDaneProbe>,
     /// Tells the time.
-    pub clock: Arc<SystemClock>,
+    pub clock: Arc<dyn Clock>,
     /// Where state is kept; none: in this process alone.
     pub state_file: Option<String>,
     /// Keeps judged sessions.
     pub journal: Arc<dyn Journal>,
     /// Keeps what is counted and reported.
     pub reports: Arc<dyn Reports>,
+    /// What of this machine is looked at again and again; none over a world that is not this machine's.
+    pub machine: Option<Machine>,
+    /// The destinations of a world that is made to be shown; none in the real one.
+    pub demo: &'static [DemoDomain],
+    started: Moment,
+}
+
+/// What of this machine changes behind our back.
+#[derive(Clone)]
+pub struct Machine {
+    /// Asks its name servers, and tests them.
+    pub dns: Arc<DnsStub>,
+    /// Looks at Postfix.
+    pub own_dane: Arc<OwnDaneProbe>,
+}
+
+/// Where an engine keeps things.
+pub struct Stores {
+    /// What outlives one answer.
+    pub store: Arc<dyn Store>,
+    /// Judged sessions.
+    pub journal: Arc<dyn Journal>,
+    /// What is counted and reported.
+    pub reports: Arc<dyn Reports>,
+    /// The state file; none: in this process alone.
+    pub file: Option<String>,
 }
 
 /// Where an engine remembers.
@@ -81,28 +105,35 @@ impl Engine {
     /// [`EngineError`] where something that the configuration names cannot be used.
     pub async fn start(config: &Config, memory: &Memory) -> Result<Self, EngineError> {
         let clock = Arc::new(SystemClock::new());
-        let Stores {
-            store,
-            journal,
-            reports,
-        } = stores(config, memory, &clock)?;
+        let stores = Stores::open(config, memory, clock.clone())?;
         let servers = servers(config);
         let dns = DnsStub::new(dns_options(config), &servers);
         let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
         // Side by side: silent servers cost seconds.
         tokio::join!(self_test::test(&dns), own_dane.look());
         let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
-        let roots = fetcher.roots();
-        let authorities = authorities(&config.sts.roots)?;
         let world = World {
             resolver: dns.clone(),
             policy_fetcher: Arc::new(fetcher),
-            store,
-            clock: clock.clone(),
+            store: Arc::clone(&stores.store),
+            clock,
             mta: own_dane.clone(),
             prober: prober(),
             anchor_files: Arc::new(AnchorDirectories::new()),
         };
+        let machine = Machine { dns, own_dane };
+        Ok(Self {
+            machine: Some(machine),
+            ..Self::over(config, world, stores)?
+        })
+    }
+
+    /// The same over another world than that of this machine; its store is that of `stores`.
+    ///
+    /// # Errors
+    /// [`EngineError`] where a file of authorities cannot be used.
+    pub fn over(config: &Config, world: World, stores: Stores) -> Result<Self, EngineError> {
+        let clock = Arc::clone(&world.clock);
         let answerer = Answerer::new(
             world,
             discover_options(config),
@@ -111,39 +142,43 @@ impl Engine {
         );
         Ok(Self {
             answerer: Arc::new(answerer),
-            dns,
-            roots,
-            authorities,
-            own_dane,
+            authorities: authorities(&config.sts.roots)?,
+            started: clock.now(),
             clock,
-            state_file: match memory {
-                Memory::InProcess => None,
-                Memory::File(path) => Some(path.display().to_string()),
-            },
-            journal,
-            reports,
+            state_file: stores.file,
+            journal: stores.journal,
+            reports: stores.reports,
+            machine: None,
+            demo: &[],
         })
     }
 
-    /// What the self-test found out.
+    /// Asks the DNS.
     #[must_use]
-    pub fn dns_validation(&self) -> Validation {
-        self.dns.validation()
+    pub fn resolver(&self) -> &Arc<dyn Resolver> {
+        &self.answerer.world().resolver
+    }
+
+    /// How long it has been running.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        let now = self.clock.now();
+        now.uptime.saturating_sub(self.started.uptime)
     }
 
     /// What was found out about the resolver, for people; one line each.
     #[must_use]
     pub fn says(&self, config: &Config) -> Vec<String> {
         let mut lines = Vec::new();
-        let report = self.dns.report();
-        if report.is_empty() {
+        let servers = self.resolver().servers();
+        if servers.is_empty() && self.machine.is_some() {
             lines.push(
                 "no name server is configured: every lookup will fail and mail will wait; see \
                  resolv.conf or [dns] servers"
                     .to_owned(),
             );
         }
-        for server in report {
+        for server in servers {
             let words = match server.validation {
                 Validation::Validating => "validates DNSSEC",
                 Validation::NotValidating => "does not validate DNSSEC",
@@ -151,14 +186,14 @@ impl Engine {
             };
             lines.push(format!("resolver {} {words}", server.address));
         }
-        if !self.dns.believes() {
+        if !self.resolver().is_believed() {
             lines.push(
                 "its word on DNSSEC is not believed, since it is not on loopback or is a forwarder: \
                  DANE is off; run a validating resolver (unbound) on 127.0.0.1, or say [dns] \
                  trust = \"always\" where the path to it is protected"
                     .to_owned(),
             );
-        } else if self.dns.validation() == Validation::NotValidating {
+        } else if self.resolver().validation() == Validation::NotValidating {
             lines.push(
                 "DANE is off until it validates; install a validating resolver, for example unbound"
                     .to_owned(),
@@ -166,7 +201,7 @@ impl Engine {
         }
         lines.push(format!(
             "{} root certificates vouch for MTA-STS policy hosts",
-            self.roots
+            self.authorities.len()
         ));
         match &self.state_file {
             Some(path) => lines.push(format!(
@@ -224,50 +259,52 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Where things are kept.
-struct Stores {
-    store: Arc<dyn Store>,
-    journal: Arc<dyn Journal>,
-    reports: Arc<dyn Reports>,
-}
-
-fn stores(
-    config: &Config,
-    memory: &Memory,
-    clock: &Arc<SystemClock>,
-) -> Result<Stores, EngineError> {
-    let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
-    let now = clock.now();
-    let (store, journal, reports): (Arc<dyn Store>, Arc<dyn Journal>, Arc<dyn LocalTally>) =
-        match memory {
-            Memory::InProcess => (
-                Arc::new(MemoryStore::new(entries)),
-                Arc::new(MemoryJournal::new(bounds)),
-                Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?))),
-            ),
+impl Stores {
+    /// What the configuration and `memory` say.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the state file or the store of the fleet cannot be used.
+    pub fn open(
+        config: &Config,
+        memory: &Memory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EngineError> {
+        let (entries, bounds) = (config.limits.cache_entries, journal_bounds(config));
+        let now = clock.now();
+        let (own, reports): (Self, Arc<dyn LocalTally>) = match memory {
+            Memory::InProcess => {
+                let reports =
+                    Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?)));
+                let own = Self {
+                    store: Arc::new(MemoryStore::new(entries)),
+                    journal: Arc::new(MemoryJournal::new(bounds)),
+                    reports: reports.clone(),
+                    file: None,
+                };
+                (own, reports)
+            }
             Memory::File(path) => {
                 let store = Arc::new(SqliteStore::open_with(path, entries, bounds, now)?);
                 let reports = Arc::new(SqliteReports::of(store.clone()));
-                (store.clone(), store, reports)
+                let own = Self {
+                    store: store.clone(),
+                    journal: store,
+                    reports: reports.clone(),
+                    file: Some(path.display().to_string()),
+                };
+                (own, reports)
             }
         };
-    Ok(match fleet::client(&config.store)? {
-        None => Stores {
-            store,
-            journal,
-            reports,
-        },
-        Some(client) => Stores {
-            store: Arc::new(ValkeyStore::new(store, client.clone(), clock.clone())),
-            journal,
-            reports: Arc::new(ValkeyReports::new(
-                reports,
-                client,
-                clock.clone(),
-                FleetOptions::default(),
-            )),
-        },
-    })
+        let Some(client) = fleet::client(&config.store)? else {
+            return Ok(own);
+        };
+        let options = FleetOptions::default();
+        Ok(Self {
+            store: Arc::new(ValkeyStore::new(own.store, client.clone(), clock.clone())),
+            reports: Arc::new(ValkeyReports::new(reports, client, clock, options)),
+            ..own
+        })
+    }
 }
 
 /// How long sessions are kept, and how many.

@@ -1,6 +1,7 @@
 //! Listening sockets: TCP, unix, or handed over by systemd; accepting never ends the daemon.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,15 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Listener {
+    /// Its address, where it is one of TCP.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(..) => None,
+        }
+    }
+
     /// Takes the next connection; waits out errors, which are counted by the caller's log.
     ///
     /// Running out of descriptors must not end the service: the kernel keeps clients waiting, and

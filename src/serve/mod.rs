@@ -10,7 +10,8 @@
 //! * [`guard`]: policy delegation and milter, at submission.
 //! * [`sessions`]: reports of TLS sessions, judged.
 //! * [`background`]: what happens behind everybody's back.
-//! * [`daemon`]: all of it together, until a signal ends it.
+//! * [`daemon`]: all of it together, until a signal ends it; [`signals`]: which; `reload`: what cannot change
+//!   meanwhile.
 
 pub mod admin;
 pub mod background;
@@ -27,8 +28,10 @@ pub mod listen;
 pub mod negative_anchors;
 mod policy_words;
 pub mod readsocket;
+mod reload;
 pub mod reporting;
 pub mod rulebook;
 pub mod sessions;
+pub mod signals;
 pub mod sockets;
 pub mod verifier;

@@ -18,7 +18,6 @@ use crate::config::{self, Config, Dkim, ReportConfig};
 use crate::report::dkim::{DkimKey, Signing};
 use crate::report::post::{Orders, PostOffice, Reporter};
 use crate::report::tally::{Collecting, Tally};
-use crate::world::Clock as _;
 use crate::world::courier::Courier;
 
 /// What counts sessions, by the configuration.
@@ -34,9 +33,9 @@ pub fn tally(config: &Config, engine: &Engine) -> Tally {
 pub fn post_office(config: &Config, engine: &Engine) -> Result<PostOffice, RootsError> {
     Ok(PostOffice::new(
         Arc::clone(&engine.reports),
-        engine.dns.clone(),
+        Arc::clone(engine.resolver()),
         courier(config, engine)?,
-        engine.clock.clone(),
+        Arc::clone(&engine.clock),
         orders(&config.report),
     ))
 }
@@ -84,7 +83,7 @@ fn courier(config: &Config, engine: &Engine) -> Result<Box<dyn Courier>, RootsEr
         ignore_certificate: config.report.ignore_certificate,
         timeout: WHOLE,
     };
-    Ok(Box::new(ReportCourier::new(engine.dns.clone(), options)?))
+    Ok(Box::new(ReportCourier::new(Arc::clone(engine.resolver()), options)?))
 }
 
 fn orders(config: &ReportConfig) -> Orders {

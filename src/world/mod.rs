@@ -4,6 +4,7 @@
 //! world as a readable value, for scenarios and the demonstration.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,25 @@ pub trait Resolver: Send + Sync {
     /// Tests at once, where that has not just been done, and says what is known then. To be asked
     /// when what was known to be secure looks insecure: it may be the resolver that has changed.
     fn test(&self) -> Waiting<'_, Validation>;
+
+    /// Whether its word on DNSSEC is believed at all (MX-15).
+    fn is_believed(&self) -> bool {
+        true
+    }
+
+    /// The name servers that it asks, for people; none where it asks none by an address.
+    fn servers(&self) -> Vec<NameServer> {
+        Vec::new()
+    }
+}
+
+/// A name server, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameServer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What its self-test says.
+    pub validation: Validation,
 }
 
 /// Fetches MTA-STS policies.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use hoplock_policy::name::DomainName;
 
-pub use self::stub::{DnsStub, ServerReport};
+pub use self::stub::DnsStub;
 pub use self::transport::{Datagrams, Network, Transport};
 
 /// How the stub asks.

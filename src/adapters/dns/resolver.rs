@@ -8,7 +8,7 @@ use hoplock_policy::findings::Validation;
 use super::self_test;
 use super::stub::{DnsStub, Server};
 use crate::adapters::clock::Stopwatch;
-use crate::world::{Patience, Resolver, Waiting};
+use crate::world::{NameServer, Patience, Resolver, Waiting};
 
 impl Resolver for DnsStub {
     fn lookup(&self, question: Question) -> Waiting<'_, Reply> {
@@ -59,6 +59,14 @@ impl Resolver for DnsStub {
             }
             self.validation()
         })
+    }
+
+    fn is_believed(&self) -> bool {
+        self.believes()
+    }
+
+    fn servers(&self) -> Vec<NameServer> {
+        self.report()
     }
 }
 

@@ -8,11 +8,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hoplock_policy::dns::{Answer, FailureKind, Question};
-use hoplock_policy::findings::Validation;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
-use crate::world::Patience;
+use crate::world::{NameServer, Patience, Validation};
 
 use super::DnsOptions;
 use super::message::{ServerReply, interpret, is_answer, is_bogus};
@@ -34,15 +33,6 @@ pub struct DnsStub {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) observed: Observed,
-}
-
-/// A server, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerReport {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// What its self-test says.
-    pub validation: Validation,
 }
 
 impl DnsStub {
@@ -101,9 +91,9 @@ impl DnsStub {
 
     /// The servers and what is known of them.
     #[must_use]
-    pub fn report(&self) -> Vec<ServerReport> {
+    pub fn report(&self) -> Vec<NameServer> {
         let servers = self.servers.load();
-        let report = |server: &Server| ServerReport {
+        let report = |server: &Server| NameServer {
             address: server.address,
             validation: server.observed.validation(),
         };

@@ -25,7 +25,6 @@ use crate::answer::Answered;
 use crate::config::Config;
 use crate::serve::engine::{self, Memory};
 use crate::serve::sessions::{JudgeOptions, judge_options};
-use crate::world::Clock as _;
 use crate::world::probe::{Engine, ProbeTarget, Prober};
 
 /// Everything that checks.
@@ -137,7 +136,7 @@ impl Checker {
         };
         Checked {
             asked: asked.to_owned(),
-            validation: self.engine.dns_validation(),
+            validation: self.engine.resolver().validation(),
             time: self.now().wall,
             answered,
             hosts,

@@ -16,7 +16,6 @@ use crate::cli::check::probe::{ADDRESSES, prober};
 use crate::config::Config;
 use crate::serve::engine::{Engine, Memory};
 use crate::world::probe::{Engine as TlsEngine, ProbeTarget, Probed};
-use crate::world::{Clock as _, Resolver as _};
 
 /// All that was found out.
 pub(super) struct Found {
@@ -65,7 +64,7 @@ pub(super) async fn find(
         .await
         .map_err(|error| error.to_string())?;
     let ask = |name: &DomainName, record_type| {
-        engine.dns.lookup(Question::new(name.clone(), record_type))
+        engine.resolver().lookup(Question::new(name.clone(), record_type))
     };
     let (records, ipv4, ipv6) = tokio::join!(
         ask(&place.owner, RecordType::Tlsa),
@@ -88,7 +87,7 @@ pub(super) async fn find(
         alias: alias.cloned(),
         no_addresses: failed.filter(|_| addresses.is_empty()),
         served: join_all(probes).await,
-        validation: engine.dns_validation(),
+        validation: engine.resolver().validation(),
         now: engine.clock.now().wall,
     })
 }

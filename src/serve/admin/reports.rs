@@ -17,7 +17,7 @@ use super::{Admin, time};
 use crate::report::post::{Shown, key, standing};
 use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing};
 use crate::world::reports::received::Received;
-use crate::world::{Clock as _, StoreFailure};
+use crate::world::StoreFailure;
 
 /// What is asked for; each part may be left out.
 #[derive(Deserialize)]

@@ -110,15 +110,15 @@ pub(super) async fn collect(admin: &Admin) -> Status {
     let rules = admin.rulebook.list(now.wall).await;
     let orders = admin.orders(now.wall).await;
     let counters = answerer.counters();
-    let servers = admin.engine.dns.report();
+    let servers = world.resolver.servers();
     let seen = world.mta.own_dane();
     let journal = admin.sessions.journal().figures();
     Status {
         version: env!("CARGO_PKG_VERSION"),
-        uptime: admin.engine.clock.running().as_secs(),
+        uptime: admin.engine.running().as_secs(),
         resolver: Resolver {
             state: word(world.resolver.validation()),
-            believed: admin.engine.dns.believes(),
+            believed: world.resolver.is_believed(),
             servers: servers
                 .iter()
                 .map(|server| Server {
@@ -239,7 +239,8 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
 }
 
 fn resolver(admin: &Admin) -> Vec<Alarm> {
-    if !admin.engine.dns.believes() {
+    let resolver = admin.engine.resolver();
+    if !resolver.is_believed() {
         return vec![Alarm {
             alarm: "resolver-not-believed",
             what: "DANE is off: the resolver's word on DNSSEC is not believed".to_owned(),
@@ -248,7 +249,7 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
                 .to_owned(),
         }];
     }
-    match admin.engine.dns_validation() {
+    match resolver.validation() {
         Validation::Validating => Vec::new(),
         Validation::NotValidating => vec![Alarm {
             alarm: "resolver-not-validating",

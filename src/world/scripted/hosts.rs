@@ -50,7 +50,9 @@ impl Prober for ScriptedWorld {
         Box::pin(async move {
             let host = {
                 let mut state = self.state();
-                state.probed.push(target.server_name.clone());
+                if state.keeps_record {
+                    state.probed.push(target.server_name.clone());
+                }
                 state.hosts.get(&target.server_name).cloned()
             };
             let mut probed = Probed::nothing(target, Engine::Rustls);

@@ -39,6 +39,7 @@ struct State {
     delegations: Vec<(DomainName, DomainName)>,
     zones: Vec<Zone>,
     policies: HashMap<DomainName, ScriptedPolicy>,
+    keeps_record: bool,
     asked: Vec<Question>,
     fetched: Vec<PolicyDomain>,
     validation: Validation,
@@ -104,6 +105,7 @@ impl ScriptedWorld {
             delegations: Vec::new(),
             zones: Vec::new(),
             policies: HashMap::new(),
+            keeps_record: true,
             asked: Vec::new(),
             fetched: Vec::new(),
             validation: Validation::Validating,
@@ -210,6 +212,11 @@ impl ScriptedWorld {
         self.state().wall = millis;
     }
 
+    /// From here on nobody will want to know what was asked: for a world that lasts for hours.
+    pub fn keeps_no_record(&self) {
+        self.state().keeps_record = false;
+    }
+
     /// Takes the questions asked since the last time.
     pub fn take_asked(&self) -> Vec<Question> {
         std::mem::take(&mut self.state().asked)
@@ -226,7 +233,9 @@ impl ScriptedWorld {
 
     fn answer(&self, question: &Question) -> Result<Answer, Silence> {
         let mut state = self.state();
-        state.asked.push(question.clone());
+        if state.keeps_record {
+            state.asked.push(question.clone());
+        }
         state.resolve(question)
     }
 }
@@ -282,7 +291,9 @@ impl PolicyFetcher for ScriptedWorld {
         Box::pin(async move {
             let policy = {
                 let mut state = self.state();
-                state.fetched.push(domain.clone());
+                if state.keeps_record {
+                    state.fetched.push(domain.clone());
+                }
                 state.policies.get(&domain.0).cloned()
             };
             let fails = |kind| FetchFailure {
