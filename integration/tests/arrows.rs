@@ -24,6 +24,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("config", 5),
     ("report", 5),
     ("adapters", 6),
+    ("demo", 6),
     ("discover", 6),
     ("store", 6),
     ("world", 7),

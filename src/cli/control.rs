@@ -100,6 +100,15 @@ pub(super) async fn get(socket: &Path, target: &str) -> Result<Response, Unreach
     request(socket, Method::GET, target, String::new()).await
 }
 
+/// One POST.
+pub(super) async fn post(
+    socket: &Path,
+    target: &str,
+    body: String,
+) -> Result<Response, Unreachable> {
+    request(socket, Method::POST, target, body).await
+}
+
 async fn request(
     socket: &Path,
     method: Method,

@@ -106,6 +106,7 @@ mod tests {
                 "hoplock-config.8",
                 "hoplock-config-check.8",
                 "hoplock-config-print.8",
+                "hoplock-demo.8",
                 "hoplock-man.8",
                 "hoplock-completions.8",
             ]

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod config;
 mod control;
+mod demo;
 mod doctor;
 mod engine;
 mod man;
@@ -16,6 +17,7 @@ mod report;
 mod rule;
 mod serve;
 mod sessions;
+mod socketmap;
 mod status;
 mod survey;
 mod table;
@@ -69,6 +71,9 @@ enum Command {
     /// Check or print the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Run the daemon over a built-in world of good and broken domains, on loopback and without a network,
+    /// and show what each is answered.
+    Demo(demo::Arguments),
     /// Write man pages into a folder: one for the program and one for each command.
     Man(man::Arguments),
     /// Print completions for a shell.
@@ -80,7 +85,7 @@ enum Command {
 struct ConfigFile {
     /// Configuration file; without it /etc/hoplock/hoplock.toml where that exists, else the
     /// defaults.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "HOPLOCK_CONFIG")]
     config: Option<PathBuf>,
 }
 
@@ -102,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Rule(command) => rule::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Config(command) => config::run(&command),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     }

@@ -76,9 +76,14 @@ fn page(value: &Value) -> String {
         .iter()
         .map(|server| format!("{} ({})", text(server, "/address"), text(server, "/state")))
         .collect();
+    let state = text(value, "/resolver/state");
     fact(
         "resolver",
-        format!("{}: {}", text(value, "/resolver/state"), servers.join(", ")),
+        if servers.is_empty() {
+            state
+        } else {
+            format!("{state}: {}", servers.join(", "))
+        },
     );
     fact("postfix", text(value, "/postfix/words"));
     let path = value.pointer("/store/path").and_then(Value::as_str);

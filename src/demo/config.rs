@@ -14,10 +14,10 @@ pub fn text(folder: &Path, ports: (u16, u16), an_hour_ago: &str) -> String {
     let mut text = format!(
         "# Written by `hoplock demo`, and removed when it ends. Rules may be changed while it runs: SIGHUP.\n\
          [listen]\n\
-         socketmap = [\"inet:127.0.0.1:{socketmap}\"]\n\
+         socketmap = [\"inet:127.0.0.1:{socketmap}\", \"unix:{folder}/{MAP}\"]\n\
          http = [\"inet:127.0.0.1:{http}\"]\n\
          sessions = [\"unix:{folder}/{SESSIONS}\"]\n\
-         control = \"unix:{folder}/control\"\n\
+         control = \"unix:{folder}/{CONTROL}\"\n\
          [store]\n\
          path = \"{folder}/hoplock.db\"\n\
          [sts]\n\
@@ -35,7 +35,11 @@ pub fn text(folder: &Path, ports: (u16, u16), an_hour_ago: &str) -> String {
 pub const AUTHORITY: &str = "authority.pem";
 /// What stands in it. Its key was thrown away when the others were signed.
 pub const AUTHORITY_PEM: &str = include_str!("certificates/authority.pem");
-/// The socket for session reports in the folder.
+/// The socket for mail servers in the folder, beside the one on loopback.
+pub const MAP: &str = "map";
+/// The socket for session reports there.
 pub const SESSIONS: &str = "sessions";
+/// The control socket there.
+pub const CONTROL: &str = "control";
 /// The configuration itself.
 pub const FILE: &str = "hoplock.toml";

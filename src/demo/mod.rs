@@ -133,3 +133,6 @@ pub fn shows(domains: &'static [DemoDomain], next_hop: &str) -> Option<&'static 
         .find(|domain| NextHop::parse(domain.name) == asked);
     found.map(|domain| domain.shows)
 }
+
+#[cfg(test)]
+mod tests;

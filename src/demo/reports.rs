@@ -91,6 +91,6 @@ fn base64(pem: &str) -> String {
 }
 
 /// What the mail hosts show, signed by the authority.
-const HOST_PEM: &str = include_str!("certificates/host.pem");
+pub(super) const HOST_PEM: &str = include_str!("certificates/host.pem");
 /// What somebody else shows.
-const STRANGER_PEM: &str = include_str!("certificates/stranger.pem");
+pub(super) const STRANGER_PEM: &str = include_str!("certificates/stranger.pem");

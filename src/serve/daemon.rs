@@ -1,6 +1,5 @@
 //! The daemon from start to drain.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +10,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admin::{Admin, Guard, router};
+use super::admin::Admin;
 use super::background;
 use super::connections::Connections;
-use super::conversation::{Desk, converse, turn_away};
+use super::conversation::Desk;
 use super::dns_answers;
 use super::engine::{Engine, EngineError, Machine, Memory, discover_options, settings};
 use super::guard;
-use super::listen::Listener;
+use super::hall::{Addresses, Hall};
 use super::negative_anchors::NegativeAnchors;
 use super::readsocket;
 use super::reload::tell_what_is_kept;
@@ -26,7 +25,7 @@ use super::reporting;
 use super::rulebook::Rulebook;
 use super::sessions;
 use super::signals::{Signals, Told};
-use super::sockets::{BindError, HandedOver, bind, bind_control};
+use super::sockets::{BindError, HandedOver};
 use super::verifier;
 use crate::adapters::dns::self_test;
 use crate::config::Config;
@@ -86,15 +85,6 @@ pub struct Daemon {
     watching: JoinSet<()>,
 }
 
-/// Where it listens over TCP: a port that was given as 0 has become one that was free.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    /// Socketmap.
-    pub socketmap: Vec<SocketAddr>,
-    /// HTTP.
-    pub http: Vec<SocketAddr>,
-}
-
 impl Daemon {
     /// Opens all sockets, and begins to answer; `state` is the folder for the control socket.
     ///
@@ -116,13 +106,14 @@ impl Daemon {
             closing: &closing,
             tasks: &tasks,
         };
-        let addresses = hall
-            .open_all(&config, state, &admin, &mut handed_over)
-            .await?;
+        let addresses = hall.open_all(&config, &admin, &mut handed_over).await?;
         let exim = readsocket::open(&config, &admin, &intake, &mut handed_over, &closing, &tasks);
         exim.await?;
         dns_answers::open(&config, &admin, &closing, &tasks).await?;
         let guard = guard::open(&config, &admin, &mut handed_over, &closing, &tasks).await?;
+        // The last one: whoever finds it finds all others.
+        hall.control(&config.control(state), &admin, &mut handed_over)
+            .await?;
         for name in handed_over.left() {
             tracing::warn!(
                 "systemd handed over a socket named {name:?}, and no [listen] systemd:NAME takes \
@@ -253,121 +244,6 @@ fn desk(admin: &Admin, intake: &Arc<sessions::Intake>) -> Arc<Desk> {
         metrics: Arc::clone(&admin.metrics),
         verifier: verifier::open(admin, intake),
     })
-}
-
-/// The sockets for mail servers. One whose folder is not there is left out, loudly, as long as another
-/// is open: the package names one in Postfix's chroot, and Postfix need not be installed.
-async fn socketmaps(
-    config: &Config,
-    handed_over: &mut HandedOver,
-) -> Result<Vec<Listener>, BindError> {
-    let (mut open, mut left_out) = (Vec::new(), None);
-    for endpoint in &config.listen.socketmap {
-        match bind(endpoint, &config.listen, handed_over).await {
-            Ok(listeners) => {
-                tracing::info!(%endpoint, "listening for socketmap requests");
-                open.extend(listeners);
-            }
-            Err(error @ BindError::Folder { .. }) => {
-                tracing::warn!("{error}; this socket is left out");
-                left_out = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match left_out {
-        Some(error) if open.is_empty() => Err(error),
-        _ => Ok(open),
-    }
-}
-
-/// Where connections are received.
-struct Hall<'a> {
-    desk: &'a Arc<Desk>,
-    closing: &'a CancellationToken,
-    tasks: &'a TaskTracker,
-}
-
-impl Hall<'_> {
-    /// The sockets for socketmap and HTTP, and the control socket.
-    async fn open_all(
-        &self,
-        config: &Config,
-        state: &Path,
-        admin: &Arc<Admin>,
-        handed_over: &mut HandedOver,
-    ) -> Result<Addresses, BindError> {
-        let mut addresses = Addresses::default();
-        for listener in socketmaps(config, handed_over).await? {
-            addresses.socketmap.extend(listener.address());
-            self.open(listener, &admin.connections);
-        }
-        for endpoint in &config.listen.http {
-            for listener in bind(endpoint, &config.listen, handed_over).await? {
-                addresses.http.extend(listener.address());
-                self.admin(listener, admin, Role::Http);
-            }
-            tracing::info!(%endpoint, "listening for HTTP: metrics and JSON");
-        }
-        let control = config.control(state);
-        for listener in bind_control(&control, handed_over).await? {
-            self.admin(listener, admin, Role::Control);
-        }
-        tracing::info!(endpoint = %control, "control socket");
-        Ok(addresses)
-    }
-
-    fn open(&self, listener: Listener, connections: &Connections) {
-        let desk = Arc::clone(self.desk);
-        let (closing, connections) = (self.closing.clone(), connections.clone());
-        let tasks = self.tasks.clone();
-        self.tasks.spawn(async move {
-            while let Some(stream) = listener.accept(&closing).await {
-                match connections.seat() {
-                    Some(seat) => {
-                        tasks.spawn(converse(stream, Arc::clone(&desk), seat));
-                    }
-                    None => {
-                        desk.metrics.turned_away.inc();
-                        tasks.spawn(turn_away(stream));
-                    }
-                }
-            }
-        });
-    }
-
-    fn admin(&self, listener: Listener, admin: &Arc<Admin>, role: Role) {
-        let closed = self.closing.clone().cancelled_owned();
-        match listener {
-            Listener::Tcp(listener) => {
-                let routes = router(Arc::clone(admin), Guard::HostField);
-                let served = axum::serve(listener, routes).with_graceful_shutdown(closed);
-                self.tasks.spawn(async move { served.await });
-            }
-            Listener::Unix(listener, path) => {
-                let guard = match role {
-                    Role::Control => Guard::FilePermissions,
-                    Role::Http => Guard::ReadOnly,
-                };
-                let routes = router(Arc::clone(admin), guard);
-                let served = axum::serve(listener, routes).with_graceful_shutdown(closed);
-                self.tasks.spawn(async move {
-                    let outcome = served.await;
-                    drop(path);
-                    outcome
-                });
-            }
-        }
-    }
-}
-
-/// What a socket of the HTTP interface is for.
-#[derive(Clone, Copy)]
-enum Role {
-    /// Metrics and JSON, for whoever may read.
-    Http,
-    /// Orders too.
-    Control,
 }
 
 fn tell_validation(before: Validation, after: Validation) {

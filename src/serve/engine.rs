@@ -273,8 +273,7 @@ impl Stores {
         let now = clock.now();
         let (own, reports): (Self, Arc<dyn LocalTally>) = match memory {
             Memory::InProcess => {
-                let reports =
-                    Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?)));
+                let reports = Arc::new(SqliteReports::of(Arc::new(SqliteStore::in_memory(now)?)));
                 let own = Self {
                     store: Arc::new(MemoryStore::new(entries)),
                     journal: Arc::new(MemoryJournal::new(bounds)),

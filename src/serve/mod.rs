@@ -1,7 +1,8 @@
 //! The daemon: listeners, conversations, reload, drain.
 //!
 //! * [`engine`]: the real world and the answerer, from a configuration.
-//! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many.
+//! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many;
+//!   [`hall`]: who receives them.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
 //! * [`negative_anchors`]: DNSSEC trouble that is survived by order.
 //! * [`dns_answers`]: policies as TXT records.
@@ -24,6 +25,7 @@ pub mod fleet;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
+pub mod hall;
 pub mod listen;
 pub mod negative_anchors;
 mod policy_words;

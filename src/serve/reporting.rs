@@ -83,7 +83,10 @@ fn courier(config: &Config, engine: &Engine) -> Result<Box<dyn Courier>, RootsEr
         ignore_certificate: config.report.ignore_certificate,
         timeout: WHOLE,
     };
-    Ok(Box::new(ReportCourier::new(Arc::clone(engine.resolver()), options)?))
+    Ok(Box::new(ReportCourier::new(
+        Arc::clone(engine.resolver()),
+        options,
+    )?))
 }
 
 fn orders(config: &ReportConfig) -> Orders {

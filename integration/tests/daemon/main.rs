@@ -3,6 +3,7 @@
 //! * [`state_file`]: what is wrong with it, and what happens then.
 //! * [`anchors`]: DNSSEC trouble that is survived by order.
 //! * [`callers`]: mail servers that ask over HTTP.
+//! * [`demo`]: the demonstration.
 //! * [`exim`]: readsocket, certificates, DNS answers.
 //! * [`observing`]: rules of mode audit.
 //! * [`orders`]: rules at run time, and looking at the daemon.
@@ -26,6 +27,7 @@
 
 mod anchors;
 mod callers;
+mod demo;
 mod exim;
 mod name_server;
 mod observing;

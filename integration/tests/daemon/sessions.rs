@@ -17,9 +17,7 @@ use hoplock::serve::engine::{Engine, Memory, settings};
 use hoplock::serve::negative_anchors::NegativeAnchors;
 use hoplock::serve::reporting;
 use hoplock::serve::rulebook::Rulebook;
-use hoplock::world::{
-    Clock as _, JournalEntry, Judged, MatchedKind, MatchedText, SessionSource, Timing,
-};
+use hoplock::world::{JournalEntry, Judged, MatchedKind, MatchedText, SessionSource, Timing};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, MxHost};
 use hoplock_policy::next_hop::NextHop;

@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use hoplock_wire::netstring;
-use hoplock_wire::socketmap::{QUERY_LIMIT, REPLY_LIMIT, Received, Request, decode_reply};
+use hoplock_wire::socketmap::{Received, Request, decode_reply};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Findings;
 use super::ours::AS_ROOT;
+use crate::cli::socketmap;
 use crate::config::{Config, Endpoint};
 
 /// How a socket is asked.
@@ -107,28 +107,14 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, kind: Kind) -> Re
 }
 
 async fn map(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), String> {
-    let words = |error: std::io::Error| error.to_string();
     let request = Request {
         map: "postfix",
         key: "localhost",
     };
-    let mut bytes = Vec::new();
-    request
-        .encode(QUERY_LIMIT, &mut bytes)
-        .map_err(|error| error.to_string())?;
-    stream.write_all(&bytes).await.map_err(words)?;
-    let mut received = Vec::new();
-    loop {
-        let frame = netstring::decode(&received, REPLY_LIMIT).map_err(|error| error.to_string())?;
-        if let Some(frame) = frame {
-            return match decode_reply(frame.payload) {
-                Ok(Received::NotFound) => Ok(()),
-                other => Err(format!("it says {other:?} of localhost")),
-            };
-        }
-        if stream.read_buf(&mut received).await.map_err(words)? == 0 {
-            return Err("it closed the connection".to_owned());
-        }
+    let reply = socketmap::ask(&mut stream, request).await?;
+    match decode_reply(&reply) {
+        Ok(Received::NotFound) => Ok(()),
+        other => Err(format!("it says {other:?} of localhost")),
     }
 }
 

@@ -64,7 +64,9 @@ pub(super) async fn find(
         .await
         .map_err(|error| error.to_string())?;
     let ask = |name: &DomainName, record_type| {
-        engine.resolver().lookup(Question::new(name.clone(), record_type))
+        engine
+            .resolver()
+            .lookup(Question::new(name.clone(), record_type))
     };
     let (records, ipv4, ipv6) = tokio::join!(
         ask(&place.owner, RecordType::Tlsa),

@@ -5,6 +5,7 @@
 //! are taken on the control socket alone.
 //!
 //! * `cache`: what is kept, and forgetting it.
+//! * `demo`: the destinations of a demonstration.
 //! * `anchors`: orders to survive DNSSEC trouble.
 //! * `observed`: what rules of mode `audit` kept from being done.
 //! * `page`: the page for people.
@@ -14,6 +15,7 @@
 //! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
 
 mod cache;
+mod demo;
 mod negative_anchors;
 mod observed;
 mod page;
@@ -80,6 +82,7 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/cache", get(cache::list))
         .route("/api/v1/cache/show", get(cache::show))
         .route("/api/v1/cache/export", get(cache::export))
+        .route("/api/v1/demo", get(demo::list))
         .route("/api/v1/observed", get(observed::list))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/report", get(reports::list))
@@ -243,7 +246,10 @@ async fn query(
     match parameters.evidence {
         None => Json(json::query(&view)).into_response(),
         Some(Evidence::Full) => Json(json::explain(&view)).into_response(),
-        Some(Evidence::Text) => explain::text(&view).into_response(),
+        Some(Evidence::Text) => {
+            let shown = admin.shown_by(&parameters.next_hop);
+            (explain::text(&view) + &shown).into_response()
+        }
     }
 }
 

@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use super::{Admin, time};
 use crate::report::post::{Shown, key, standing};
+use crate::world::StoreFailure;
 use crate::world::reports::outgoing::{Delivery, DeliveryState, Outgoing};
 use crate::world::reports::received::Received;
-use crate::world::StoreFailure;
 
 /// What is asked for; each part may be left out.
 #[derive(Deserialize)]
