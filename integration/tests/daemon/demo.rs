@@ -73,6 +73,10 @@ impl Demo {
     }
 
     fn get(&self, target: &str) -> Value {
+        serde_json::from_str(&self.fetch(target)).unwrap()
+    }
+
+    fn fetch(&self, target: &str) -> String {
         let mut stream = UnixStream::connect(self.folder.join("control")).unwrap();
         let request = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -80,7 +84,7 @@ impl Demo {
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(" 200 "), "{text}");
-        serde_json::from_str(body).unwrap()
+        body.to_owned()
     }
 
     fn signal(&self, name: &str) {
@@ -200,8 +204,19 @@ fn the_commands_have_something_to_show() {
         explained.contains("Shown here: MX not signed"),
         "{explained}"
     );
-    let lost = demo.says(&["explain", "no.such.test"], 0);
-    assert!(!lost.contains("Shown here"), "{lost}");
+    let other = demo.says(&["explain", "no.such.test"], 0);
+    assert!(!other.contains("Shown here"), "{other}");
+    for (page, words) in [
+        ("/", "href=\"/demo\""),
+        ("/demo", "next_hop=half-dane.test&amp;profile=postfix"),
+        (
+            "/destination?next_hop=half-dane.test",
+            "Shown here: MX not signed",
+        ),
+    ] {
+        let page = demo.fetch(page);
+        assert!(page.contains(words), "{words}: {page}");
+    }
     let status = demo.says(&["status"], 1);
     for alarm in [
         "dane-lost: lost-dane.test",

@@ -83,7 +83,6 @@ This daemon answers until Ctrl-C. In another terminal:
   postmap -q dane-all-hosts.test socketmap:inet:{socketmap}:postfix
   curl 'http://{http}/api/v1/query?next_hop=sts-enforce.test'
   curl http://{http}/metrics
-  curl http://{http}/api/v1/demo
 
 The page for people: http://{http}/
 "

@@ -16,10 +16,10 @@ use serde::Deserialize;
 
 use super::chain::{self, draw, draw_without_findings, last_sessions};
 use super::tables;
-use super::{Place, shell};
+use super::{Place, demo, shell};
 use crate::answer::{Answered, Protection};
 use crate::serve::admin::{Admin, DEFAULT_PROFILE, sessions};
-use crate::world::{Clock as _, JournalEntry, JournalQuery};
+use crate::world::{JournalEntry, JournalQuery};
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -92,6 +92,7 @@ fn content(
             span class={ "swatch " (protection.word()) } {}
             (sentence(&view))
         }
+        (demo::sentence(admin.engine.demo, asked))
         dl.facts {
             dt { "Answer" } dd { code { (answered.rendered) } }
             dt { "Row of the law" } dd { (verdict.row.id()) ": " (verdict.row.words()) }

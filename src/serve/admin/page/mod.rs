@@ -7,10 +7,12 @@
 //! * `overview`: what stands out, what protects mail, how the daemon is.
 //! * `destination`: what `explain` says of one destination, and its evidence as a drawing (`chain`).
 //! * `lists`: destinations, sessions, policies and rules, reports, each whole.
+//! * `demo`: the destinations of a demonstration.
 //! * `chart`: the last day as a drawing. `words`: times and lengths of time.
 
 mod chain;
 mod chart;
+mod demo;
 mod destination;
 mod health;
 mod lists;
@@ -34,6 +36,7 @@ use super::Admin;
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/", get(overview::page))
+        .route("/demo", get(demo::page))
         .route("/destination", get(destination::page))
         .route("/destinations", get(lists::destinations))
         .route("/sessions", get(lists::sessions))

@@ -9,7 +9,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use maud::{Markup, html};
 
 use super::words::{count, length};
-use super::{Place, chart, health, lists, shell, tables};
+use super::{Place, chart, demo, health, lists, shell, tables};
 use crate::serve::admin::status::{self, Alarm};
 use crate::serve::admin::{Admin, sessions};
 use crate::world::{JournalEntry, JournalQuery};
@@ -22,6 +22,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let reports = lists::of_reports(&admin, FEW).await;
     let main = html! {
         h1.hidden { "Overview" }
+        (demo::notice(admin.engine.demo))
         (alarms(&status.alarms))
         @match failures {
             Ok(failures) if failures.is_empty() => {}
