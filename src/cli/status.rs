@@ -72,19 +72,7 @@ fn page(value: &Value) -> String {
             number(value, "/connections")
         ),
     );
-    let servers: Vec<String> = list(value, "/resolver/servers")
-        .iter()
-        .map(|server| format!("{} ({})", text(server, "/address"), text(server, "/state")))
-        .collect();
-    let state = text(value, "/resolver/state");
-    fact(
-        "resolver",
-        if servers.is_empty() {
-            state
-        } else {
-            format!("{state}: {}", servers.join(", "))
-        },
-    );
+    fact("resolver", resolver(value));
     fact("postfix", text(value, "/postfix/words"));
     let path = value.pointer("/store/path").and_then(Value::as_str);
     fact(
@@ -146,6 +134,20 @@ fn page(value: &Value) -> String {
         fact(name, words);
     }
     lines.join("\n") + "\n"
+}
+
+/// What the resolver is seen to do, and each server of it, where they have addresses.
+fn resolver(value: &Value) -> String {
+    let servers = list(value, "/resolver/servers").iter();
+    let servers: Vec<String> = servers
+        .map(|server| format!("{} ({})", text(server, "/address"), text(server, "/state")))
+        .collect();
+    let state = text(value, "/resolver/state");
+    if servers.is_empty() {
+        state
+    } else {
+        format!("{state}: {}", servers.join(", "))
+    }
 }
 
 /// How TLS reports stand, where they are made.
