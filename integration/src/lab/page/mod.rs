@@ -164,6 +164,15 @@ fn first_page(lab: &mut Lab<'_>, browser: &Browser) {
             &own,
         );
     }
+    what_is_kept(lab, browser);
+    // What came from elsewhere is text and nothing else.
+    let injected = browser.count("main script, main img, main iframe");
+    expect(lab, injected == 0, "texts stay texts", &injected);
+    silent(lab, browser, "on the first page");
+}
+
+/// Resolver, state, policies, rules and reports.
+fn what_is_kept(lab: &mut Lab<'_>, browser: &Browser) {
     let resolver = browser.text("#resolver");
     expect(
         lab,
@@ -194,10 +203,6 @@ fn first_page(lab: &mut Lab<'_>, browser: &Browser) {
         "the report of somebody else",
         &received,
     );
-    // What came from elsewhere is text and nothing else.
-    let injected = browser.count("main script, main img, main iframe");
-    expect(lab, injected == 0, "texts stay texts", &injected);
-    silent(lab, browser, "on the first page");
 }
 
 /// From the alarm's domain, typed into the search box, to the certificate that was wrong, and back.
