@@ -5,7 +5,7 @@
 # Debian 12 with the package; by pip, tlsrpt-reporter, which judges beside us.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor exim guard memory package page pins sendmail survive tlsrpt; none named: all
+#   check deliveries doctor exim guard manual memory package page pins sendmail survive tlsrpt; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -16,11 +16,11 @@ export PATH=$PATH:/usr/sbin:/sbin HOPLOCK_BIN="$target/$profile/hoplock"
 # Without words all stages run.
 runs() { [ "$#" -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 
-if runs deliveries "$@" || runs guard "$@" || runs tlsrpt "$@"; then
+if runs deliveries "$@" || runs guard "$@" || runs manual "$@" || runs tlsrpt "$@"; then
   LAB_TRIXIE=$(integration/debian.sh trixie postfix,ca-certificates)
   export LAB_TRIXIE
 fi
-if runs exim "$@"; then
+if runs exim "$@" || runs manual "$@"; then
   LAB_EXIM_BOOKWORM=$(integration/debian.sh bookworm exim4-daemon-light)
   export LAB_EXIM_BOOKWORM
 fi
@@ -28,7 +28,7 @@ if runs exim "$@" || runs tlsrpt "$@"; then
   LAB_EXIM_TRIXIE=$(integration/debian.sh trixie exim4-daemon-light)
   export LAB_EXIM_TRIXIE
 fi
-if runs sendmail "$@" || runs guard "$@"; then
+if runs sendmail "$@" || runs guard "$@" || runs manual "$@"; then
   LAB_SENDMAIL_BOOKWORM=$(integration/debian.sh bookworm sendmail-bin,sendmail-cf,m4)
   LAB_SENDMAIL_TRIXIE=$(integration/debian.sh trixie sendmail-bin,sendmail-cf,m4)
   export LAB_SENDMAIL_BOOKWORM LAB_SENDMAIL_TRIXIE

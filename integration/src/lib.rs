@@ -12,5 +12,6 @@
 
 pub mod adversary;
 pub mod lab;
+pub mod manual;
 pub mod oracle;
 pub mod scenario;

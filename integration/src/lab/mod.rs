@@ -14,6 +14,7 @@
 //! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
 //! * `tlsrpt`: TLS reports, from datagrams to receivers.
 //! * `page`: the page for people, in Chromium.
+//! * `manual`: the commands and configurations of the manual.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
@@ -25,6 +26,7 @@ mod doctor;
 mod guard;
 pub mod hoplock;
 pub mod mail_host;
+mod manual;
 mod memory;
 mod package;
 mod page;

@@ -22,7 +22,8 @@ use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
 use super::{
-    check, clients, doctor, guard, memory, package, page, pins, reports, sessions, survive, tlsrpt,
+    check, clients, doctor, guard, manual, memory, package, page, pins, reports, sessions, survive,
+    tlsrpt,
 };
 
 /// Runs everything, or only the stages that are named; the last line counts.
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
     let mut plan = Plan::new(Authority::new());
     let deliveries = table(&mut plan);
     check::plan(&mut plan);
+    manual::plan(&mut plan);
     let published = pins::plan(&mut plan);
     let asking = tlsrpt::plan(&mut plan, folder);
     fs::write(folder.join("ca.pem"), plan.authority.pem()).unwrap();
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
     });
     stage("survive", &runs, || survive::orders(&mut lab));
     stage("page", &runs, || page::all(&mut lab, &mapped));
+    stage("manual", &runs, || manual::all(&mut lab));
     stage("tlsrpt", &runs, || tlsrpt::all(&mut lab, &asking));
     let log = lab.hoplock.log();
     lab.report
@@ -109,12 +112,13 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 12] = [
+const STAGES: [&str; 13] = [
     "check",
     "deliveries",
     "doctor",
     "exim",
     "guard",
+    "manual",
     "memory",
     "package",
     "page",

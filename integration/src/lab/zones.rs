@@ -21,13 +21,15 @@ pub const POLICY_HOST: &str = "127.0.2.1";
 pub const NOBODY: &str = "127.0.2.9";
 
 /// Zones, parents before children; how each is signed.
-const ZONES: [(&str, Signing); 7] = [
+const ZONES: [(&str, Signing); 8] = [
     (".", Signing::Nsec),
     ("com", Signing::Nsec),
     ("test", Signing::Nsec),
     ("n3.test", Signing::Nsec3),
     ("plain.test", Signing::None),
     ("bogus.test", Signing::WrongKey),
+    // One of the manual's names.
+    ("broken.example", Signing::WrongKey),
     // Changes while the lab runs.
     ("roll.test", Signing::Nsec),
 ];
@@ -94,16 +96,7 @@ impl Plan {
 
     /// One line of zone file, in the zone where its owner belongs.
     pub fn record(&mut self, line: &str) {
-        let owner = line.split(' ').next().unwrap().trim_end_matches('.');
-        let is_in =
-            |zone: &str| zone == "." || owner == zone || owner.ends_with(&format!(".{zone}"));
-        let zone = ZONES
-            .iter()
-            .map(|(zone, _)| *zone)
-            .filter(|zone| is_in(zone));
-        let zone = zone
-            .max_by_key(|zone| if *zone == "." { 0 } else { zone.len() })
-            .unwrap();
+        let zone = zone_of(line.split(' ').next().unwrap().trim_end_matches('.'));
         let text = self.lines.entry(zone).or_default();
         writeln!(text, "{line}").unwrap();
     }
@@ -240,7 +233,7 @@ impl Plan {
     fn delegate(&mut self, zone: &str, ds: Option<&str>) {
         let parent = match zone {
             "." => return,
-            "com" | "test" => ".",
+            "com" | "test" | "broken.example" => ".",
             _ => "test",
         };
         let text = self.lines.get_mut(parent).unwrap();
@@ -294,9 +287,20 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The zone to which a name belongs.
+fn zone_of(owner: &str) -> &'static str {
+    let is_in = |zone: &str| zone == "." || owner == zone || owner.ends_with(&format!(".{zone}"));
+    let zones = ZONES.iter().map(|(zone, _)| *zone);
+    zones
+        .filter(|zone| is_in(zone))
+        .max_by_key(|zone| if *zone == "." { 0 } else { zone.len() })
+        .unwrap()
+}
+
 /// Turns one letter of the signatures of an RRset, so that they fit no more.
 fn spoil(folder: &Path, owner: &str, record_type: &str) {
-    let file = folder.join("test.zone.signed");
+    let zone = zone_of(owner.trim_end_matches('.'));
+    let file = signed(&folder.join(file_name(zone)));
     let text = fs::read_to_string(&file).unwrap();
     let mut count = 0;
     let lines: Vec<String> = text
