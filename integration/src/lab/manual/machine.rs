@@ -1,7 +1,7 @@
 //! A machine: a Debian in a folder, or this machine's own files, with a layer above that takes all writing.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -68,6 +68,9 @@ impl Machine {
             bind(&Path::new("/dev").join(device), &devices.join(device));
         }
         symlink("/proc/self/fd", devices.join("fd")).unwrap();
+        let shared = devices.join("shm");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(shared, fs::Permissions::from_mode(0o1777)).unwrap();
     }
 
     /// A file of it, as it is seen from outside.

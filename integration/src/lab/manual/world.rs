@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::lab::certificates::Flaw;
@@ -95,7 +95,11 @@ impl World {
         postfix(first);
         exim(&machines[2].1);
         sendmail(&machines[3].1);
-        let daemon = spawn(first, lab.folder);
+        // Of whole days alone there are reports.
+        let mut daemon = spawn(first, lab.folder, &["FAKETIME=-86400", LIBRARY]);
+        hand_in_a_session(first, lab.folder);
+        stop(&mut daemon);
+        let daemon = spawn(first, lab.folder, &[]);
         let earlier = RefCell::default();
         let world = Self {
             machines,
@@ -103,7 +107,6 @@ impl World {
             earlier,
         };
         world.wait_for_mail(lab);
-        world.hand_in_a_session(lab);
         world
     }
 
@@ -115,23 +118,6 @@ impl World {
     /// Where the HTTP interface is.
     pub(super) fn http(&self) -> &'static str {
         "127.0.0.1:8426"
-    }
-
-    /// A session of yesterday, of which a report can be made.
-    fn hand_in_a_session(&self, lab: &Lab<'_>) {
-        let first = &self.machines[0].1;
-        let day = first.shell("date -u -d yesterday +%F");
-        let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
-        let mut socket = UnixStream::connect(lab.folder.join("manual-run/sessions")).unwrap();
-        writeln!(
-            socket,
-            "{{\"next_hop\":\"example.com\",\"mx_host\":\"mx1.example.com\",\"address\":\"127.0.1.1\",\
-             \"port\":25,\"time\":\"{day}T12:00:00Z\",\"starttls\":\"not-offered\"}}"
-        )
-        .unwrap();
-        let mut verdict = String::new();
-        BufReader::new(socket).read_line(&mut verdict).unwrap();
-        assert!(verdict.contains("starttls-not-offered"), "{verdict}");
     }
 
     /// Postfix is trusted with DANE; a message has left, and one waits.
@@ -169,8 +155,7 @@ impl World {
     pub(super) fn end(mut self, lab: &mut Lab<'_>) {
         let first = &self.machines[0].1;
         let _ = first.shell("postfix stop");
-        must(Command::new("kill").args(["-TERM", &self.daemon.id().to_string()]));
-        let status = self.daemon.wait().unwrap();
+        let status = stop(&mut self.daemon);
         let log = fs::read_to_string(lab.folder.join("manual.log")).unwrap_or_default();
         if !lab.report.failed.is_empty() {
             println!("--- the manual's hoplock\n{log}");
@@ -285,13 +270,32 @@ fn sendmail(machine: &Machine) {
     });
 }
 
+/// A session of yesterday, of which a report can be made.
+fn hand_in_a_session(machine: &Machine, lab: &Path) {
+    let day = machine.shell("date -u -d yesterday +%FT%TZ");
+    let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
+    let mut socket = UnixStream::connect(lab.join("manual-run/sessions")).unwrap();
+    writeln!(
+        socket,
+        "{{\"next_hop\":\"example.com\",\"mx_host\":\"mx1.example.com\",\"address\":\"127.0.1.1\",\
+         \"port\":25,\"time\":\"{day}\",\"starttls\":\"not-offered\"}}"
+    )
+    .unwrap();
+    let mut verdict = String::new();
+    BufReader::new(socket).read_line(&mut verdict).unwrap();
+    assert!(verdict.contains("starttls-not-offered"), "{verdict}");
+    // What was counted is kept in the next second.
+    std::thread::sleep(Duration::from_secs(2));
+}
+
 /// As the package's unit runs it, as far as there is no systemd.
-fn spawn(machine: &Machine, lab: &Path) -> Child {
+fn spawn(machine: &Machine, lab: &Path, variables: &[&str]) -> Child {
     let log = fs::File::create(lab.join("manual.log")).unwrap();
     let mut command = machine.program("setpriv");
     command.args(["--reuid", "hoplock", "--regid", "hoplock", "--init-groups"]);
-    command.args(["--no-new-privs", "--bounding-set=-all", "hoplock", "serve"]);
-    command.env("STATE_DIRECTORY", "/var/lib/hoplock");
+    command.args(["--no-new-privs", "--bounding-set=-all", "env"]);
+    command.args(["STATE_DIRECTORY=/var/lib/hoplock", "DONT_FAKE_MONOTONIC=1"]);
+    command.args(variables).args(["hoplock", "serve"]);
     let mut child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
     until("the manual's daemon", Duration::from_secs(30), || {
         let control = lab.join("manual-run/control.sock");
@@ -304,5 +308,12 @@ fn spawn(machine: &Machine, lab: &Path) -> Child {
     child
 }
 
+fn stop(daemon: &mut Child) -> ExitStatus {
+    must(Command::new("kill").args(["-TERM", &daemon.id().to_string()]));
+    daemon.wait().unwrap()
+}
+
+/// libfaketime, where Debian has it.
+const LIBRARY: &str = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// Where the layers are: nothing of the lab's is there.
 const MOUNTED: &str = "/media";
