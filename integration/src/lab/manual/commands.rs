@@ -30,6 +30,10 @@ pub(super) fn run(
     }
     let output = machine.shell(text);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if text.contains("postqueue -f") {
+        // What a page sets going has come about before the next block, as with people.
+        std::thread::sleep(Duration::from_secs(2));
+    }
     if output.status.code() == Some(run.status) {
         return Some(Ok(printed));
     }

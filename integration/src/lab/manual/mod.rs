@@ -46,6 +46,7 @@ pub(super) fn all(lab: &mut Lab<'_>) {
 /// The blocks of one page, from above; how many were run, and checked.
 fn one(lab: &mut Lab<'_>, world: &mut World, page: &Page) -> (usize, usize) {
     let (mut commands, mut configurations) = (0, 0);
+    world.as_at_first();
     let mut printed = String::new();
     for block in &page.blocks {
         let place = format!("{}:{}", page.name, block.line);

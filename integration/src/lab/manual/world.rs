@@ -115,6 +115,16 @@ impl World {
         found.map(|(_, machine)| machine)
     }
 
+    /// Takes back what the page before wrote into main.cf.
+    pub(super) fn as_at_first(&self) {
+        let first = &self.machines[0].1;
+        let file = first.inside("etc/postfix/main.cf");
+        if fs::read_to_string(&file).unwrap() != main_cf() {
+            fs::write(file, main_cf()).unwrap();
+            assert!(first.shell("postfix reload").status.success());
+        }
+    }
+
     /// Where the HTTP interface is.
     pub(super) fn http(&self) -> &'static str {
         "127.0.0.1:8426"
@@ -219,18 +229,22 @@ fn daemon_of(machine: &Machine, lab: &Path) {
 
 /// The Postfix of this machine with the lines that the page prints, and a log in a file.
 fn postfix(machine: &Machine) {
-    let lines = include_str!("../../../postfix/main.cf");
-    let main = format!(
-        "compatibility_level = 3.6\nmyhostname = client.lab.test\nmydestination = localhost\n\
-         inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = /var/log/mail.log\n{lines}"
-    );
-    machine.write("etc/postfix/main.cf", &main);
+    machine.write("etc/postfix/main.cf", &main_cf());
     let started = machine.shell("/etc/init.d/postfix start");
     let words = String::from_utf8_lossy(&started.stderr).into_owned();
     assert!(started.status.success(), "the manual's Postfix: {words}");
     until("the manual's Postfix", Duration::from_secs(20), || {
         TcpStream::connect("127.0.0.1:25").is_ok()
     });
+}
+
+/// The lines that the page prints, and what a machine of the lab needs.
+fn main_cf() -> String {
+    let lines = include_str!("../../../postfix/main.cf");
+    format!(
+        "compatibility_level = 3.6\nmyhostname = client.lab.test\nmydestination = localhost\n\
+         inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = /var/log/mail.log\n{lines}"
+    )
 }
 
 /// What Debian's questions about Exim write: an internet site, in small files.
