@@ -9,6 +9,8 @@
 use std::fs;
 use std::path::Path;
 
+use hoplock_integration::manual::Page;
+
 /// EX-02: what `docs/exim.md`, `docs/sendmail.md` and `docs/postfix.md` tell people to add is what the lab shows to fail
 /// closed, to the letter; and so with `docs/guard.md`, whose files are called so.
 #[test]
@@ -24,11 +26,12 @@ fn pages_print_the_shipped_files() {
             }
             let is_of_guard = entry.file_name().to_string_lossy().starts_with("guard");
             let name = if is_of_guard { "guard" } else { folder };
-            let page = here.join("../docs").join(format!("{name}.md"));
-            let page = fs::read_to_string(page).unwrap();
+            let path = here.join("../docs").join(format!("{name}.md"));
+            let page = fs::read_to_string(path).unwrap();
+            let page = Page::read(name, &page).unwrap();
             let text = fs::read_to_string(entry.path()).unwrap();
-            let block = format!("```\n{text}```\n");
-            assert!(page.contains(&block), "{name}.md lacks {:?}", entry.path());
+            let is_printed = page.blocks.iter().any(|block| block.text == text);
+            assert!(is_printed, "{name}.md lacks {:?}", entry.path());
             printed += 1;
         }
     }

@@ -54,7 +54,7 @@ impl Default for TlsaOptions {
     }
 }
 
-/// What a usable record binds.
+/// What a usable record binds, by the acronyms of RFC 7218, 2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsaUsage {
     /// DANE-TA: an issuer of the certificate.

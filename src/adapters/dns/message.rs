@@ -119,6 +119,7 @@ pub fn interpret(question: &Question, reply: &ServerReply, believed: bool) -> An
     let status = if reply.authentic && believed {
         SecurityStatus::Secure
     } else {
+        // RFC 9276, 3.2: so is what has more NSEC3 iterations than the validator counts (MX-18).
         SecurityStatus::Insecure
     };
     let records = reply.records.clone();
