@@ -17,7 +17,7 @@ target=$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"tar
 generated=$target/release/package
 rm -rf "$generated"
 "$target/release/hoplock" man "$generated/man"
-gzip -9n "$generated"/man/*.8
+gzip -9n "$generated"/man/*.[58]
 "$target/release/hoplock" completions bash >"$generated/hoplock.bash"
 
 # A package of the same source is the same, whenever it is made.

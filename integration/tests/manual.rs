@@ -302,9 +302,8 @@ fn clauses_lead_to_code_and_tests() {
         rows += 1;
         let ids: Vec<&str> = ids.split(',').map(str::trim).collect();
         for path in code.split(',').map(|cell| cell.trim().trim_matches('`')) {
-            let named = |text: &str| {
-                text.contains(&standard) || ids.iter().any(|id| text.contains(id))
-            };
+            let named =
+                |text: &str| text.contains(&standard) || ids.iter().any(|id| text.contains(id));
             if path.is_empty() || !names(path, named) {
                 wrong.push(format!("{standard}, {section}: {path:?} does not name it"));
             }
