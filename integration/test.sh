@@ -19,7 +19,7 @@ step() { printf '\n== %d:%02d %s\n' "$((SECONDS / 60))" "$((SECONDS % 60))" "$*"
 step "servers for the lab"
 # g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
 needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev redis-server
-  libfaketime chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip)
+  libfaketime bind9-dnsutils curl man-db chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -63,7 +63,7 @@ step "the lab: signed zones, Unbound, policy host, mail hosts, two versions of P
 # Apart: built together, hoplock would get the features that only tests ask of tokio.
 cargo build --release --locked -p hoplock --bin hoplock
 cargo build --release --locked -p hoplock-integration --bins
-integration/lab.sh check deliveries doctor exim guard memory package page pins sendmail survive
+integration/lab.sh check deliveries doctor exim guard manual memory package page pins sendmail survive
 
 step "the lab: days of TLS reports, and fleets"
 # A lab of its own: behind all others in one lab its Postfix once refused mail, and why was not found.

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// OP-09: the page of the configuration has every key, once in its section.
+    /// The page of the configuration has every key, once in its section.
     #[test]
     fn each_key_is_on_its_page() {
         let page = configuration::page("0");
