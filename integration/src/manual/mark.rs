@@ -129,4 +129,11 @@ const WORDS: [&str; 6] = [
 ];
 
 /// The machines of the lab.
-pub const PLACES: [&str; 5] = ["postfix", "postfix310", "exim", "sendmail", "source"];
+pub const PLACES: [&str; 6] = [
+    "demo",
+    "postfix",
+    "postfix310",
+    "exim",
+    "sendmail",
+    "source",
+];

@@ -283,7 +283,7 @@ fn the_manual_shows_what_is_printed() {
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let page = read("docs/demo.md");
     assert!(
-        page.contains(&format!("```\n{table}```\n")),
+        page.contains(&format!("```text\n{table}```\n")),
         "docs/demo.md is not:\n{table}"
     );
     let readme = read("README.md");

@@ -69,6 +69,18 @@ const WORDS: &[Words] = &[
         examples: &[],
     },
     Words {
+        command: "hoplock demo",
+        more: &[
+            "The daemon is that of hoplock serve; only the world behind it is built in. It prints what each \
+             destination is answered, says how to ask for more, and goes on until Ctrl-C. It keeps nothing.",
+        ],
+        statuses: &[
+            DONE,
+            ("1", "it could not start, as where its ports are taken"),
+        ],
+        examples: &[("The table alone", "hoplock demo --once --port 0")],
+    },
+    Words {
         command: "hoplock query",
         more: &[ASKS, DIRECT],
         statuses: ANSWERED,

@@ -42,6 +42,12 @@ impl Machine {
         let machine = Self { root };
         bind(Path::new("/proc"), &machine.inside("proc"));
         machine.devices();
+        // What others have left among the temporary files is not there.
+        must(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "-o", "mode=1777", "temporary"])
+                .arg(machine.inside("tmp")),
+        );
         let seen = machine.inside(lab.to_str().unwrap());
         fs::create_dir_all(&seen).unwrap();
         bind(lab, &seen);

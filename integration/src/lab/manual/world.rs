@@ -62,6 +62,7 @@ pub(in crate::lab) fn plan(plan: &mut Plan) {
 pub(super) struct World {
     machines: Vec<(&'static str, Machine)>,
     daemon: Child,
+    demo: Child,
     /// What a page wrote into main.cf for a block of master.cf that follows.
     pub(super) earlier: RefCell<String>,
 }
@@ -100,10 +101,12 @@ impl World {
         hand_in_a_session(first, lab.folder);
         stop(&mut daemon);
         let daemon = spawn(first, lab.folder, &[]);
+        let demo = demo_of(first);
         let earlier = RefCell::default();
         let world = Self {
             machines,
             daemon,
+            demo,
             earlier,
         };
         world.wait_for_mail(lab);
@@ -111,6 +114,8 @@ impl World {
     }
 
     pub(super) fn machine(&self, name: &str) -> Option<&Machine> {
+        // The demonstration runs on the first one.
+        let name = if name == "demo" { "postfix" } else { name };
         let found = self.machines.iter().find(|(own, _)| *own == name);
         found.map(|(_, machine)| machine)
     }
@@ -165,6 +170,7 @@ impl World {
     pub(super) fn end(mut self, lab: &mut Lab<'_>) {
         let first = &self.machines[0].1;
         let _ = first.shell("postfix stop");
+        stop(&mut self.demo);
         let status = stop(&mut self.daemon);
         let log = fs::read_to_string(lab.folder.join("manual.log")).unwrap_or_default();
         if !lab.report.failed.is_empty() {
@@ -318,6 +324,18 @@ fn spawn(machine: &Machine, lab: &Path, variables: &[&str]) -> Child {
             panic!("the manual's daemon ended:\n{log}");
         }
         TcpStream::connect("127.0.0.1:8425").is_ok() && control.exists()
+    });
+    child
+}
+
+/// `hoplock demo`, once it answers.
+fn demo_of(machine: &Machine) -> Child {
+    let mut command = machine.program("hoplock");
+    command.arg("demo").stdin(Stdio::null());
+    let child = command.stdout(Stdio::null()).spawn().unwrap();
+    let look = "HOPLOCK_CONFIG=$(echo /tmp/hoplock-demo-*/hoplock.toml) hoplock query plain.test";
+    until("the demonstration", Duration::from_secs(30), || {
+        machine.shell(look).status.success()
     });
     child
 }
