@@ -108,7 +108,8 @@ pub fn read(bytes: &[u8], id: u16, question: &Question) -> Result<ServerReply, N
     Ok(reply)
 }
 
-/// What a reply means for the question; `believed` where AD counts (MX-15).
+/// What a reply means for the question; `believed` where AD counts (MX-15). What has more NSEC3 iterations
+/// than the validator counts is insecure or failed, as that says (RFC 9276, 3.2; MX-18).
 #[must_use]
 pub fn interpret(question: &Question, reply: &ServerReply, believed: bool) -> Answer {
     let name_error = match reply.rcode {
@@ -119,7 +120,6 @@ pub fn interpret(question: &Question, reply: &ServerReply, believed: bool) -> An
     let status = if reply.authentic && believed {
         SecurityStatus::Secure
     } else {
-        // RFC 9276, 3.2: so is what has more NSEC3 iterations than the validator counts (MX-18).
         SecurityStatus::Insecure
     };
     let records = reply.records.clone();
