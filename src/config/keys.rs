@@ -23,16 +23,8 @@ pub struct Key<T: 'static> {
     pub meaning: &'static str,
     /// The requirement that it serves, where there is one.
     pub requirement: &'static str,
-    /// The value in effect, as it would be written; none: nothing in this version uses the key.
-    pub(super) show: Option<fn(&T) -> String>,
-}
-
-impl<T> Key<T> {
-    /// False for keys that are read and warned about, since nothing uses them yet.
-    #[must_use]
-    pub fn is_built(&self) -> bool {
-        self.show.is_some()
-    }
+    /// The value in effect, as it would be written.
+    pub(super) show: fn(&T) -> String,
 }
 
 const fn key<T>(
@@ -49,25 +41,7 @@ const fn key<T>(
         default,
         meaning,
         requirement,
-        show: Some(show),
-    }
-}
-
-/// A key that is known and not yet used.
-const fn later<T>(
-    section: &'static str,
-    name: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-    requirement: &'static str,
-) -> Key<T> {
-    Key {
-        section,
-        name,
-        default,
-        meaning,
-        requirement,
-        show: None,
+        show,
     }
 }
 
@@ -142,7 +116,9 @@ pub const KEYS: &[Key<Config>] = &[
     key("guard", "own_domains", "[]", "domains whose mail does not leave, and is let go: \"example.com\", \".example.com\"", "", |c| list(&c.guard.own_domains)),
     key("guard", "rules", "[]", "what is done, each rule as [[guard.rules]]; the first that fits counts", "", |c| guard_rules(&c.guard)),
     key("sources", "postfix_log", "\"\"", "log of Postfix whose sessions are judged: \"journal\" or a path; empty: none", "SV-10", |c| optional(c.sources.postfix_log.as_ref())),
-    later("watch", "domains", "[]", "one's own domains", ""),
+    key("watch", "domains", "[]", "one's own domains: what they publish, and what their mail hosts show, is looked at ahead of trouble", "", |c| list(&c.watch.domains)),
+    key("watch", "every", "\"1h\"", "between two looks at a domain", "", |c| duration(c.watch.every)),
+    key("watch", "certificate_days", "\"14d\"", "a certificate that ends within this time is told of", "", |c| duration(c.watch.certificate_days)),
     key("report", "enabled", "false", "count sessions and send TLS reports (RFC 8460)", "RP-10", |c| c.report.enabled.to_string()),
     key("report", "collector", "\"hoplock\"", "who counts sessions and sends: hoplock, or mta where another program does", "RP-16", |c| word(words::COLLECTORS, c.report.collector)),
     key("report", "organization", "\"\"", "who reports, for people", "RP-08", |c| quoted(&c.report.organization)),
@@ -199,7 +175,7 @@ pub const GUARD_RULE_KEYS: &[Key<GuardRule<Order>>] = &[
 fn guard_rules(guard: &GuardConfig) -> String {
     let rule = |rule: &GuardRule<Order>| {
         let keys = GUARD_RULE_KEYS.iter().filter_map(|key| {
-            let literal = key.show.map(|show| show(rule))?;
+            let literal = (key.show)(rule);
             (literal != key.default).then(|| format!("{} = {literal}", key.name))
         });
         format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))

@@ -18,6 +18,7 @@ mod report;
 mod rules;
 mod sections;
 mod types;
+mod watch;
 mod words;
 
 pub use self::complaint::{Complaint, Severity};
@@ -28,3 +29,4 @@ pub use self::types::{
     Config, DaneConfig, DnsConfig, Endpoint, Limits, Listen, LogConfig, LogFormat, LogSource,
     SharedUrl, Sources, StoreConfig, StsConfig,
 };
+pub use self::watch::WatchConfig;

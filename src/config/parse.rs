@@ -11,7 +11,7 @@ use super::complaint::{Complaint, Severity, nearest};
 use super::keys::{KEYS, Key, STRICT};
 use super::reader::{Reader, Section};
 use super::types::Config;
-use super::{guard, listen, profiles, report, rules, sections};
+use super::{guard, listen, profiles, report, rules, sections, watch};
 
 impl Default for Config {
     fn default() -> Self {
@@ -152,8 +152,6 @@ fn read(
         reader.check_keys(&section, name, &known);
         section
     };
-    // Nothing of this is built; its keys are checked all the same.
-    let _: Section<'_> = section("watch");
     let (sockets, dns, sts, dane) = (
         section("listen"),
         section("dns"),
@@ -162,7 +160,7 @@ fn read(
     );
     let (limits, log, store) = (section("limits"), section("log"), section("store"));
     let (sources, submission) = (section("sources"), section("guard"));
-    let reports = section("report");
+    let (reports, watched) = (section("report"), section("watch"));
     let listen = listen::read(reader, &sockets);
     let profiles = profiles::read(reader, root);
     Config {
@@ -178,6 +176,7 @@ fn read(
         store: sections::store(reader, &store),
         sources: sections::sources(reader, &sources),
         report: report::read(reader, &reports),
+        watch: watch::read(reader, &watched),
         rules_directory: sections::path(reader, &top(root), "rules_directory"),
         rules_of_files: BTreeMap::new(),
     }

@@ -24,7 +24,7 @@ impl Config {
             let _ = writeln!(page, "\n[profile.{}]", quoted(&profile.name));
             let plain = plain(profile);
             for key in PROFILE_KEYS {
-                let default = key.show.map(|show| show(&plain));
+                let default = Some((key.show)(&plain));
                 line(
                     &mut page,
                     key,
@@ -103,19 +103,11 @@ fn line<T>(page: &mut String, key: &Key<T>, value: &T, default: Option<&str>, st
     if !key.requirement.is_empty() {
         let _ = write!(remark, " ({})", key.requirement);
     }
-    let Some(show) = key.show else {
-        let _ = writeln!(
-            page,
-            "{remark}; not built yet\n# {} = {}",
-            key.name, key.default
-        );
-        return;
-    };
     if let (Style::Effective, Some(default)) = (style, default) {
         let _ = write!(remark, "; default {default}");
     }
     let mark = if style == Style::Template { "#" } else { "" };
-    let _ = writeln!(page, "{remark}\n{mark}{} = {}", key.name, show(value));
+    let _ = writeln!(page, "{remark}\n{mark}{} = {}", key.name, (key.show)(value));
 }
 
 /// The keys of a rule, as remarks.
@@ -134,8 +126,8 @@ fn legend(page: &mut String) {
 pub(super) fn section(rule: &Rule) -> String {
     let mut page = format!("[rules.{}]\n", quoted(&rule.pattern.to_string()));
     for key in RULE_KEYS {
-        let literal = key.show.map(|show| show(rule));
-        if let Some(literal) = literal.filter(|literal| literal != key.default) {
+        let literal = (key.show)(rule);
+        if literal != key.default {
             let _ = writeln!(page, "{} = {literal}", key.name);
         }
     }
@@ -328,6 +320,17 @@ mod tests {
             "sources",
             "postfix_log",
             &[r#""""#, r#""journal""#, r#""/var/log/mail.log""#],
+        ),
+        (
+            "watch",
+            "domains",
+            &["[]", r#"["example.com", "Bücher.example"]"#],
+        ),
+        ("watch", "every", &[r#""1h""#, r#""10s""#, r#""1d""#]),
+        (
+            "watch",
+            "certificate_days",
+            &[r#""14d""#, r#""36h""#, r#""366d""#],
         ),
         ("report", "enabled", &["false"]),
         ("report", "collector", &[r#""hoplock""#, r#""mta""#]),
@@ -528,8 +531,13 @@ mod tests {
             (Some(Config::default()), Vec::new())
         );
         for key in KEYS {
-            let Some(show) = key.show else { continue };
-            assert_eq!(show(&default), key.default, "{}.{}", key.section, key.name);
+            assert_eq!(
+                (key.show)(&default),
+                key.default,
+                "{}.{}",
+                key.section,
+                key.name
+            );
             let values = VALUES
                 .iter()
                 .find(|(section, name, _)| (*section, *name) == (key.section, key.name));
@@ -551,11 +559,7 @@ mod tests {
         }
         let postfix = Profile::built_in("postfix").unwrap();
         for key in PROFILE_KEYS {
-            assert!(
-                key.show.is_none_or(|show| show(&postfix) == key.default),
-                "{}",
-                key.name
-            );
+            assert!((key.show)(&postfix) == key.default, "{}", key.name);
         }
     }
 
@@ -592,8 +596,8 @@ mod tests {
         }
         let profiles = PROFILES.iter().chain(&more).chain(SENDMAIL);
         let tried: Vec<&str> = profiles.map(|(key, _)| *key).collect();
-        let keys = PROFILE_KEYS.iter().filter(|key| key.is_built());
-        let missing: Vec<&str> = keys
+        let missing: Vec<&str> = PROFILE_KEYS
+            .iter()
             .map(|key| key.name)
             .filter(|name| !tried.contains(name))
             .collect();

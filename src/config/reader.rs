@@ -77,17 +77,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Unknown keys of a section, with the nearest known one, and keys that nothing uses yet.
+    /// Unknown keys of a section, with the nearest known one.
     pub(super) fn check_keys<T>(&mut self, section: &Section<'_>, kind: &str, known: &[&Key<T>]) {
         for (key, value) in section.table.into_iter().flatten() {
             let word: &str = key.get_ref();
-            match known.iter().find(|known| known.name == word) {
-                None => {
-                    let names: Vec<&str> = known.iter().map(|known| known.name).collect();
-                    self.unknown(section, kind, key, value, &names);
-                }
-                Some(known) if !known.is_built() => self.not_built(section, known, value),
-                Some(_) => {}
+            if !known.iter().any(|known| known.name == word) {
+                let names: Vec<&str> = known.iter().map(|known| known.name).collect();
+                self.unknown(section, kind, key, value, &names);
             }
         }
     }
@@ -121,32 +117,6 @@ impl<'a> Reader<'a> {
         };
         let words = format!("[{}] has no key {word:?}{hint}", section.name);
         self.complain(severity, key.span().start, words);
-    }
-
-    /// A key of a later version: its type is checked, and that it has no effect is said.
-    fn not_built<T>(&mut self, section: &Section<'_>, key: &Key<T>, value: Value<'_>) {
-        let good = match (key.default.as_bytes().first(), value.get_ref()) {
-            (Some(b'['), DeValue::Array(_))
-            | (Some(b'"'), DeValue::String(_))
-            | (Some(b't' | b'f'), DeValue::Boolean(_)) => true,
-            (Some(first), DeValue::Integer(_)) => first.is_ascii_digit(),
-            _ => false,
-        };
-        let written = self.text.get(value.span()).unwrap_or_default();
-        let (name, at) = (&section.name, value.span().start);
-        if !good {
-            let words = format!(
-                "[{name}] {} has another type; its default is {}",
-                key.name, key.default
-            );
-            self.error(at, words);
-        } else if written != key.default {
-            let words = format!(
-                "[{name}] {} is not built yet in this version and is ignored",
-                key.name
-            );
-            self.warn(at, words);
-        }
     }
 
     /// The value of a key.
@@ -220,8 +190,24 @@ impl<'a> Reader<'a> {
         Some(texts)
     }
 
-    /// "90s", "5m", "2h", "1d".
+    /// "90s", "5m", "2h", "1d": a wait, of a day at most.
     pub(super) fn duration(&mut self, section: &Section<'_>, key: &str) -> Option<Duration> {
+        self.span(
+            section,
+            key,
+            LONGEST,
+            "is more than a day; write \"1d\" or less",
+        )
+    }
+
+    /// The same, of so many seconds at most; with words against more.
+    pub(super) fn span(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        longest: u64,
+        too_long: &str,
+    ) -> Option<Duration> {
         let (text, at) = self.text(section, key)?;
         let split = text
             .find(|c: char| !c.is_ascii_digit())
@@ -236,7 +222,7 @@ impl<'a> Reader<'a> {
         let why = match seconds {
             None => "is no duration; write \"90s\", \"5m\", \"2h\" or \"1d\"",
             Some(0) => "leaves no time at all; write \"1s\" or more",
-            Some(seconds) if seconds > LONGEST => "is more than a day; write \"1d\" or less",
+            Some(seconds) if seconds > longest => too_long,
             Some(seconds) => return Some(Duration::from_secs(seconds)),
         };
         self.error(at, format!("[{}] {key} = {text:?} {why}", section.name));

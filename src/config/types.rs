@@ -16,6 +16,7 @@ use hoplock_policy::verify::VerifyOptions;
 
 use super::guard::GuardConfig;
 use super::report::ReportConfig;
+use super::watch::WatchConfig;
 use crate::adapters::dns::Trust;
 
 /// All that the operator ordered.
@@ -45,6 +46,8 @@ pub struct Config {
     pub guard: GuardConfig,
     /// TLS reports.
     pub report: ReportConfig,
+    /// One's own domains.
+    pub watch: WatchConfig,
     /// Folder with more files of rules.
     pub rules_directory: Option<PathBuf>,
     /// The file of each rule that came from the rules directory.
