@@ -16,6 +16,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::PolicyDomain;
 use hoplock_policy::next_hop::NextHop;
 use hoplock_policy::profile::OwnDaneSeen;
+use hoplock_policy::verify::Certificate;
 
 use self::anchors::AnchorFiles;
 pub use self::journal::{
@@ -104,6 +105,8 @@ pub struct PolicyResponse {
     pub media_type: Option<String>,
     /// At most 64 KiB.
     pub body: Vec<u8>,
+    /// What the policy host showed for itself, for those who look after it.
+    pub certificate: Option<Certificate>,
 }
 
 /// Why no response came.

@@ -56,6 +56,7 @@ fn served(world: &World, domain: &str) -> Result<PolicyResponse, FetchFailure> {
         status: host.status,
         media_type: Some(host.media_type.clone()),
         body: host.body.clone(),
+        certificate: None,
     })
 }
 
@@ -65,6 +66,7 @@ fn redirected() -> PolicyResponse {
         status: 301,
         media_type: Some("text/plain".to_owned()),
         body: b"version: STSv1\nmode: none\nmax_age: 86400\n".to_vec(),
+        certificate: None,
     }
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn publishes(world: &ScriptedWorld, id: &str, mode: &str) {
         status: 200,
         media_type: Some("text/plain".to_owned()),
         body: text(mode).into_bytes(),
+        certificate: None,
     };
     let served = ScriptedPolicy::Responds(response, Duration::from_millis(20));
     world.policy(name("a.test"), served);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hoplock_policy::sts::POLICY_LIMIT;
+use hoplock_policy::verify::Certificate;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -69,7 +70,14 @@ pub(in crate::adapters) async fn ask(
 ) -> Result<PolicyResponse, FetchFailure> {
     let stream = connect(addresses, peer).await?;
     let stream = secure(tls, peer, stream).await?;
-    over(stream, peer, request, too_long).await
+    let shown = stream.get_ref().1.peer_certificates();
+    let leaf = shown.and_then(|chain| chain.first());
+    let certificate = leaf.map(|leaf| Certificate::from_der(leaf.as_ref()));
+    let response = over(stream, peer, request, too_long).await?;
+    Ok(PolicyResponse {
+        certificate,
+        ..response
+    })
 }
 
 /// One request and its response over a connection.
@@ -136,6 +144,7 @@ async fn taken_in(
         status,
         media_type,
         body,
+        certificate: None,
     })
 }
 

@@ -21,6 +21,8 @@ pub enum ScriptedHost {
     Shows(Vec<Certificate>, Duration),
     /// Never answers.
     Hangs,
+    /// Comes no further than this.
+    Stops(Stage),
 }
 
 impl ScriptedWorld {
@@ -69,6 +71,7 @@ impl Prober for ScriptedWorld {
                         detail: "no greeting, says the script".to_owned(),
                     };
                 }
+                Some(ScriptedHost::Stops(stage)) => probed.stage = stage,
                 Some(ScriptedHost::Shows(chain, after)) => {
                     sleep(after).await;
                     probed.stage = Stage::Established;

@@ -81,6 +81,7 @@ impl Stage {
             status,
             media_type: Some(kind.to_owned()),
             body: body.replace("\\n", "\n").replace("\\r", "\r").into_bytes(),
+            certificate: None,
         };
         let fault = |kind| ScriptedPolicy::Fails(kind);
         let policy = match rest {

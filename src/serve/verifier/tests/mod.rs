@@ -175,6 +175,7 @@ impl Scene {
             status: 200,
             media_type: Some("text/plain".to_owned()),
             body: policy.as_bytes().to_vec(),
+            certificate: None,
         };
         let responds = ScriptedPolicy::Responds(response, Duration::ZERO);
         world.policy(name("sts.test"), responds);
@@ -524,6 +525,7 @@ async fn a_word_counts_where_names_were_compared() {
         status: 200,
         media_type: Some("text/plain".to_owned()),
         body: policy.as_bytes().to_vec(),
+        certificate: None,
     };
     let responds = ScriptedPolicy::Responds(response, Duration::ZERO);
     scene.world.policy(name("e.test"), responds);

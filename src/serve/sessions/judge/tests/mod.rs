@@ -269,6 +269,7 @@ async fn a_failure_under_mta_sts_asks_for_the_record() {
             status: 200,
             media_type: Some("text/plain".to_owned()),
             body: body.into_bytes(),
+            certificate: None,
         };
         world.policy(
             name("e.test"),
