@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod report;
 pub mod serve;
 pub mod store;
+pub mod watch;
 pub mod world;
 
 /// What must hold for any bytes at all: a function for each fuzz target, in the room that owns the

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("cache", 5),
     ("config", 5),
     ("report", 5),
+    ("watch", 5),
     ("adapters", 6),
     ("demo", 6),
     ("discover", 6),
