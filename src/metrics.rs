@@ -2,13 +2,14 @@
 
 mod labels;
 mod reports;
+mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hoplock_policy::law::Verdict;
-use hoplock_policy::moment::Moment;
+use hoplock_policy::moment::{Moment, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +21,10 @@ use self::labels::{
     SendmailLabels, SessionLabels,
 };
 use self::reports::ReportMetrics;
+use self::watch::WatchMetrics;
 use crate::report::Sessions;
 use crate::report::post::PostFigures;
+use crate::watch::WatchFigures;
 use crate::world::reports::ReportFigures;
 
 /// All figures of one daemon.
@@ -37,6 +40,7 @@ pub struct Metrics {
     sessions_dropped: Family<DroppedLabels, Counter>,
     session_alarms: Gauge,
     reports: ReportMetrics,
+    watch: WatchMetrics,
     /// Answers given from findings that were kept.
     pub cached: Counter,
     /// Connections turned away because all places were taken.
@@ -107,6 +111,7 @@ impl Metrics {
             sessions_dropped: Family::default(),
             session_alarms: Gauge::default(),
             reports: ReportMetrics::default(),
+            watch: WatchMetrics::default(),
             cached: Counter::default(),
             turned_away: Counter::default(),
             connections: Gauge::default(),
@@ -202,6 +207,7 @@ impl Metrics {
             self.session_alarms.clone(),
         );
         self.reports.register(registry);
+        self.watch.register(registry);
     }
 
     fn register_requests(&mut self) {
@@ -286,6 +292,11 @@ impl Metrics {
         let alarms = sessions.alarms().count(now);
         self.session_alarms
             .set(i64::try_from(alarms).unwrap_or(i64::MAX));
+    }
+
+    /// Takes over what stands of watched domains.
+    pub fn take_over_watch(&self, figures: &WatchFigures, now: Timestamp) {
+        self.watch.take_over(figures, now);
     }
 
     /// Takes over how TLS reports stand.

@@ -27,6 +27,7 @@ use super::sessions;
 use super::signals::{Signals, Told};
 use super::sockets::{BindError, HandedOver};
 use super::verifier;
+use super::watching::{self, Watching};
 use crate::adapters::dns::self_test;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -167,6 +168,7 @@ impl Daemon {
         self.intake.judge.reload(sessions::judge_options(new));
         self.guard.reload(new.guard.clone());
         reporting::reload(new, &admin);
+        admin.watch.reload(&new.watch);
         // A disk that hangs must not keep the next signal from being heard.
         tokio::spawn(async move {
             admin.rulebook.reload(settings).await;
@@ -204,6 +206,7 @@ async fn admin(
     rulebook.begin(engine.clock.now().wall).await;
     let tally = Arc::new(reporting::tally(config, &engine));
     let post = Arc::new(reporting::post_office(config, &engine).map_err(EngineError::from)?);
+    let watch = Arc::new(Watching::new(config, &engine));
     Ok(Arc::new(Admin {
         engine,
         rulebook,
@@ -213,6 +216,7 @@ async fn admin(
         sessions: Arc::new(Sessions::new(journal)),
         tally,
         post,
+        watch,
     }))
 }
 
@@ -233,6 +237,7 @@ fn behind_everybody(admin: &Arc<Admin>) -> JoinSet<()> {
     watching.spawn(reporting::rounds(Arc::clone(admin)));
     watching.spawn(reporting::sweeps(Arc::clone(admin)));
     watching.spawn(reporting::deliveries(Arc::clone(admin)));
+    watching.spawn(watching::rounds(Arc::clone(&admin.watch)));
     watching.spawn(watchdog());
     watching
 }

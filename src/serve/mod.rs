@@ -10,6 +10,7 @@
 //! * [`verifier`]: Sendmail's session check.
 //! * [`guard`]: policy delegation and milter, at submission.
 //! * [`sessions`]: reports of TLS sessions, judged.
+//! * [`watching`]: when one's own domains are looked at.
 //! * [`background`]: what happens behind everybody's back.
 //! * [`daemon`]: all of it together, until a signal ends it; [`signals`]: which; `reload`: what cannot change
 //!   meanwhile.
@@ -37,3 +38,4 @@ pub mod sessions;
 pub mod signals;
 pub mod sockets;
 pub mod verifier;
+pub mod watching;

@@ -17,6 +17,7 @@ use hoplock::serve::engine::{Engine, Memory, settings};
 use hoplock::serve::negative_anchors::NegativeAnchors;
 use hoplock::serve::reporting;
 use hoplock::serve::rulebook::Rulebook;
+use hoplock::serve::watching::Watching;
 use hoplock::world::{JournalEntry, Judged, MatchedKind, MatchedText, SessionSource, Timing};
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::name::{DomainName, MxHost};
@@ -64,9 +65,11 @@ impl Inside {
             let closing = CancellationToken::new();
             let tally = Arc::new(reporting::tally(&config, &engine));
             let post = Arc::new(reporting::post_office(&config, &engine).unwrap());
+            let watch = Arc::new(Watching::new(&config, &engine));
             let admin = Arc::new(Admin {
                 tally,
                 post,
+                watch,
                 rulebook: Rulebook::new(Arc::clone(&engine.answerer), settings(&config)),
                 negative_anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
                 engine,

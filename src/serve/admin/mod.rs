@@ -13,6 +13,7 @@
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
 //! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
+//! * `watch`: one's own domains.
 
 mod cache;
 mod demo;
@@ -25,6 +26,7 @@ mod rules;
 mod sessions;
 mod status;
 mod survey;
+mod watch;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use super::connections::Connections;
 use super::engine::Engine;
 use super::negative_anchors::NegativeAnchors;
 use super::rulebook::Rulebook;
+use super::watching::Watching;
 use crate::metrics::Metrics;
 use crate::report::Sessions;
 use crate::report::post::PostOffice;
@@ -70,6 +73,8 @@ pub struct Admin {
     pub tally: Arc<Tally>,
     /// Makes and sends them.
     pub post: Arc<PostOffice>,
+    /// Watches one's own domains.
+    pub watch: Arc<Watching>,
 }
 
 /// The interface as routes; `guarded` on TCP.
@@ -87,6 +92,7 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/report", get(reports::list))
         .route("/api/v1/report/show", get(reports::show))
+        .route("/api/v1/watch", get(watch::list))
         .route("/api/v1/status", get(status::status))
         .merge(page::routes());
     match guard {
@@ -276,6 +282,8 @@ impl Admin {
             shown.inner().store(counter.load(Relaxed), Relaxed);
         }
         metrics.take_over_reports(&self.tally.reports().figures(), self.post.figures());
+        let now = self.engine.answerer.world().clock.now().wall;
+        metrics.take_over_watch(&self.watch.known().figures(), now);
         metrics.take_over(&self.sessions, self.engine.answerer.world().clock.now());
         let cached = counted.cached.load(Relaxed);
         metrics.cached.inner().store(cached, Relaxed);

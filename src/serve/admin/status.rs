@@ -18,7 +18,7 @@ use super::negative_anchors::{self, OrderLine};
 use super::observed::Observing;
 use super::reporting::Reporting;
 use super::rules::RuleLine;
-use super::{Admin, reporting, sessions, time};
+use super::{Admin, reporting, sessions, time, watch};
 use crate::serve::rulebook::{Listed, Standing};
 use crate::world::Lasts;
 
@@ -160,6 +160,7 @@ pub(super) async fn collect(admin: &Admin) -> Status {
         alarms: {
             let mut all = alarms(admin, &rules, now).await;
             all.extend(negative_anchors::alarms(&orders));
+            all.extend(watch::alarms(admin));
             all
         },
         rules: rules
