@@ -2,6 +2,7 @@
 //!
 //! * `probe`: looks up and connects; `judge`: what a probe comes to.
 //! * `page` with `block`, and `json`: what is printed; `advice`: what to do about it.
+//! * `watched`: `--watch`, one's own domains.
 
 mod advice;
 mod block;
@@ -9,6 +10,7 @@ mod json;
 mod judge;
 mod page;
 pub(super) mod probe;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -33,19 +35,24 @@ use crate::world::probe::Engine;
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct Arguments {
-    /// What mail would be delivered to: a domain, [host], [host]:port.
-    #[arg(value_name = "NEXTHOP", required = true)]
+    /// What mail would be delivered to: a domain, [host], [host]:port. With --watch one's own domains;
+    /// without any, those of [watch] domains.
+    #[arg(value_name = "NEXTHOP", required_unless_present = "watch")]
     next_hops: Vec<String>,
-    /// Print JSON: one object for all destinations; with --watch one line for each that has changed.
+    /// Print JSON: one object for all destinations; with --repeat one line for each that has changed.
     #[arg(long)]
     json: bool,
     /// Who does TLS: `rustls`, in this process, or the program `openssl`, which also speaks what is too
     /// old for rustls, and says by itself what it makes of TLSA records.
     #[arg(long, value_name = "ENGINE", default_value = "rustls")]
     engine: TlsEngine,
+    /// Look at one's own domains as the daemon watches them: what they publish and what their hosts show,
+    /// ahead of trouble.
+    #[arg(long, conflicts_with = "repeat")]
+    watch: bool,
     /// Look again every minute and print what has changed, until Ctrl-C.
     #[arg(long)]
-    watch: bool,
+    repeat: bool,
     /// The name to say in EHLO; without it the one that Postfix says, else this machine's.
     #[arg(long, value_name = "NAME")]
     helo: Option<String>,
@@ -72,6 +79,9 @@ impl From<TlsEngine> for Engine {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.watch {
+        return watched::run(arguments);
+    }
     let (config, helo) = match prepared(arguments) {
         Ok(prepared) => prepared,
         Err(why) => {
@@ -88,8 +98,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let checker = Checker::start(&config, arguments.engine.into(), helo).await?;
-        Ok::<_, String>(if arguments.watch {
-            watch(arguments, &checker).await
+        Ok::<_, String>(if arguments.repeat {
+            again(arguments, &checker).await
         } else {
             once(arguments, &checker).await
         })
@@ -108,13 +118,7 @@ fn prepared(arguments: &Arguments) -> Result<(Config, Option<DomainName>), Strin
     for asked in &arguments.next_hops {
         readable(asked)?;
     }
-    let helo = match &arguments.helo {
-        None => None,
-        Some(text) => {
-            let name = DomainName::parse(text);
-            Some(name.map_err(|why| format!("--helo {text:?} is no name: {why}"))?)
-        }
-    };
+    let helo = helo(arguments)?;
     let config = load(&arguments.file).and_then(Loaded::usable)?;
     let is_service = |asked: &&String| matches!(NextHop::parse(asked), NextHop::Service { .. });
     let service = arguments.next_hops.iter().find(is_service);
@@ -123,6 +127,15 @@ fn prepared(arguments: &Arguments) -> Result<(Config, Option<DomainName>), Strin
         return Err(format!("{asked:?} is no destination to check: {words}"));
     }
     Ok((config, helo))
+}
+
+fn helo(arguments: &Arguments) -> Result<Option<DomainName>, String> {
+    let Some(text) = &arguments.helo else {
+        return Ok(None);
+    };
+    let name = DomainName::parse(text);
+    name.map(Some)
+        .map_err(|why| format!("--helo {text:?} is no name: {why}"))
 }
 
 fn readable(asked: &str) -> Result<(), String> {
@@ -171,7 +184,7 @@ async fn once(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
 }
 
 /// Until Ctrl-C, or nobody reads any more; the standings are those of the last round that was finished.
-async fn watch(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
+async fn again(arguments: &Arguments, checker: &Checker) -> Vec<Standing> {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: BTreeMap<String, Vec<Part>> = BTreeMap::new();
@@ -296,8 +309,14 @@ session by what the host owes: its TLSA records (DANE), an enforced MTA-STS poli
 A host KEEPS its duty, FAILS it, is INCONCLUSIVE (it spoke, and nothing can be said: it offers only \
 what is too old for rustls, or does not take this machine for a mail server), or is not reachable.
 
+With --watch it looks at domains of your own, once, as the daemon does every hour for those of [watch] \
+domains: TLSA records against what the hosts show and against the next certificate, the MTA-STS policy \
+against the MX hosts, the TLSRPT record, the ends of certificates. Findings are alarms (mail to you \
+fails, or will within days), warnings and notes; docs/watch.md has each with its cure.
+
 Exit status: 0 every host that was reached keeps its duty; 1 some fail; 2 bad input; 4 some are \
-inconclusive, or nobody was reached. 1 wins over 4.";
+inconclusive, or nobody was reached. 1 wins over 4. With --watch: 1 there are alarms; 4 something could \
+not be looked at.";
 
 #[cfg(test)]
 mod tests {
