@@ -1,6 +1,7 @@
 //! A private authority, and certificates good and bad.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -22,6 +23,8 @@ pub struct Authority {
 pub enum Flaw {
     None,
     Expired,
+    /// Ends in ten days.
+    EndsSoon,
     WrongName,
     SelfSigned,
 }
@@ -86,7 +89,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let subject = match flaw {
             Flaw::WrongName => "somebody-else.test",
-            Flaw::None | Flaw::Expired | Flaw::SelfSigned => host,
+            Flaw::None | Flaw::Expired | Flaw::EndsSoon | Flaw::SelfSigned => host,
         };
         let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
         params.distinguished_name = name(subject);
@@ -95,9 +98,15 @@ impl Authority {
             params.not_before = date_time_ymd(2015, 1, 1);
             params.not_after = date_time_ymd(2016, 1, 1);
         }
+        if flaw == Flaw::EndsSoon {
+            let days = |count: u64| Duration::from_secs(count * 86_400);
+            let now = SystemTime::now();
+            params.not_before = (now - days(80)).into();
+            params.not_after = (now + days(10)).into();
+        }
         let certificate = match flaw {
             Flaw::SelfSigned => params.self_signed(&key).unwrap(),
-            Flaw::None | Flaw::Expired | Flaw::WrongName => params
+            Flaw::None | Flaw::Expired | Flaw::EndsSoon | Flaw::WrongName => params
                 .signed_by(&key, &Issuer::from_params(&self.params, &self.key))
                 .unwrap(),
         };

@@ -3,6 +3,7 @@
 
 mod others;
 mod records;
+mod watched;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -37,6 +38,7 @@ pub(super) fn plan(plan: &mut Plan) {
     }
     plan.record("mx1.check.test. 300 IN AAAA ::1");
     plan.record("mx2.check.test. 300 IN AAAA fd00::9");
+    watched::plan(plan);
 }
 
 /// All of it.
@@ -53,9 +55,10 @@ pub(super) fn all(lab: &mut Lab<'_>, mapped: &Mapped) {
     four_hosts(lab);
     by_openssl(lab);
     statuses(lab);
-    watched(lab);
+    repeated(lab);
     let judged = others::agree(lab, mapped);
     records::compare(lab);
+    watched::all(lab);
     println!("check: {judged} hosts judged alike by hoplock, posttls-finger and openssl");
 }
 
@@ -235,14 +238,14 @@ fn statuses(lab: &mut Lab<'_>) {
     }
 }
 
-/// `--watch` prints at once, then only what changes, and ends on Ctrl-C with the status of what it saw.
-fn watched(lab: &mut Lab<'_>) {
+/// `--repeat` prints at once, then only what changes, and ends on Ctrl-C with the status of what it saw.
+fn repeated(lab: &mut Lab<'_>) {
     let mut child = Command::new(lab.hoplock.binary())
         .args([
             "check",
             "dane.test",
             "[mx3.check.test]",
-            "--watch",
+            "--repeat",
             "--json",
         ])
         .arg("--config")
@@ -265,7 +268,7 @@ fn watched(lab: &mut Lab<'_>) {
         .collect();
     let right = results == ["kept", "failed"] && status.code() == Some(1);
     lab.report
-        .check(right, || format!("check --watch: {results:?}, {status}"));
+        .check(right, || format!("check --repeat: {results:?}, {status}"));
 }
 
 /// What `hoplock check --json` says.
