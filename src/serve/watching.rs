@@ -89,14 +89,8 @@ async fn look(watch: &Watch, domain: &DomainName) {
 /// One line for each finding that comes or goes.
 fn tell(domain: &DomainName, changes: &Changes) {
     for finding in &changes.come {
-        let Finding {
-            kind,
-            what,
-            cause,
-            cure,
-            ..
-        } = finding;
-        let kind = kind.word();
+        let Finding { cause, cure, .. } = finding;
+        let (kind, what) = (finding.kind.word(), finding.told());
         match finding.severity {
             Severity::Alarm => tracing::error!(%domain, kind, cause, cure, "{what}"),
             Severity::Warning => tracing::warn!(%domain, kind, cause, cure, "{what}"),
@@ -104,7 +98,7 @@ fn tell(domain: &DomainName, changes: &Changes) {
         }
     }
     for finding in &changes.gone {
-        let (kind, what) = (finding.kind.word(), &finding.what);
+        let (kind, what) = (finding.kind.word(), finding.told());
         match finding.severity {
             Severity::Alarm | Severity::Warning => {
                 tracing::info!(%domain, kind, "no longer so: {what}");

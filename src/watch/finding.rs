@@ -236,9 +236,9 @@ impl Finding {
             severity,
             host: None,
             address: None,
-            what: what.into(),
-            cause: cause.into(),
-            cure: cure.into(),
+            what: printable(&what.into()),
+            cause: printable(&cause.into()),
+            cure: printable(&cure.into()),
         }
     }
 
@@ -258,12 +258,40 @@ impl Finding {
         }
     }
 
+    /// What is the matter, and at which address.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.address {
+            Some(address) => format!("{} ({address})", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// True where the other is about the same: one takes the place of the other.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (self.kind, &self.host, self.address) == (other.kind, &other.host, other.address)
     }
 }
+
+/// Hosts and zones write what they like; none of it moves a terminal or fills a page.
+pub(super) fn printable(text: &str) -> String {
+    let mut plain = String::new();
+    for character in text.chars() {
+        if plain.len() > LONGEST {
+            plain.push_str("...");
+            break;
+        }
+        match character {
+            ' '..='~' => plain.push(character),
+            other => plain.extend(other.escape_default()),
+        }
+    }
+    plain
+}
+
+/// Longer than all that is said here, records to publish included.
+const LONGEST: usize = 2_000;
 
 /// What could not be looked at: findings that rest on it stay as they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -319,6 +347,16 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(kind.alarm().strip_prefix("watch-"), Some(kind.word()));
         }
+    }
+
+    /// Words of others reach no terminal as they are.
+    #[test]
+    fn findings_are_printable() {
+        let long = "x".repeat(3_000);
+        let finding = Finding::new(Kind::MxMalformed, Severity::Note, "\u{1b}[2J\nx", long, "ü");
+        assert_eq!(finding.what, "\\u{1b}[2J\\nx");
+        assert!(finding.cause.len() < 2_100 && finding.cause.ends_with("..."));
+        assert_eq!(finding.cure, "\\u{fc}");
     }
 
     /// What could not be seen says nothing against what was seen before.

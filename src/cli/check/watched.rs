@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use hoplock_policy::name::DomainName;
-use hoplock_policy::next_hop::escaped;
 use serde_json::json;
 
 use super::{Arguments, helo};
@@ -135,12 +134,9 @@ fn one(page: &mut Page, finding: &WatchedFinding) {
     };
     let at = finding.address.map(|address| format!(" at {address}"));
     let at = at.unwrap_or_default();
-    page.fact(
-        label,
-        &format!("{}{at} ({})", safe(&finding.what), finding.kind),
-    );
-    page.fact("", &format!("because: {}", safe(&finding.cause)));
-    page.fact("", &format!("do: {}", safe(&finding.cure)));
+    page.fact(label, &format!("{}{at} ({})", finding.what, finding.kind));
+    page.fact("", &format!("because: {}", finding.cause));
+    page.fact("", &format!("do: {}", finding.cure));
 }
 
 fn hosts(page: &mut Page, host: &WatchedHost) {
@@ -159,25 +155,18 @@ fn hosts(page: &mut Page, host: &WatchedHost) {
 
 fn seen(address: &WatchedAddress) -> String {
     let Some(certificate) = &address.certificate else {
-        return format!("{}: {}", address.address, safe(&address.stage));
+        return format!("{}: {}", address.address, address.stage);
     };
     let dane = match (&address.matched, &address.refused) {
         (Some(record), _) => format!(", matches {record}"),
-        (None, Some(why)) => format!(", REFUSED by TLSA: {}", safe(why)),
+        (None, Some(why)) => format!(", REFUSED by TLSA: {}", why),
         (None, None) => String::new(),
     };
     let web_pki = address.web_pki.as_deref().unwrap_or_default();
     format!(
         "{}: {} until {}{dane}, by web PKI {web_pki}",
-        address.address,
-        safe(&certificate.subject),
-        certificate.not_after
+        address.address, certificate.subject, certificate.not_after
     )
-}
-
-/// Text that somebody else wrote, for a terminal.
-fn safe(text: &str) -> String {
-    escaped(text).to_string()
 }
 
 /// One alarm is more than any doubt, and any doubt more than all that is well.
@@ -227,7 +216,6 @@ mod tests {
         }
     }
 
-    /// The host's words reach no terminal as they are.
     #[test]
     fn findings_for_people() {
         let finding = WatchedFinding {
@@ -236,7 +224,7 @@ mod tests {
             host: Some("mx.e.test".to_owned()),
             address: "192.0.2.1".parse().ok(),
             what: "no record matches".to_owned(),
-            cause: "\u{1b}[2Jx".to_owned(),
+            cause: "another key".to_owned(),
             cure: "publish it".to_owned(),
             since: String::new(),
             seen: true,
@@ -245,7 +233,7 @@ mod tests {
         assert_eq!(
             text,
             "e.test: one ALARM.\n  ALARM        no record matches at 192.0.2.1 (tlsa-no-match)\n\
-             \x20              because: \\u{1b}[2Jx\n               do: publish it\n"
+             \x20              because: another key\n               do: publish it\n"
         );
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn alarms(admin: &Admin) -> Vec<Alarm> {
             what: format!(
                 "{domain}, since {}: {}{doubt}",
                 time(stands.since),
-                finding.what
+                finding.told()
             ),
             cause: finding.cause,
             cure: finding.cure,

@@ -1,6 +1,5 @@
 //! An MTA-STS policy that cannot be had: each step that can fail, with its cure (RFC 8461, 3.3).
 
-use hoplock_policy::next_hop::escaped;
 use hoplock_policy::sts::PolicyResponseFault;
 
 use super::sts::{OF_POLICY, read};
@@ -48,10 +47,9 @@ fn without_policy(seen: &Seen) -> Finding {
                 "mend the text: version: STSv1, mode, max_age and one mx line for each host \
                  (RFC 8461, 3.2)",
             ),
-            Err(fault @ PolicyResponseFault::MediaType(_)) => invalid(
-                escaped(&fault.to_string()).to_string(),
-                "serve it as text/plain (RFC 8461, 3.3)",
-            ),
+            Err(fault @ PolicyResponseFault::MediaType(_)) => {
+                invalid(fault.to_string(), "serve it as text/plain (RFC 8461, 3.3)")
+            }
             Err(fault) => invalid(
                 fault.to_string(),
                 "serve the policy itself under /.well-known/mta-sts.txt, with status 200: redirects are \
@@ -66,7 +64,7 @@ fn without_policy(seen: &Seen) -> Finding {
 }
 
 fn not_fetched(failure: &FetchFailure, host: &str) -> Finding {
-    let detail = escaped(&failure.detail).to_string();
+    let detail = failure.detail.clone();
     let failed = |severity, cure: String| {
         Finding::new(
             Kind::StsFetchFailed,

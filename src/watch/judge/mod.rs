@@ -26,7 +26,6 @@ use hoplock_policy::dns::{FailureKind, LookupFailure};
 use hoplock_policy::findings::{HostFinding, Validation};
 use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::DomainName;
-use hoplock_policy::next_hop::escaped;
 use hoplock_policy::sts::{StsMode, StsPolicy};
 use rustls_pki_types::TrustAnchor;
 
@@ -188,7 +187,7 @@ fn is_unanswered(failure: &LookupFailure) -> bool {
 }
 
 fn told(failure: &LookupFailure) -> String {
-    let detail = escaped(&failure.detail);
+    let detail = &failure.detail;
     match failure.kind {
         FailureKind::Bogus => format!("DNSSEC validation fails: {detail}"),
         kind => format!("{}: {detail}", kind.word()),

@@ -1,6 +1,5 @@
 //! STARTTLS and certificates of each host (RFC 7672, 2.2; RFC 8461, 4.2).
 
-use hoplock_policy::next_hop::escaped;
 use hoplock_policy::reason::Reason;
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::tlsa::TlsaUsage;
@@ -11,7 +10,7 @@ use hoplock_policy::verify::{
 use super::{
     Bar, Doubt, Finding, HostView, Kind, Notes, Seen, Severity, day, rollover, seconds, span, tlsa,
 };
-use crate::watch::finding::Basis;
+use crate::watch::finding::{Basis, printable};
 use crate::watch::shown::{WatchedAddress, WatchedCertificate, WatchedHost};
 use crate::world::probe::{Probed, Signature, Stage};
 
@@ -112,7 +111,7 @@ impl<'a> OfHost<'a> {
 
     fn address(&mut self, notes: &mut Notes, probed: &'a Probed) {
         let address = probed.target.address.ip();
-        let mut line = WatchedAddress::new(address, escaped(&probed.stage.to_string()).to_string());
+        let mut line = WatchedAddress::new(address, printable(&probed.stage.to_string()));
         let name = self.host.name;
         match Shown::of(probed) {
             Shown::Unreachable => {
@@ -197,7 +196,10 @@ impl<'a> OfHost<'a> {
                 }
                 Err(refused) => {
                     self.all_match = false;
-                    line.refused = Some(format!("{}: {}", refused.reason, refused.detail));
+                    line.refused = Some(printable(&format!(
+                        "{}: {}",
+                        refused.reason, refused.detail
+                    )));
                     self.by_anchor |= refused.reason == Reason::CertificateExpired;
                     // That it has ended is told once.
                     if !(has_ended && refused.reason == Reason::CertificateExpired) {

@@ -9,9 +9,11 @@ use hoplock_policy::findings::Validation;
 use hoplock_policy::tlsa::TlsaRecord;
 
 use self::scene::{Authority, POLICY, Scene, insecure, mx, name, nothing, record, secure};
-use crate::world::FetchFailureKind;
+use super::{Finding, Kind};
+use crate::watch::standing::Standing;
 use crate::world::probe::{HandshakeFailure, SmtpReply, Stage, UnreachableKind};
 use crate::world::scripted::{Scripted, ScriptedHost};
+use crate::world::{Clock as _, FetchFailureKind};
 
 /// Spoils a good scene, looks, and compares: what is found, and whether the look is in doubt.
 async fn finds(spoil: impl FnOnce(&mut Scene), expected: &[&str], is_doubtful: bool) {
@@ -155,7 +157,7 @@ async fn tlsa_records_by_themselves() {
         let good = record(&scene.first, 3, 1);
         let short = TlsaRecord {
             data: vec![1; 31],
-            ..good.clone()
+            ..record(&scene.first, 3, 1)
         };
         scene.tlsa("mx1.e.test", &[good, short]);
     };
@@ -621,4 +623,66 @@ async fn without_dnssec() {
             .clear(&name("_25._tcp.mx2.e.test"), RecordType::Tlsa);
     };
     finds(blind, &["note resolver-not-validating"], true).await;
+}
+
+/// Look after look: an alarm comes, outlives looks that reach nobody, and goes when a look finds it mended.
+#[tokio::test]
+async fn alarms_come_and_go() {
+    let mut scene = Scene::new();
+    let mut standing = Standing::default();
+    let mut look = async |scene: &mut Scene| {
+        let judged = scene.look().await;
+        let changes = standing.take_over(judged, scene.world.now().wall);
+        let words = |all: &[Finding]| all.iter().map(|own| own.kind.word()).collect::<Vec<_>>();
+        (
+            words(&changes.come),
+            words(&changes.gone),
+            standing.result(),
+        )
+    };
+    assert_eq!(look(&mut scene).await, (vec![], vec![], "well"));
+    let next = scene.authority.issue("mx1.e.test", 0, 90);
+    scene.shows("mx1.e.test", &next);
+    let raised = (vec!["tlsa-no-match"], vec![], "alarm");
+    assert_eq!(look(&mut scene).await, raised);
+    let nobody = Stage::Unreachable {
+        kind: UnreachableKind::Timeout,
+        detail: String::new(),
+    };
+    for host in ["mx1.e.test", "mx2.e.test"] {
+        scene
+            .world
+            .host(name(host), ScriptedHost::Stops(nobody.clone()));
+    }
+    let (come, gone, result) = look(&mut scene).await;
+    assert_eq!(come, ["host-unreachable", "host-unreachable"]);
+    assert_eq!((gone, result), (vec![], "alarm"));
+    scene.set(
+        TLSA1,
+        RecordType::Tlsa,
+        Scripted::Fails(FailureKind::Timeout),
+    );
+    assert_eq!(look(&mut scene).await.2, "alarm");
+    scene.tlsa("mx1.e.test", &[record(&next, 3, 1)]);
+    scene.shows("mx1.e.test", &next);
+    let (_, gone, result) = look(&mut scene).await;
+    assert!(gone.contains(&"tlsa-no-match"), "{gone:?}");
+    // The other is away still, and mail servers pass it over.
+    assert_eq!(result, "well");
+}
+
+/// A machine without a name speaks to nobody, and says nothing of hosts.
+#[tokio::test]
+async fn without_a_name() {
+    let silent = |scene: &mut Scene| scene.speaks = false;
+    finds(silent, &["note not-probed"], true).await;
+}
+
+/// Each kind is provoked somewhere above, so that none can be lost.
+#[test]
+fn every_kind_is_provoked() {
+    let rows = include_str!("mod.rs");
+    for kind in Kind::ALL {
+        assert!(rows.contains(kind.word()), "{}", kind.word());
+    }
 }
