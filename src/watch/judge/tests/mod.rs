@@ -275,6 +275,16 @@ async fn the_record_to_add_is_printed() {
     let judged = scene.look().await;
     let cure = &judged.findings.last().unwrap().cure;
     assert!(!cure.contains("TLSA 2 1 1"), "{cure}");
+    let other = scene.authority.issue("other.test", -60, 30);
+    scene.tlsa("mx1.e.test", &[record(&other, 3, 0)]);
+    scene.shows("mx1.e.test", &other);
+    let judged = scene.look().await;
+    let is_ours = |own: &&Finding| own.kind == Kind::TlsaRollover;
+    let cure = &judged.findings.iter().find(is_ours).unwrap().cure;
+    assert!(
+        cure.contains("TLSA 3 1 1") && !cure.contains("TLSA 2 1 1"),
+        "{cure}"
+    );
 }
 
 #[tokio::test]
@@ -678,11 +688,16 @@ async fn without_a_name() {
     finds(silent, &["note not-probed"], true).await;
 }
 
-/// Each kind is provoked somewhere above, so that none can be lost.
+/// Each kind is provoked somewhere above, so that none can be lost, and has its row in the manual.
 #[test]
-fn every_kind_is_provoked() {
-    let rows = include_str!("mod.rs");
+fn every_kind_is_provoked_and_explained() {
+    let (rows, page) = (
+        include_str!("mod.rs"),
+        include_str!("../../../../docs/watch.md"),
+    );
     for kind in Kind::ALL {
-        assert!(rows.contains(kind.word()), "{}", kind.word());
+        let word = kind.word();
+        assert!(rows.contains(word), "{word}");
+        assert!(page.contains(&format!("| `{word}` |")), "{word}");
     }
 }
