@@ -186,6 +186,7 @@ impl Place<'_> {
             status: 200,
             media_type: Some("text/plain".to_owned()),
             body: body.into_bytes(),
+            certificate: None,
         };
         let policy = if answers {
             ScriptedPolicy::Responds(response, Duration::ZERO)

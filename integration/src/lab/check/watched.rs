@@ -180,6 +180,15 @@ fn mended(lab: &mut Lab<'_>) {
     lab.report.check(in_days == Some(9), || {
         format!("the first certificate ends in {left:?} s")
     });
+    let page = get("/");
+    for part in [
+        "data-watched=\"watch-well.test\"",
+        "no TLSA record of mx1.watch-wrong.test",
+    ] {
+        lab.report.check(page.contains(part), || {
+            format!("the page lacks {part}:\n{page}")
+        });
+    }
     mend(lab);
     until("the mended record", PATIENCE, || {
         lab.hoplock

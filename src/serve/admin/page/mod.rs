@@ -8,6 +8,7 @@
 //! * `destination`: what `explain` says of one destination, and its evidence as a drawing (`chain`).
 //! * `lists`: destinations, sessions, policies and rules, reports, each whole.
 //! * `demo`: the destinations of a demonstration.
+//! * `watch`: one's own domains.
 //! * `chart`: the last day as a drawing. `words`: times and lengths of time.
 
 mod chain;
@@ -18,6 +19,7 @@ mod health;
 mod lists;
 mod overview;
 mod tables;
+mod watch;
 mod words;
 
 use std::sync::Arc;

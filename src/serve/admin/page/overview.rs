@@ -9,7 +9,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use maud::{Markup, html};
 
 use super::words::{count, length};
-use super::{Place, chart, demo, health, lists, shell, tables};
+use super::{Place, chart, demo, health, lists, shell, tables, watch};
 use crate::serve::admin::status::{self, Alarm};
 use crate::serve::admin::{Admin, sessions};
 use crate::world::{JournalEntry, JournalQuery};
@@ -36,6 +36,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             Err(words) => section #failures { p.note { "Sessions cannot be shown: " (words) } }
         }
         (waiting(&admin, now))
+        (watch::section(&admin.watch.list()))
         section #protection aria-labelledby="protection-title" {
             h2 #protection-title { "Today’s destinations by protection" }
             (chart::draw(&admin.engine.answerer.today().day(now)))
