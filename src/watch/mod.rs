@@ -4,7 +4,7 @@
 //! In reading order:
 //!
 //! * [`look`]: everything about a domain, asked for now.
-//! * [`judge`]: what that comes to. Pure.
+//! * [`mod@judge`]: what that comes to. Pure.
 //! * [`finding`]: the vocabulary.
 //! * [`standing`]: findings over time.
 //! * [`shown`]: the same for page and programs.
