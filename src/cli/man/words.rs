@@ -115,12 +115,16 @@ const WORDS: &[Words] = &[
              certificates; no mail is sent. One block for each host, with what is to be done.",
         ],
         statuses: &[
-            ("0", "every host that was reached keeps its duty"),
-            ("1", "some do not"),
+            (
+                "0",
+                "every host that was reached keeps its duty; with --watch: no alarm",
+            ),
+            ("1", "some do not; with --watch: there are alarms"),
             BAD_INPUT,
             (
                 "4",
-                "nothing can be said for certain, or no host was reached",
+                "nothing can be said for certain, or no host was reached; with --watch: something could not be \
+                 looked at",
             ),
         ],
         examples: &[
@@ -128,6 +132,10 @@ const WORDS: &[Words] = &[
             (
                 "Several, for a program",
                 "hoplock check example.com example.net --json",
+            ),
+            (
+                "A domain of your own, ahead of trouble",
+                "hoplock check --watch example.com",
             ),
         ],
     },
