@@ -11,7 +11,7 @@ use hoplock_policy::next_hop::NextHop;
 
 use super::process::{Daemon, ask};
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/",
     "/destination?next_hop=127.0.0.1",
     "/destination?next_hop=%3Cscript%3Ealert(1)%3C%2Fscript%3E",
@@ -20,6 +20,7 @@ const PATHS: [&str; 8] = [
     "/sessions?outcome=failed",
     "/policies",
     "/reports",
+    "/watch",
 ];
 
 /// An answer's status, head and body.

@@ -44,6 +44,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/sessions", get(lists::sessions))
         .route("/policies", get(lists::policies))
         .route("/reports", get(lists::reports))
+        .route("/watch", get(watch::page))
         .layer(middleware::from_fn(guarded))
         .route("/page/style.css", get(style))
         .route("/page/refresh.js", get(script))
@@ -93,16 +94,18 @@ enum Place {
     Sessions,
     Policies,
     Reports,
+    Watch,
     /// One destination: none of the above.
     Destination,
 }
 
-const PLACES: [(Place, &str, &str); 5] = [
+const PLACES: [(Place, &str, &str); 6] = [
     (Place::Overview, "/", "Overview"),
     (Place::Destinations, "/destinations", "Destinations"),
     (Place::Sessions, "/sessions", "Sessions"),
     (Place::Policies, "/policies", "Policies and rules"),
     (Place::Reports, "/reports", "Reports"),
+    (Place::Watch, "/watch", "Your own domains"),
 ];
 
 /// A whole page. `asked` is what stands in the search box.

@@ -1,16 +1,39 @@
-//! One's own domains: each with what stands of it, and the certificates of its hosts.
+//! One's own domains, as senders see them: on the first page a row for each, and a page with every finding, its
+//! cure, and what each host showed.
 
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hoplock_policy::moment::Timestamp;
 use maud::{Markup, html};
 
-use super::words::count;
-use crate::watch::shown::{WatchedDomain, WatchedFinding};
+use super::words::{count, from_now};
+use super::{Place, shell};
+use crate::serve::admin::Admin;
+use crate::watch::shown::{WatchedDomain, WatchedFinding, WatchedHost};
 
-/// Nothing where none is watched. Alarms stand above, with what helps.
+/// All of it.
+pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
+    let domains = admin.watch.list();
+    let now = admin.engine.clock.now().wall;
+    let main = html! {
+        h1 { "Your own domains" }
+        p.quiet { "Looked at from here as others’ mail servers see them; " code { "hoplock check --watch" } " looks now." }
+        @if domains.is_empty() {
+            p { "None is watched: name them in " code { "[watch] domains" } "." }
+        }
+        @for domain in &domains { (whole(domain, now)) }
+    };
+    shell(Place::Watch, "Your own domains", "", &main).into_response()
+}
+
+/// On the first page: nothing where none is watched. Alarms stand above, with what helps.
 pub(super) fn section(domains: &[WatchedDomain]) -> Markup {
     html! {
         @if !domains.is_empty() {
             section #watch aria-labelledby="watch-title" {
-                h2 #watch-title { "Your own domains" }
+                h2 #watch-title { a href="/watch" { "Your own domains" } }
                 div.scroll {
                     table {
                         thead { tr { th { "Domain" } th { "Stands" } th { "To know" } th { "Certificates end" } th { "Looked at" } } }
@@ -74,6 +97,80 @@ fn ends(domain: &WatchedDomain) -> Markup {
     html! {
         @for (host, day) in ends { p { (host) ": " (day) } }
     }
+}
+
+fn whole(domain: &WatchedDomain, now: Timestamp) -> Markup {
+    html! {
+        section data-watched=(domain.domain) {
+            h2 { (domain.domain) " " span class={ "mark " (mark(domain.result)) } { (domain.result) } }
+            p.quiet {
+                @match &domain.looked {
+                    Some(looked) => { "looked at " (ago(looked, now)) }
+                    None => { "not looked at yet" }
+                }
+                @if let Some(policy) = &domain.policy { ", MTA-STS policy " (policy.mode) " " code { (policy.id) } }
+            }
+            @for finding in &domain.findings { (one_finding(finding, now)) }
+            @if !domain.hosts.is_empty() {
+                div.scroll {
+                    table.watched {
+                        thead { tr { th { "Host" } th { "TLSA" } th { "What it showed" } } }
+                        tbody { @for host in &domain.hosts { (one_host(host, now)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn one_finding(finding: &WatchedFinding, now: Timestamp) -> Markup {
+    html! {
+        article class={ "finding " (finding.severity) } data-kind=(finding.kind) {
+            h3 { (finding.what) }
+            p { (finding.cause) }
+            p.cure { strong { "What helps: " } (finding.cure) }
+            p.quiet {
+                (finding.severity) ", first seen " (ago(&finding.since, now))
+                @if !finding.seen { "; the last look could not see whether it is mended" }
+            }
+        }
+    }
+}
+
+fn one_host(host: &WatchedHost, now: Timestamp) -> Markup {
+    html! {
+        tr {
+            td data-label="Host" { (host.host) small { " " (host.preference) } }
+            td.long data-label="TLSA" {
+                (host.tlsa_status)
+                @for record in &host.tlsa { div { code { (record) } } }
+            }
+            td.long data-label="What it showed" {
+                @for own in &host.addresses {
+                    div {
+                        code { (own.address) } " " (own.stage)
+                        @if let Some(certificate) = &own.certificate {
+                            ": " (certificate.subject) ", ends " (ago(&certificate.not_after, now))
+                        }
+                        @if let Some(matched) = &own.matched { ", matches " code { (matched) } }
+                        @if let Some(refused) = &own.refused { ", " span.note { (refused) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A time of RFC 3339 as people say it; one that cannot be read stays as it is.
+fn ago(text: &str, now: Timestamp) -> String {
+    let at: Result<jiff::Timestamp, _> = text.parse();
+    let millis = at
+        .ok()
+        .and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    millis.map_or_else(
+        || text.to_owned(),
+        |millis| from_now(Timestamp(millis), now),
+    )
 }
 
 const MANY: usize = 50;
