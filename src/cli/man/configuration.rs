@@ -52,9 +52,6 @@ fn entry<T>(key: &Key<T>) -> String {
     if !key.requirement.is_empty() {
         meaning.push_str(&format!(" ({})", key.requirement));
     }
-    if !key.is_built() {
-        meaning.push_str("; nothing uses it yet");
-    }
     let default = text(key.default);
     format!(".TP\n{} = {default}\n{}\n", bold(key.name), text(&meaning))
 }
