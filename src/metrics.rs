@@ -1,27 +1,51 @@
-//! One struct of counters. Labels come from [`Reason`](hoplock_policy::reason::Reason) and the words of verdicts only: never a domain.
+//! One struct of counters. Labels come from [`Reason`] and words that are known beforehand only: never a
+//! domain. docs/metrics.md has all of them.
+//!
+//! * `tables`: counters and durations of the path of an answer, without a lock.
+//! * `outside`: how long the outside takes.
+//! * `standing`: what is taken over at each scrape; `alarm_kinds`: alarms among it.
+//! * `lately`: the last hour, for people.
+//! * `reports`: TLS reports and the store of a fleet; `watch`: watched domains.
+//! * `register`: names, and the text in both formats.
 
+mod alarm_kinds;
 mod labels;
+mod lately;
+mod outside;
+mod register;
 mod reports;
+mod standing;
+mod tables;
 mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hoplock_policy::law::Verdict;
 use hoplock_policy::moment::{Moment, Timestamp};
-use prometheus_client::encoding::text::encode;
+use hoplock_policy::profile::Profile;
+use hoplock_policy::reason::Reason;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
+pub use self::alarm_kinds::AlarmKind;
 use self::labels::{
-    AnswerLabels, DnsLabels, DroppedLabels, EximLabels, GuardLabels, ObservedLabels, ReasonLabel,
-    SendmailLabels, SessionLabels,
+    DnsLabels, DroppedLabels, EximLabels, GuardLabels, ObservedLabels, ReasonLabel, SendmailLabels,
+    SessionLabels,
 };
+use self::lately::Lately;
+pub use self::outside::Outside;
+use self::register::Register;
 use self::reports::ReportMetrics;
+use self::standing::StandingMetrics;
+pub use self::standing::{Standing, Taken};
+use self::tables::{Counts, Durations};
 use self::watch::WatchMetrics;
+use crate::adapters::clock::Stopwatch;
+use crate::answer::{Answered, Answerer, Evidence};
 use crate::report::Sessions;
 use crate::report::post::PostFigures;
 use crate::watch::WatchFigures;
@@ -29,8 +53,11 @@ use crate::world::reports::ReportFigures;
 
 /// All figures of one daemon.
 pub struct Metrics {
-    registry: Registry,
-    answers: Family<AnswerLabels, Counter>,
+    register: Register,
+    /// A row for each verdict and reason.
+    answers: Counts,
+    /// A row for each origin of evidence and reason.
+    times: Durations,
     observed: Family<ObservedLabels, Counter>,
     exim: Family<EximLabels, Counter>,
     sendmail: Family<SendmailLabels, Counter>,
@@ -41,37 +68,10 @@ pub struct Metrics {
     session_alarms: Gauge,
     reports: ReportMetrics,
     watch: WatchMetrics,
-    /// Answers given from findings that were kept.
-    pub cached: Counter,
+    standing: StandingMetrics,
     /// Connections turned away because all places were taken.
     pub turned_away: Counter,
-    /// Connections of mail servers at hand.
-    pub connections: Gauge,
-    /// Destinations whose findings are kept.
-    pub cache_entries: Gauge,
-    /// 1 where the resolver validates, 0 where it does not, -1 where nobody knows yet.
-    pub resolver_validating: Gauge,
-    /// Gatherings started, as the answerer counts them.
-    pub gathered: Counter<u64, AtomicU64>,
-    /// Lookups that broke by a fault of ours.
-    pub broken: Counter<u64, AtomicU64>,
-    /// Gatherings ahead of expiry.
-    pub renewed: Counter<u64, AtomicU64>,
-    /// Destinations that lost their usable TLSA records (CA-09).
-    pub dane_lost: Counter<u64, AtomicU64>,
-    /// MTA-STS policies fetched ahead of expiry.
-    pub policies_refreshed: Counter<u64, AtomicU64>,
-    /// Such fetches that failed.
-    pub policy_refreshes_failed: Counter<u64, AtomicU64>,
     lately: Lately,
-}
-
-/// Answers by verdict over the last hour.
-#[derive(Default)]
-struct Lately {
-    totals: [AtomicU64; WORDS.len()],
-    /// The totals at the end of each of the last minutes, oldest first.
-    minutes: Mutex<VecDeque<[u64; WORDS.len()]>>,
 }
 
 /// Every verdict's word (see [`hoplock_policy::law::Answer::word`]).
@@ -86,8 +86,6 @@ const WORDS: [&str; 9] = [
     "verify",
     "defer",
 ];
-/// Minutes of the last hour.
-const HOUR: usize = 60;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -96,12 +94,29 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All figures at zero.
+    /// All figures at zero, those of the outside counted by nobody.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(&Outside::default())
+    }
+
+    /// All figures at zero, and those of `outside`.
+    #[must_use]
+    pub fn with(outside: &Outside) -> Self {
+        let reasons = |first: (&'static str, &'static str)| {
+            let rows = Reason::ALL.iter();
+            rows.map(move |reason| vec![first, ("reason", reason.word())])
+        };
+        let answers = WORDS.iter().flat_map(|word| reasons(("verdict", word)));
+        let times = Evidence::ALL.iter();
+        let times = times.flat_map(|evidence| reasons(("evidence", evidence.word())));
+        let mut register = Register::new();
+        let standing = StandingMetrics::register(&mut register);
+        outside.register(&mut register);
         let mut metrics = Self {
-            registry: Registry::with_prefix("hoplock"),
-            answers: Family::default(),
+            register,
+            answers: Counts::new(answers),
+            times: Durations::new(times),
             observed: Family::default(),
             exim: Family::default(),
             sendmail: Family::default(),
@@ -112,138 +127,85 @@ impl Metrics {
             session_alarms: Gauge::default(),
             reports: ReportMetrics::default(),
             watch: WatchMetrics::default(),
-            cached: Counter::default(),
+            standing,
             turned_away: Counter::default(),
-            connections: Gauge::default(),
-            cache_entries: Gauge::default(),
-            resolver_validating: Gauge::default(),
-            gathered: Counter::default(),
-            broken: Counter::default(),
-            renewed: Counter::default(),
-            dane_lost: Counter::default(),
-            policies_refreshed: Counter::default(),
-            policy_refreshes_failed: Counter::default(),
             lately: Lately::default(),
         };
+        metrics.register_answers();
         metrics.register_requests();
         metrics.register_sessions();
-        let registry = &mut metrics.registry;
-        registry.register(
-            "answers",
-            "Answers by verdict and reason",
-            metrics.answers.clone(),
-        );
-        registry.register(
-            "answers_cached",
-            "Answers from kept findings",
-            metrics.cached.clone(),
-        );
-        registry.register(
-            "lookups",
-            "Gatherings of findings",
-            metrics.gathered.clone(),
-        );
-        registry.register(
-            "lookups_broken",
-            "Lookups broken by a fault",
-            metrics.broken.clone(),
-        );
-        for (name, help, counter) in [
-            (
-                "lookups_ahead",
-                "Gatherings ahead of expiry",
-                &metrics.renewed,
-            ),
-            (
-                "dane_lost",
-                "Destinations that lost their usable TLSA records",
-                &metrics.dane_lost,
-            ),
-            (
-                "policies_refreshed",
-                "MTA-STS policies fetched ahead of expiry",
-                &metrics.policies_refreshed,
-            ),
-            (
-                "policy_refreshes_failed",
-                "Fetches ahead of expiry that failed",
-                &metrics.policy_refreshes_failed,
-            ),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
-        let turned_away = metrics.turned_away.clone();
-        registry.register("connections_turned_away", "No place was free", turned_away);
-        registry.register(
-            "connections",
-            "Connections at hand",
-            metrics.connections.clone(),
-        );
-        registry.register(
-            "cache_entries",
-            "Destinations kept",
-            metrics.cache_entries.clone(),
-        );
-        let validating = metrics.resolver_validating.clone();
-        registry.register("resolver_validating", "1 yes, 0 no, -1 unknown", validating);
         metrics
     }
 
+    fn register_answers(&mut self) {
+        let register = &mut self.register;
+        register.figure(
+            "answers",
+            "Answers by verdict and reason",
+            self.answers.clone(),
+        );
+        register.durations(
+            "answer",
+            "From the request to its verdict, by reason and where the evidence came from",
+            self.times.clone(),
+        );
+        let help = "Answers that a rule of mode audit kept from demanding anything, by the reason of what \
+                    was kept back";
+        register.figure("answers_observed", help, self.observed.clone());
+        let turned_away = self.turned_away.clone();
+        register.figure("connections_turned_away", "No place was free", turned_away);
+    }
+
     fn register_sessions(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
+        let register = &mut self.register;
+        register.figure(
             "sessions",
             "Judged sessions by outcome and reason",
             self.sessions.clone(),
         );
-        registry.register(
+        register.figure(
             "sessions_dropped",
             "Reports not judged, and sessions not kept in the journal",
             self.sessions_dropped.clone(),
         );
-        registry.register(
+        register.figure(
             "session_alarms",
             "Destinations with sessions below their policy in the last hour",
             self.session_alarms.clone(),
         );
-        self.reports.register(registry);
-        self.watch.register(registry);
+        self.reports.register(register);
+        self.watch.register(register);
     }
 
     fn register_requests(&mut self) {
-        let (exim, dns) = (self.exim.clone(), self.dns.clone());
-        let help = "Answers that a rule of mode audit kept from demanding anything, by the reason of what \
-                    was kept back";
-        let observed = self.observed.clone();
-        self.registry.register("answers_observed", help, observed);
+        let register = &mut self.register;
         let help = "Requests on Exim's readsocket by verb and answer";
-        self.registry.register("exim_requests", help, exim);
-        let (help, sendmail) = (
-            "Sessions that Sendmail asked about by answer",
-            self.sendmail.clone(),
-        );
-        self.registry.register("sendmail_sessions", help, sendmail);
-        let (help, guard) = (
-            "Recipients decided on at submission, by what is done",
-            self.guard.clone(),
-        );
-        self.registry.register("guard_decisions", help, guard);
+        register.figure("exim_requests", help, self.exim.clone());
+        let help = "Sessions that Sendmail asked about by answer";
+        register.figure("sendmail_sessions", help, self.sendmail.clone());
+        let help = "Recipients decided on at submission, by what is done";
+        register.figure("guard_decisions", help, self.guard.clone());
         let help = "Queries on [listen] dns by what was replied";
-        self.registry.register("dns_queries", help, dns);
+        register.figure("dns_queries", help, self.dns.clone());
+    }
+
+    /// Asks for one answer, counts it, and how long it took.
+    pub async fn ask(&self, answerer: &Answerer, key: &str, profile: &Profile) -> Arc<Answered> {
+        let stopwatch = Stopwatch::start();
+        let (answered, evidence) = answerer.answer_from(key, profile).await;
+        self.answered(&answered.verdict, evidence, stopwatch.elapsed());
+        answered
     }
 
     /// Counts one answer.
-    pub fn answered(&self, verdict: &Verdict) {
-        let word = verdict.answer.word();
-        let totals = WORDS.iter().zip(&self.lately.totals);
-        if let Some((_, total)) = totals.into_iter().find(|(own, _)| **own == word) {
-            total.fetch_add(1, Ordering::Relaxed);
+    fn answered(&self, verdict: &Verdict, evidence: Evidence, took: Duration) {
+        let (reason, word) = (verdict.reason as usize, verdict.answer.word());
+        if let Some(place) = WORDS.iter().position(|own| *own == word) {
+            self.lately.count(place);
+            self.answers.count(place * Reason::ALL.len() + reason);
         }
-        let labels = AnswerLabels {
-            verdict: verdict.answer.word(),
-            reason: ReasonLabel(verdict.reason),
-        };
-        self.answers.get_or_create(&labels).inc();
+        let place = evidence as usize * Reason::ALL.len() + reason;
+        self.times.observe(place, took);
         if let Some(reason) = verdict.would_fail {
             let labels = ObservedLabels {
                 reason: ReasonLabel(reason),
@@ -272,6 +234,16 @@ impl Metrics {
     /// Counts one query for a TXT record, by what was replied.
     pub fn asked_by_dns(&self, rcode: &'static str) {
         self.dns.get_or_create(&DnsLabels { rcode }).inc();
+    }
+
+    /// Takes over what others count, and how things stand.
+    pub fn take_over_standing(&self, taken: Taken, standing: Standing) {
+        self.standing.take_over(taken, standing);
+    }
+
+    /// Takes over the alarms that stand, one for each, and when they were looked at, in seconds since 1970.
+    pub fn take_over_alarms(&self, alarms: &[AlarmKind], seen: u64) {
+        self.standing.take_over_alarms(alarms, seen);
     }
 
     /// Takes over what is counted of sessions.
@@ -306,73 +278,27 @@ impl Metrics {
 
     /// A minute is over.
     pub fn minute(&self) {
-        let totals = self.totals();
-        let mut minutes = self
-            .lately
-            .minutes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        minutes.push_back(totals);
-        if minutes.len() > HOUR {
-            minutes.pop_front();
-        }
+        self.lately.minute();
     }
 
     /// Answers by verdict in the last hour, verdicts without any left out.
     #[must_use]
     pub fn last_hour(&self) -> BTreeMap<&'static str, u64> {
-        let now = self.totals();
-        let minutes = self
-            .lately
-            .minutes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let then = match minutes.front() {
-            Some(then) if minutes.len() >= HOUR => *then,
-            _ => [0; WORDS.len()],
-        };
-        let counts = WORDS.iter().zip(now.iter().zip(then));
-        counts
-            .map(|(word, (now, then))| (*word, now.saturating_sub(then)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
-    }
-
-    fn totals(&self) -> [u64; WORDS.len()] {
-        let loaded = self.lately.totals.each_ref();
-        loaded.map(|total| total.load(Ordering::Relaxed))
+        self.lately.last_hour()
     }
 
     /// The figures as OpenMetrics text.
     #[must_use]
     pub fn open_metrics(&self) -> String {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        self.register.open_metrics()
     }
 
-    /// The figures as Prometheus text 0.0.4: counters are named with their suffix there.
+    /// The figures as Prometheus text 0.0.4.
     #[must_use]
     pub fn prometheus(&self) -> String {
-        let open = self.open_metrics();
-        let counters: Vec<&str> = open
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-            .collect();
-        let mut text = String::new();
-        for line in open.lines().filter(|line| *line != "# EOF") {
-            let mut words = line.splitn(4, ' ');
-            match (words.next(), words.next(), words.next(), words.next()) {
-                (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
-                    text.push_str(&format!("# {kind} {name}_total {rest}\n"));
-                }
-                _ => {
-                    text.push_str(line);
-                    text.push('\n');
-                }
-            }
-        }
-        text
+        self.register.prometheus()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,32 @@ pub struct Answered {
     pub counted: Counted,
 }
 
+/// Where the evidence of an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// There is none: a rule decides by itself, the key is no destination, or there are too many lookups.
+    None,
+    /// It was at hand.
+    Kept,
+    /// It was waited for, also in vain.
+    Gathered,
+}
+
+impl Evidence {
+    /// All of them, for metrics.
+    pub const ALL: [Self; 3] = [Self::None, Self::Kept, Self::Gathered];
+
+    /// The stable word, a label of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Kept => "kept",
+            Self::Gathered => "gathered",
+        }
+    }
+}
+
 impl Answered {
     /// The answer for the renderers that speak to people; `asked` as it was typed.
     #[must_use]

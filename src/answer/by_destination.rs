@@ -74,6 +74,12 @@ impl<T: Noted + Clone> ByDestination<T> {
             .collect()
     }
 
+    /// How many live.
+    pub(super) fn count(&self, now: Moment) -> usize {
+        self.drop_old(now);
+        self.notes.len()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.notes.len()
     }

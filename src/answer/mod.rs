@@ -34,7 +34,7 @@ mod today;
 mod waiting;
 
 use self::anchors::Anchors;
-pub use self::answered::{Answered, Settings};
+pub use self::answered::{Answered, Evidence, Settings};
 use self::answered::{made, tell};
 use self::gather::{Broken, Flight, Purpose, is_overtaken};
 pub use self::observed::{Observation, Observed};
@@ -191,6 +191,12 @@ impl Answerer {
         &self.today
     }
 
+    /// Destinations whose findings are being gathered.
+    #[must_use]
+    pub fn gatherings(&self) -> usize {
+        self.flights.len()
+    }
+
     /// True where an answer was made for the profile of this name.
     #[must_use]
     pub fn was_asked(&self, profile: &str) -> bool {
@@ -226,6 +232,11 @@ impl Answerer {
 
     /// Answers one key for one MTA, within the profile's deadline.
     pub async fn answer(&self, key: &str, profile: &Profile) -> Arc<Answered> {
+        self.answer_from(key, profile).await.0
+    }
+
+    /// The same, with where the evidence came from.
+    pub async fn answer_from(&self, key: &str, profile: &Profile) -> (Arc<Answered>, Evidence) {
         let next_hop = NextHop::parse(key);
         let now = self.world.clock.now();
         let patience = Patience::of(profile.deadline);
@@ -234,7 +245,8 @@ impl Answerer {
         let (rules, law) = (&settings.rules, &settings.law);
         let seen = self.world.mta.own_dane();
         if let Some(verdict) = decide_without_lookup(&next_hop, rules, profile, law, seen, now) {
-            return Arc::new(made(next_hop, verdict, None, profile, now));
+            let answered = made(next_hop, verdict, None, profile, now);
+            return (Arc::new(answered), Evidence::None);
         }
         let answer_key = AnswerKey {
             profile: profile.name.clone(),
@@ -252,18 +264,21 @@ impl Answerer {
                     self.waiting.note(&answered, now);
                 }
                 self.observed.note(&answered, now);
-                return answered;
+                return (answered, Evidence::Kept);
             }
-            return self.judge(&entry, profile, now, patience).await;
+            let answered = self.judge(&entry, profile, now, patience).await;
+            return (answered, Evidence::Kept);
         }
         if self.flights.len() >= MOST_FLIGHTS {
             let verdict = Verdict::temp(Row::Law, Reason::Busy, "too many lookups are under way");
-            return Arc::new(made(next_hop, verdict, None, profile, now));
+            let answered = made(next_hop, verdict, None, profile, now);
+            return (Arc::new(answered), Evidence::None);
         }
         let verdict = match self.gathered(&next_hop, profile, patience).await {
             Ok(entry) => {
                 let now = self.world.clock.now();
-                return self.judge(&entry, profile, now, patience).await;
+                let answered = self.judge(&entry, profile, now, patience).await;
+                return (answered, Evidence::Gathered);
             }
             Err(in_vain) => in_vain,
         };
@@ -278,7 +293,7 @@ impl Answerer {
         let answered = Arc::new(made(next_hop, verdict, None, profile, now));
         self.waiting.note(&answered, now);
         self.observed.note(&answered, now);
-        answered
+        (answered, Evidence::Gathered)
     }
 
     /// What is gathered for whoever waits so long, or why there is nothing.

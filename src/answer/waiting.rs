@@ -59,6 +59,12 @@ impl WaitingMail {
             });
     }
 
+    /// How many destinations there are, each once for each profile.
+    #[must_use]
+    pub fn count(&self, now: Moment) -> usize {
+        self.0.count(now)
+    }
+
     /// The destinations that mail has waited for, for at least `long`, longest first. One that
     /// nobody has asked about for a day is no longer waited for.
     #[must_use]

@@ -21,7 +21,7 @@ use hoplock_policy::findings::{Findings, HostFinding, MxFinding, Selection, StsF
 use hoplock_policy::name::{DomainName, MxHost, PolicyDomain};
 use hoplock_policy::next_hop::{NextHop, SubmissionService};
 
-pub use self::policies::Policies;
+pub use self::policies::{Policies, PolicyFigures};
 use crate::world::{Patience, World};
 
 /// Gathers findings.

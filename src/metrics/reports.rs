@@ -6,8 +6,8 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
+use super::register::Register;
 use crate::report::post::PostFigures;
 use crate::world::reports::{FleetState, ReportFigures};
 
@@ -27,28 +27,28 @@ struct ReportLabels {
 }
 
 impl ReportMetrics {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
+    pub(super) fn register(&self, register: &mut Register) {
+        register.figure(
             "report_sessions",
             "Sessions counted for TLS reports, under each of their policies",
             self.counted.clone(),
         );
-        registry.register(
+        register.figure(
             "report_sessions_lost",
             "Sessions counted that could be neither written nor held",
             self.lost.clone(),
         );
-        registry.register(
+        register.figure(
             "tls_reports",
             "TLS reports: claimed, delivered, attempts that failed, given up, received from others",
             self.reports.clone(),
         );
-        registry.register(
+        register.figure(
             "fleet_rows_waiting",
             "Counters that the fleet's store does not have yet",
             self.not_handed_over.clone(),
         );
-        registry.register(
+        register.figure(
             "fleet_store_reached",
             "1 yes, 0 no, -1 there is none",
             self.fleet.clone(),

@@ -4,8 +4,8 @@ use hoplock_policy::moment::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
+use super::register::Register;
 use crate::watch::WatchFigures;
 use crate::watch::finding::{Kind, Severity};
 
@@ -28,18 +28,18 @@ struct FindingLabels {
 struct NoLabels {}
 
 impl WatchMetrics {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
+    pub(super) fn register(&self, register: &mut Register) {
+        register.figure(
             "watch_findings",
             "What stands of the watched domains, by severity and kind",
             self.findings.clone(),
         );
-        registry.register(
+        register.figure(
             "watch_last_look_timestamp_seconds",
             "When the last look at a watched domain ended, in seconds since 1970",
             self.looked.clone(),
         );
-        registry.register(
+        register.figure(
             "watch_certificate_ends_in_seconds",
             "Until the first certificate of the watched mail hosts ends; negative when it has ended",
             self.first_end.clone(),
@@ -83,16 +83,12 @@ impl WatchMetrics {
 mod tests {
     use std::collections::BTreeMap;
 
-    use prometheus_client::encoding::text::encode;
-
     use super::*;
 
     fn text(metrics: &WatchMetrics) -> String {
-        let mut registry = Registry::with_prefix("hoplock");
-        metrics.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        text
+        let mut register = Register::new();
+        metrics.register(&mut register);
+        register.open_metrics()
     }
 
     /// Nothing is told before there is something to tell: a 0 would read as a certificate that has ended.

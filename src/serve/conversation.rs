@@ -176,8 +176,7 @@ async fn answer(desk: &Desk, payload: &[u8]) -> Reply {
         );
         return temp(Reason::UnknownMap, &words);
     };
-    let answered = answerer.answer(request.key, &profile).await;
-    desk.metrics.answered(&answered.verdict);
+    let answered = desk.metrics.ask(answerer, request.key, &profile).await;
     answerer.today().note(&answered);
     match &answered.rendered {
         Rendered::Ok(text) => Reply::ok(text.clone())

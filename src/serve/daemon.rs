@@ -207,11 +207,12 @@ async fn admin(
     let tally = Arc::new(reporting::tally(config, &engine));
     let post = Arc::new(reporting::post_office(config, &engine).map_err(EngineError::from)?);
     let watch = Arc::new(Watching::new(config, &engine));
+    let metrics = Arc::new(Metrics::with(&engine.outside));
     Ok(Arc::new(Admin {
         engine,
         rulebook,
         negative_anchors: NegativeAnchors::new(answerer),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         connections,
         sessions: Arc::new(Sessions::new(journal)),
         tally,

@@ -21,9 +21,10 @@ use crate::adapters::https::{FetchOptions, HttpsFetcher, RootsError, authorities
 use crate::adapters::postfix::OwnDaneProbe;
 use crate::adapters::smtp::{ProbeOptions, SmtpProber, own_name};
 use crate::answer::{Answerer, Settings};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::demo::DemoDomain;
 use crate::discover::DiscoverOptions;
+use crate::metrics::Outside;
 use crate::store::journal::MemoryJournal;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, SqliteReports, SqliteStore};
@@ -51,6 +52,10 @@ pub struct Engine {
     pub machine: Option<Machine>,
     /// The destinations of a world that is made to be shown; none in the real one.
     pub demo: &'static [DemoDomain],
+    /// How long the DNS and policy hosts took.
+    pub outside: Arc<Outside>,
+    /// The bounds that it was started with.
+    pub limits: Limits,
     started: Moment,
 }
 
@@ -111,7 +116,9 @@ impl Engine {
         let own_dane = OwnDaneProbe::new(config.dns.self_test.clone());
         // Side by side: silent servers cost seconds.
         tokio::join!(self_test::test(&dns), own_dane.look());
-        let fetcher = HttpsFetcher::new(dns.clone(), fetch_options(config))?;
+        let outside = Arc::<Outside>::default();
+        let resolver = outside.around_resolver(dns.clone());
+        let fetcher = HttpsFetcher::new(resolver, fetch_options(config))?;
         let world = World {
             resolver: dns.clone(),
             policy_fetcher: Arc::new(fetcher),
@@ -124,7 +131,7 @@ impl Engine {
         let machine = Machine { dns, own_dane };
         Ok(Self {
             machine: Some(machine),
-            ..Self::over(config, world, stores)?
+            ..Self::timed(config, world, stores, outside)?
         })
     }
 
@@ -133,6 +140,21 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] where a file of authorities cannot be used.
     pub fn over(config: &Config, world: World, stores: Stores) -> Result<Self, EngineError> {
+        Self::timed(config, world, stores, Arc::default())
+    }
+
+    /// The same, with what the world takes counted in `outside`.
+    fn timed(
+        config: &Config,
+        world: World,
+        stores: Stores,
+        outside: Arc<Outside>,
+    ) -> Result<Self, EngineError> {
+        let world = World {
+            resolver: outside.around_resolver(world.resolver),
+            policy_fetcher: outside.around_fetcher(world.policy_fetcher),
+            ..world
+        };
         let clock = Arc::clone(&world.clock);
         let answerer = Answerer::new(
             world,
@@ -150,6 +172,8 @@ impl Engine {
             reports: stores.reports,
             machine: None,
             demo: &[],
+            outside,
+            limits: config.limits.clone(),
         })
     }
 

@@ -137,6 +137,33 @@ pub enum FetchFailureKind {
     Refused,
 }
 
+impl FetchFailureKind {
+    /// Every kind, for metrics.
+    pub const ALL: [Self; 7] = [
+        Self::Lookup,
+        Self::Connection,
+        Self::WebPki,
+        Self::TooLarge,
+        Self::Timeout,
+        Self::Protocol,
+        Self::Refused,
+    ];
+
+    /// The stable word, a label of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup-failed",
+            Self::Connection => "connection-failed",
+            Self::WebPki => "web-pki-invalid",
+            Self::TooLarge => "too-large",
+            Self::Timeout => "timeout",
+            Self::Protocol => "not-http",
+            Self::Refused => "address-refused",
+        }
+    }
+}
+
 /// Remembers what must outlive one answer.
 ///
 /// A failure to read is never an absence: who asks must then act as if something were remembered.
@@ -239,6 +266,11 @@ pub trait Store: Send + Sync {
 
     /// Whether what it keeps outlives the process.
     fn lasts(&self) -> Lasts;
+
+    /// False since what was to be written last could not be, for people. Never waits.
+    fn can_be_written(&self) -> bool {
+        true
+    }
 }
 
 /// The right to fetch a policy, given back when dropped.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoplock::config::Config;
-use hoplock::metrics::Metrics;
+use hoplock::metrics::{AlarmKind, Metrics};
 use hoplock::report::Sessions;
 use hoplock::serve::admin::{Admin, Guard, router};
 use hoplock::serve::connections::Connections;
@@ -66,6 +66,7 @@ impl Inside {
             let tally = Arc::new(reporting::tally(&config, &engine));
             let post = Arc::new(reporting::post_office(&config, &engine).unwrap());
             let watch = Arc::new(Watching::new(&config, &engine));
+            let metrics = Arc::new(Metrics::with(&engine.outside));
             let admin = Arc::new(Admin {
                 tally,
                 post,
@@ -73,7 +74,7 @@ impl Inside {
                 rulebook: Rulebook::new(Arc::clone(&engine.answerer), settings(&config)),
                 negative_anchors: NegativeAnchors::new(Arc::clone(&engine.answerer)),
                 engine,
-                metrics: Arc::new(Metrics::new()),
+                metrics,
                 connections: Connections::new(10, &closing),
                 sessions,
             });
@@ -293,11 +294,25 @@ fn a_failed_session_is_an_alarm() {
     for line in [
         "hoplock_sessions_total{outcome=\"failed\",reason=\"tlsa-no-match\"} 3",
         "hoplock_session_alarms 1",
+        "hoplock_journal_sessions_limit 100000",
+        "hoplock_connections_limit 10000",
+        "hoplock_state_lasts 1",
+        "hoplock_state_written 1",
+        "hoplock_reports_enabled 0",
+        "hoplock_policies_soonest_expiry_seconds NaN",
         "hoplock_sessions_dropped_total{why=\"journal-full\"} 0",
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
+    alarms_are_figures(&inside, &metrics);
     let inside = inside.restart();
+    let (_, metrics) = inside.get("/metrics");
+    for line in [
+        "hoplock_journal_sessions 4",
+        "hoplock_journal_sessions_failed 3",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
     let (code, text) = inside.command(&["status", "--json"]);
     assert_eq!(code, Some(1));
     let status: Value = serde_json::from_str(&text).unwrap();
@@ -347,4 +362,21 @@ fn what_waits_is_written() {
         assert!(inside.now().uptime - started < Duration::from_secs(10));
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// MX-17, SV-10: the alarms of `status` and of the metrics are the same.
+fn alarms_are_figures(inside: &Inside, metrics: &str) {
+    let (_, text) = inside.command(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&text).unwrap();
+    let alarms = status["alarms"].as_array().unwrap();
+    let mut shown = 0;
+    for kind in AlarmKind::all() {
+        let told = alarms.iter().filter(|own| own["alarm"] == kind.word());
+        let count = told.count();
+        let line = format!("hoplock_alarms{{alarm=\"{}\"}} {count}\n", kind.word());
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+        shown += count;
+    }
+    assert_eq!(shown, alarms.len(), "{text}");
+    assert!(shown > 0, "{text}");
 }

@@ -233,6 +233,18 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind, for metrics.
+    pub const ALL: [Self; 8] = [
+        Self::Bogus,
+        Self::ServFail,
+        Self::Refused,
+        Self::Timeout,
+        Self::Malformed,
+        Self::AliasLoop,
+        Self::Unreachable,
+        Self::NotExamined,
+    ];
+
     /// The word for logs, metrics, TEMP texts and `explain`.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -84,6 +84,13 @@ impl DnsStub {
         &self.options
     }
 
+    /// How many lookups are under way.
+    #[must_use]
+    pub fn lookups_under_way(&self) -> usize {
+        let free = self.places.available_permits();
+        self.options.lookups.saturating_sub(free)
+    }
+
     /// What carries its messages.
     pub(super) fn transport(&self) -> &dyn Transport {
         &*self.transport

@@ -5,12 +5,14 @@
 //!
 //! * [`desk`]: what is known of the last fetch.
 //! * [`fetch`]: one fetch, and what the log says of it.
+//! * `figures`: how the remembered ones stand, for people.
 //! * [`fleet`]: what other hosts have fetched, or fetch just now.
 //! * [`refresh`]: ahead of expiry.
 
 mod again;
 mod desk;
 mod fetch;
+mod figures;
 mod fleet;
 mod refresh;
 
@@ -28,6 +30,7 @@ use quick_cache::sync::Cache;
 
 use self::desk::{Desk, Fetched, demands, wait};
 use self::fetch::Kept;
+pub use self::figures::PolicyFigures;
 use self::refresh::{Places, Timetable};
 use super::record::Record;
 use crate::world::{Patience, StoreFailure, World};

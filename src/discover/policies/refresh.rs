@@ -227,6 +227,11 @@ enum Due {
     Never,
 }
 
+/// True where it is fetched ahead of its expiry whether or not somebody asks for it.
+pub(super) fn is_kept_fresh(kept: &KeptPolicy, now: Moment) -> bool {
+    !is_short(kept) && now.uptime.saturating_sub(kept.used) <= UNUSED
+}
+
 /// A policy that asks to be fetched more often than daily.
 fn is_short(kept: &KeptPolicy) -> bool {
     kept.policy.policy.max_age < ABOUT_DAILY

@@ -10,6 +10,7 @@
 //! * `observed`: what rules of mode `audit` kept from being done.
 //! * `page`: the page for people.
 //! * `rules`: rules at run time.
+//! * `scrape`: metrics, and how things stand for them.
 //! * `sessions`: what became of sessions.
 //! * `status`: how the daemon is, and its alarms.
 //! * `survey`: what destinations would be answered, without leaving a trace of having been asked.
@@ -23,6 +24,7 @@ mod page;
 mod reporting;
 mod reports;
 mod rules;
+mod scrape;
 mod sessions;
 mod status;
 mod survey;
@@ -80,7 +82,7 @@ pub struct Admin {
 /// The interface as routes; `guarded` on TCP.
 pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
     let routes = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape::metrics))
         .route("/live", get(|| async { "alive\n" }))
         .route("/ready", get(ready))
         .route("/api/v1/query", get(query))
@@ -175,21 +177,6 @@ pub(super) fn is_local(host: &str) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<Ipv4Addr>().is_ok()
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
-    admin.refresh();
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
-    if open {
-        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        ([(header::CONTENT_TYPE, kind)], admin.metrics.open_metrics()).into_response()
-    } else {
-        let kind = "text/plain; version=0.0.4; charset=utf-8";
-        ([(header::CONTENT_TYPE, kind)], admin.metrics.prometheus()).into_response()
-    }
-}
-
 /// Readiness; a degraded daemon is ready, and says so.
 #[derive(Serialize)]
 struct Ready {
@@ -256,44 +243,6 @@ async fn query(
             let shown = admin.shown_by(&parameters.next_hop);
             (explain::text(&view) + &shown).into_response()
         }
-    }
-}
-
-impl Admin {
-    /// Takes over the figures that others count.
-    fn refresh(&self) {
-        use std::sync::atomic::Ordering::Relaxed;
-        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let metrics = &self.metrics;
-        metrics.connections.set(gauge(self.connections.count()));
-        let entries = self.engine.answerer.cache().len();
-        metrics.cache_entries.set(gauge(entries));
-        let counted = self.engine.answerer.counters();
-        let refresh = self.engine.answerer.policies().counters();
-        let taken_over = [
-            (&metrics.gathered, &counted.gathered),
-            (&metrics.broken, &counted.broken),
-            (&metrics.renewed, &counted.renewed),
-            (&metrics.dane_lost, &counted.dane_lost),
-            (&metrics.policies_refreshed, &refresh.refreshed),
-            (&metrics.policy_refreshes_failed, &refresh.failed),
-        ];
-        for (shown, counter) in taken_over {
-            shown.inner().store(counter.load(Relaxed), Relaxed);
-        }
-        metrics.take_over_reports(&self.tally.reports().figures(), self.post.figures());
-        let now = self.engine.answerer.world().clock.now().wall;
-        metrics.take_over_watch(&self.watch.known().figures(), now);
-        metrics.take_over(&self.sessions, self.engine.answerer.world().clock.now());
-        let cached = counted.cached.load(Relaxed);
-        metrics.cached.inner().store(cached, Relaxed);
-        self.metrics.resolver_validating.set(
-            match self.engine.answerer.world().resolver.validation() {
-                Validation::Validating => 1,
-                Validation::NotValidating => 0,
-                Validation::Unknown => -1,
-            },
-        );
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Alarm;
 use super::{Admin, time};
+use crate::metrics::AlarmKind;
 use crate::serve::negative_anchors::{Order, OrderError, Seen, Standing, Wanted};
 
 /// One order.
@@ -62,7 +63,7 @@ pub(super) fn alarms(orders: &[(Order, Standing)]) -> Vec<Alarm> {
         .iter()
         .filter(over)
         .map(|(order, _)| Alarm {
-            alarm: "dnssec-set-aside",
+            alarm: AlarmKind::DnssecSetAside,
             what: format!(
                 "DNSSEC of {} is still set aside, and was to be until {}",
                 order.zone,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Admin;
 use super::status::Alarm;
+use crate::metrics::AlarmKind;
 use crate::world::reports::FleetState;
 
 /// Figures since the start.
@@ -50,7 +51,7 @@ pub(super) fn alarms(admin: &Admin) -> Vec<Alarm> {
     let figures = admin.tally.reports().figures();
     if let Some(FleetState::NotReached(words)) = figures.fleet {
         alarms.push(Alarm {
-            alarm: "fleet-store",
+            alarm: AlarmKind::FleetStore,
             what: "the store that the fleet shares is not reached; this host goes on alone and hands over \
                    what it counted when it is back"
                 .to_owned(),
@@ -60,7 +61,7 @@ pub(super) fn alarms(admin: &Admin) -> Vec<Alarm> {
     }
     if figures.lost > 0 {
         alarms.push(Alarm {
-            alarm: "report-counts-lost",
+            alarm: AlarmKind::ReportCountsLost,
             what: format!("{} sessions are missing in TLS reports", figures.lost),
             cause: "the state file could not be written for too long".to_owned(),
             cure: "see the log for the disk's fault".to_owned(),
@@ -68,7 +69,7 @@ pub(super) fn alarms(admin: &Admin) -> Vec<Alarm> {
     }
     if let Some(cause) = admin.post.is_unsigned() {
         alarms.push(Alarm {
-            alarm: "reports-unsigned",
+            alarm: AlarmKind::ReportsUnsigned,
             what: "TLS reports do not leave by mail".to_owned(),
             cause,
             cure: "write [report] dkim = \"mta\" or \"key\"; reports of the last day leave then"

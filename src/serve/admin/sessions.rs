@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::status::Alarm;
 use super::{Admin, time};
+use crate::metrics::AlarmKind;
 use crate::report::SessionAlarm;
 use crate::world::{JournalEntry, JournalQuery, MatchedText, Timing};
 
@@ -206,7 +207,7 @@ pub(super) fn alarms(admin: &Admin, now: Moment) -> Vec<Alarm> {
     if !rest.is_empty() {
         let sessions: u64 = rest.iter().map(|alarm| alarm.in_last_hour).sum();
         alarms.push(Alarm {
-            alarm: ALARM,
+            alarm: AlarmKind::SessionFailed,
             what: format!(
                 "sessions below their policy: {} more destinations, with {sessions} in the last hour",
                 rest.len()
@@ -232,7 +233,7 @@ fn alarm(alarm: &SessionAlarm) -> Alarm {
     let name = alarm.next_hop.as_ref().map(ToString::to_string);
     let shown = name.as_deref().unwrap_or("other destinations");
     Alarm {
-        alarm: ALARM,
+        alarm: AlarmKind::SessionFailed,
         what: format!(
             "sessions below their policy: {shown}: {count} in the last hour, last at {}{host} ({mail})",
             time(last.time)
@@ -285,7 +286,6 @@ fn cure(reason: Reason) -> &'static str {
 }
 
 /// The stable word.
-const ALARM: &str = "session-failed";
 /// As many as somebody reads.
 const SHOWN: usize = 20;
 /// Entries in one answer: some 700 KB.

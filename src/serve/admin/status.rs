@@ -19,6 +19,8 @@ use super::observed::Observing;
 use super::reporting::Reporting;
 use super::rules::RuleLine;
 use super::{Admin, reporting, sessions, time, watch};
+use crate::metrics::AlarmKind;
+use crate::serve::negative_anchors::{Order, Standing as OrderStanding};
 use crate::serve::rulebook::{Listed, Standing};
 use crate::world::Lasts;
 
@@ -88,8 +90,8 @@ pub(super) struct Journal {
 /// Something that somebody should look at.
 #[derive(Serialize)]
 pub(super) struct Alarm {
-    /// A stable word.
-    pub(super) alarm: &'static str,
+    /// Its kind.
+    pub(super) alarm: AlarmKind,
     /// What is the matter, and since when.
     pub(super) what: String,
     /// Why, as far as it is known.
@@ -157,12 +159,7 @@ pub(super) async fn collect(admin: &Admin) -> Status {
             not_kept: journal.too_many + journal.not_written,
         },
         reports: Reporting::of(admin),
-        alarms: {
-            let mut all = alarms(admin, &rules, now).await;
-            all.extend(negative_anchors::alarms(&orders));
-            all.extend(watch::alarms(admin));
-            all
-        },
+        alarms: alarms(admin, &rules, &orders, now).await,
         rules: rules
             .iter()
             .filter(|listed| listed.standing != Standing::Expired)
@@ -173,7 +170,19 @@ pub(super) async fn collect(admin: &Admin) -> Status {
     }
 }
 
-async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
+/// Every alarm that stands now.
+pub(super) async fn every_alarm(admin: &Admin, now: Moment) -> Vec<Alarm> {
+    let rules = admin.rulebook.list(now.wall).await;
+    let orders = admin.orders(now.wall).await;
+    alarms(admin, &rules, &orders, now).await
+}
+
+async fn alarms(
+    admin: &Admin,
+    rules: &[Listed],
+    orders: &[(Order, OrderStanding)],
+    now: Moment,
+) -> Vec<Alarm> {
     let mut alarms = resolver(admin);
     alarms.extend(own_dane(admin));
     alarms.extend(store(admin));
@@ -188,7 +197,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
             .as_secs()
             / 3600;
         alarms.push(Alarm {
-            alarm: "mail-waits",
+            alarm: AlarmKind::MailWaits,
             what: format!(
                 "mail for {next_hop} has been waiting for {hours} h, since {}",
                 time(waiting.since.wall)
@@ -203,7 +212,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     {
         let pattern = listed.rule.pattern.to_string();
         alarms.push(Alarm {
-            alarm: "rule-expired",
+            alarm: AlarmKind::RuleExpired,
             what: format!("the rule {pattern:?} ({}) has expired", listed.says),
             cause: "it protected; now the destination's own word counts alone".to_owned(),
             cure: "give it a later time, or remove it".to_owned(),
@@ -215,7 +224,7 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     {
         let pattern = listed.rule.pattern.to_string();
         alarms.push(Alarm {
-            alarm: "rule-not-understood",
+            alarm: AlarmKind::RuleNotUnderstood,
             what: format!("mail for {pattern:?} waits"),
             cause: "its rule was added at run time by another version, and is not understood"
                 .to_owned(),
@@ -230,12 +239,14 @@ async fn alarms(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
         .load(Ordering::Relaxed);
     if broken > 0 {
         alarms.push(Alarm {
-            alarm: "internal-error",
+            alarm: AlarmKind::InternalError,
             what: format!("{broken} lookups broke by a fault of hoplock"),
             cause: "a bug".to_owned(),
             cure: "please report it with the lines of the log".to_owned(),
         });
     }
+    alarms.extend(negative_anchors::alarms(orders));
+    alarms.extend(watch::alarms(admin));
     alarms
 }
 
@@ -243,7 +254,7 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
     let resolver = admin.engine.resolver();
     if !resolver.is_believed() {
         return vec![Alarm {
-            alarm: "resolver-not-believed",
+            alarm: AlarmKind::ResolverNotBelieved,
             what: "DANE is off: the resolver's word on DNSSEC is not believed".to_owned(),
             cause: "it is not on this machine, or is a known forwarder".to_owned(),
             cure: "run a validating resolver (unbound) on 127.0.0.1 and name it in [dns] servers"
@@ -253,7 +264,7 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
     match resolver.validation() {
         Validation::Validating => Vec::new(),
         Validation::NotValidating => vec![Alarm {
-            alarm: "resolver-not-validating",
+            alarm: AlarmKind::ResolverNotValidating,
             what: "DANE is off: the resolver does not validate DNSSEC".to_owned(),
             cause: "a signed name came back without the AD flag, three times running".to_owned(),
             cure: "make it validate (unbound: auto-trust-anchor-file), or name another in [dns] \
@@ -261,7 +272,7 @@ fn resolver(admin: &Admin) -> Vec<Alarm> {
                 .to_owned(),
         }],
         Validation::Unknown => vec![Alarm {
-            alarm: "resolver-unknown",
+            alarm: AlarmKind::ResolverUnknown,
             what: "whether the resolver validates DNSSEC is not known".to_owned(),
             cause: "it does not answer the self-test, or the self-test is switched off".to_owned(),
             cure: "hoplock doctor; see [dns] self_test".to_owned(),
@@ -279,7 +290,7 @@ fn own_dane(admin: &Admin) -> Option<Alarm> {
         served.map(|profile| (&**profile, answerer.was_asked(&profile.name))),
     );
     (found_out && seen != OwnDaneSeen::Works).then(|| Alarm {
-        alarm: "postfix-dnssec",
+        alarm: AlarmKind::PostfixDnssec,
         what: "destinations with DANE are reached by pins, or wait: Postfix's own DNSSEC was not seen to \
                work"
             .to_owned(),
@@ -311,7 +322,7 @@ fn relies_on_what_is_seen<'a>(served: impl Iterator<Item = (&'a Profile, bool)>)
 fn store(admin: &Admin) -> Option<Alarm> {
     let lasts = admin.engine.answerer.world().store.lasts();
     (lasts == Lasts::Process).then(|| Alarm {
-        alarm: "no-state",
+        alarm: AlarmKind::NoState,
         what: "nothing that is remembered will survive a restart".to_owned(),
         cause: "started with --no-state".to_owned(),
         cure: "mend the state file and start without --no-state".to_owned(),
@@ -332,7 +343,7 @@ async fn lost_dane(admin: &Admin, rules: &[Listed], now: Moment) -> Vec<Alarm> {
     lost.filter(|(_, gone)| !gone.since.remaining(TOLD_FOR, now).is_zero())
         .filter(|(next_hop, _)| !has_rule(next_hop))
         .map(|(destination, gone)| Alarm {
-            alarm: "dane-lost",
+            alarm: AlarmKind::DaneLost,
             what: format!(
                 "{destination} had usable TLSA records and has none since {}",
                 time(gone.since.wall)

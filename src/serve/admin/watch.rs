@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Admin;
 use super::status::Alarm;
 use super::time;
+use crate::metrics::AlarmKind;
 use crate::watch::shown::WatchedDomain;
 
 /// All of them.
@@ -33,7 +34,7 @@ pub(super) fn alarms(admin: &Admin) -> Vec<Alarm> {
             false => "; the last look could not see whether it is mended",
         };
         Alarm {
-            alarm: finding.kind.alarm(),
+            alarm: AlarmKind::Watch(finding.kind),
             what: format!(
                 "{domain}, since {}: {}{doubt}",
                 time(stands.since),

@@ -99,12 +99,11 @@ impl NameServer {
         let Some(profile) = self.answerer.profile(PROFILE) else {
             return outgoing.failed("internal-error: there is no profile for Exim");
         };
-        let answering = self.answerer.answer(destination, &profile);
+        let answering = self.metrics.ask(&self.answerer, destination, &profile);
         // FT-04: a fault in one query is that query's alone.
         let Ok(answered) = AssertUnwindSafe(answering).catch_unwind().await else {
             return outgoing.failed("internal-error: this query broke by a fault of hoplock");
         };
-        self.metrics.answered(&answered.verdict);
         self.answerer.today().note(&answered);
         match policy_words(&answered) {
             Ok(words) => {

@@ -131,8 +131,7 @@ impl Desk {
     }
 
     pub(super) async fn ask(&self, key: &str, profile: &Profile) -> Arc<Answered> {
-        let answered = self.answerer.answer(key, profile).await;
-        self.metrics.answered(&answered.verdict);
+        let answered = self.metrics.ask(&self.answerer, key, profile).await;
         self.answerer.today().note(&answered);
         answered
     }

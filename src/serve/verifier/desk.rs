@@ -93,8 +93,7 @@ impl Desk {
 
     async fn judge(&self, own: &SessionKey<'_>, profile: &Profile, patience: Patience) -> Answer {
         let domain = own.domain.to_ascii_lowercase();
-        let answered = self.answerer.answer(&domain, profile).await;
-        self.metrics.answered(&answered.verdict);
+        let answered = self.metrics.ask(&self.answerer, &domain, profile).await;
         self.answerer.today().note(&answered);
         let next_hop = NextHop::parse(&domain);
         let Some(port) = next_hop.port() else {

@@ -325,6 +325,10 @@ impl Store for SqliteStore {
     fn lasts(&self) -> Lasts {
         Lasts::Disk
     }
+
+    fn can_be_written(&self) -> bool {
+        !self.writer.fails()
+    }
 }
 
 /// Uses and sightings are written once a day for each name: they decide over weeks.

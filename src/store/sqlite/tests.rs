@@ -242,6 +242,36 @@ async fn a_journal_that_cannot_be_written() {
     assert_eq!((figures.not_written, figures.alarms), (2, 1));
 }
 
+/// Whether the file takes what is to be written is known, from the write that failed to the next that did not.
+#[tokio::test]
+async fn a_file_that_cannot_be_written_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    drop(opened(&path, BOUNDS));
+    let connection = Connection::open(&path).unwrap();
+    let refusing =
+        "CREATE TRIGGER refuse BEFORE INSERT ON rules WHEN NEW.pattern = 'bad.test' BEGIN
+         SELECT RAISE(FAIL, 'no room'); END";
+    connection.execute_batch(refusing).unwrap();
+    drop(connection);
+    let store = opened(&path, BOUNDS);
+    assert!(store.can_be_written());
+    for (pattern, taken) in [
+        ("bad.test", false),
+        ("good.test", true),
+        ("bad.test", false),
+    ] {
+        let rule = StoredRule {
+            pattern: pattern.to_owned(),
+            text: format!("[rules.\"{pattern}\"]\nanswer = \"encrypt\"\n"),
+            by: "somebody".to_owned(),
+            added: NOW.wall,
+        };
+        assert_eq!(store.keep_rule(rule).await.is_ok(), taken, "{pattern}");
+        assert_eq!(store.can_be_written(), taken, "{pattern}");
+    }
+}
+
 /// A file as the first version made it, with one destination in it.
 fn of_the_first_schema(path: &Path, more: &str) -> Connection {
     let connection = Connection::open(path).unwrap();

@@ -53,6 +53,8 @@ enum Job {
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// The last commit failed.
+    fails: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -62,14 +64,22 @@ impl Writer {
         keeper: Keeper,
     ) -> std::io::Result<Self> {
         let (jobs, received) = channel();
-        let work = move || work(connection, opened, keeper, &received);
+        let fails = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&fails);
+        let work = move || work(connection, opened, keeper, &received, &told);
         let thread = std::thread::Builder::new()
             .name("state".to_owned())
             .spawn(work)?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
+            fails,
         })
+    }
+
+    /// Whether what was to be written last could not be.
+    pub(super) fn fails(&self) -> bool {
+        self.fails.load(Ordering::Relaxed)
     }
 
     /// Writes, and returns when it is on the disk.
@@ -142,8 +152,13 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut connection: Connection, opened: Opened, mut keeper: Keeper, jobs: &Receiver<Job>) {
-    static TOLD: AtomicBool = AtomicBool::new(false);
+fn work(
+    mut connection: Connection,
+    opened: Opened,
+    mut keeper: Keeper,
+    jobs: &Receiver<Job>,
+    told: &AtomicBool,
+) {
     while let Ok(first) = jobs.recv() {
         let mut orders = Vec::new();
         let mut next = Some(first);
@@ -152,15 +167,15 @@ fn work(mut connection: Connection, opened: Opened, mut keeper: Keeper, jobs: &R
             match job {
                 Job::Write(order, done) => orders.push((order, done)),
                 Job::Read(read) => {
-                    finish(&mut connection, opened, &mut orders, &TOLD);
+                    finish(&mut connection, opened, &mut orders, told);
                     read(&connection);
                 }
                 Job::Run(run) => {
-                    finish(&mut connection, opened, &mut orders, &TOLD);
+                    finish(&mut connection, opened, &mut orders, told);
                     run(&mut connection);
                 }
                 Job::Journal(task) => {
-                    finish(&mut connection, opened, &mut orders, &TOLD);
+                    finish(&mut connection, opened, &mut orders, told);
                     keeper.work(&mut connection, task);
                 }
             }
@@ -168,7 +183,7 @@ fn work(mut connection: Connection, opened: Opened, mut keeper: Keeper, jobs: &R
                 .then(|| jobs.try_recv().ok())
                 .flatten();
         }
-        finish(&mut connection, opened, &mut orders, &TOLD);
+        finish(&mut connection, opened, &mut orders, told);
     }
     // What was noted in the last second.
     keeper.work(&mut connection, Task::Write);

@@ -330,6 +330,10 @@ impl Store for ValkeyStore {
     fn lasts(&self) -> Lasts {
         self.shared.local.lasts()
     }
+
+    fn can_be_written(&self) -> bool {
+        self.shared.local.can_be_written()
+    }
 }
 
 /// A fetch takes a minute at most (RFC 8461, 3.3), and what is known then is to be told.

@@ -73,7 +73,7 @@ fn alarms(alarms: &[Alarm]) -> Markup {
             } @else {
                 h2 #alarms-title { (count(alarms.len() as u64, "alarm", "alarms")) }
                 @for alarm in alarms {
-                    article.alarm data-alarm=(alarm.alarm) {
+                    article.alarm data-alarm=(alarm.alarm.word()) {
                         h3 { (alarm.what) }
                         p { (alarm.cause) }
                         p.cure { strong { "What helps: " } (alarm.cure) }
