@@ -19,7 +19,7 @@ step() { printf '\n== %d:%02d %s\n' "$((SECONDS / 60))" "$((SECONDS % 60))" "$*"
 step "servers for the lab"
 # g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
 needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev redis-server
-  libfaketime bind9-dnsutils curl man-db chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip)
+  libfaketime bind9-dnsutils curl man-db chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip prometheus)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -36,7 +36,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
-for program in postfix unbound nsd ldns-signzone openssl unshare ip debootstrap redis-server; do
+for program in postfix unbound nsd ldns-signzone openssl unshare ip debootstrap redis-server prometheus promtool; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "the lab needs $program and it is missing" >&2; exit 1; }
 done
 
@@ -63,7 +63,7 @@ step "the lab: signed zones, Unbound, policy host, mail hosts, two versions of P
 # Apart: built together, hoplock would get the features that only tests ask of tokio.
 cargo build --release --locked -p hoplock --bin hoplock
 cargo build --release --locked -p hoplock-integration --bins
-integration/lab.sh check deliveries doctor exim guard manual memory package page pins sendmail survive
+integration/lab.sh check deliveries doctor exim guard manual memory package page pins prometheus sendmail survive
 
 step "the lab: days of TLS reports, and fleets"
 # A lab of its own: behind all others in one lab its Postfix once refused mail, and why was not found.
