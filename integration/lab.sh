@@ -5,7 +5,8 @@
 # Debian 12 with the package; by pip, tlsrpt-reporter, which judges beside us.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
-#   check deliveries doctor exim guard manual memory package page pins sendmail survive tlsrpt; none named: all
+#   check deliveries doctor exim guard manual memory package page pins prometheus sendmail survive
+#   tlsrpt; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}

@@ -15,6 +15,7 @@
 //! * `tlsrpt`: TLS reports, from datagrams to receivers.
 //! * `page`: the page for people, in Chromium.
 //! * `manual`: the commands and configurations of the manual.
+//! * `prometheus`: metrics, rules and dashboard, by a real Prometheus.
 //! * `survive`: DNSSEC set aside in Unbound, by order.
 //! * `stage`: what each of these is given. [`run`]: all of it, and the verdict (`report`).
 
@@ -33,6 +34,7 @@ mod page;
 mod pins;
 pub mod policy_host;
 pub mod postfix;
+mod prometheus;
 pub mod report;
 mod reports;
 mod rounds;

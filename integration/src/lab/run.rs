@@ -22,8 +22,8 @@ use super::sessions::Relay;
 use super::stage::{Lab, Mapped};
 use super::zones::{BLACK_HOLE, POLICY_HOST, Plan};
 use super::{
-    check, clients, doctor, guard, manual, memory, package, page, pins, reports, sessions, survive,
-    tlsrpt,
+    check, clients, doctor, guard, manual, memory, package, page, pins, prometheus, reports,
+    sessions, survive, tlsrpt,
 };
 
 /// Runs everything, or only the stages that are named; the last line counts.
@@ -88,6 +88,7 @@ pub fn main() -> ExitCode {
     stage("survive", &runs, || survive::orders(&mut lab));
     stage("page", &runs, || page::all(&mut lab, &mapped));
     stage("manual", &runs, || manual::all(&mut lab));
+    stage("prometheus", &runs, || prometheus::all(&mut lab));
     stage("tlsrpt", &runs, || tlsrpt::all(&mut lab, &asking));
     let log = lab.hoplock.log();
     lab.report
@@ -112,7 +113,7 @@ fn stage(name: &str, runs: &dyn Fn(&str) -> bool, run: impl FnOnce()) {
 }
 
 /// What can be run by itself.
-const STAGES: [&str; 13] = [
+const STAGES: [&str; 14] = [
     "check",
     "deliveries",
     "doctor",
@@ -123,6 +124,7 @@ const STAGES: [&str; 13] = [
     "package",
     "page",
     "pins",
+    "prometheus",
     "sendmail",
     "survive",
     "tlsrpt",
