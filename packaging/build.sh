@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the Debian package of hoplock and prints its path as the last line.
+# Makes the Debian package of hoplock and prints its path as the last line. Built on Debian 12, one file
+# serves Debian 12 and 13: what it needs of the C library is what 12 has.
 #
 # usage: packaging/build.sh      the target directory is cargo's: CARGO_TARGET_DIR, else ./target
 set -euo pipefail
@@ -19,6 +20,38 @@ rm -rf "$generated"
 "$target/release/hoplock" man "$generated/man"
 gzip -9n "$generated"/man/*.8
 "$target/release/hoplock" completions bash >"$generated/hoplock.bash"
+"$target/release/hoplock" completions zsh >"$generated/_hoplock"
+"$target/release/hoplock" completions fish >"$generated/hoplock.fish"
+# Examples: whatever lies in folders that are for people to copy from.
+for examples in container prometheus; do
+  [ ! -d "packaging/$examples" ] || install -D -m 644 -t "$generated/examples/$examples" "packaging/$examples"/*
+done
+gzip -9nc CHANGELOG.md >"$generated/changelog.gz"
+
+# Whose code is in the program: name, version, licence, and the notices that their licences ask to keep.
+third_party() {
+  local name version licence manifest file
+  echo "Crates that are compiled into hoplock, each with its licence and its notices."
+  cargo tree --locked --package hoplock --edges normal --prefix none --no-dedupe --format '{p}|{l}' |
+    sed 's/ (proc-macro)//; s/ (\*)//' | sort -u | while IFS='|' read -r name licence; do
+    version=${name#* v}
+    name=${name%% *}
+    # Those of the house have a path behind the version.
+    [[ "$version" != *" "* ]] || continue
+    printf '\n%s\n%s %s: %s\n' "$(printf '=%.0s' {1..78})" "$name" "$version" "$licence"
+    manifest=$(grep -o "\"manifest_path\":\"[^\"]*/$name-$version/Cargo.toml\"" "$generated/metadata.json" | head -n 1)
+    manifest=${manifest#*:\"}
+    for file in "$(dirname "${manifest%\"}")"/{LICENSE,LICENCE,COPYING,COPYRIGHT,NOTICE}*; do
+      # The Apache License itself is in /usr/share/common-licenses.
+      if [ ! -f "$file" ] || grep -q 'TERMS AND CONDITIONS FOR USE' "$file"; then continue; fi
+      printf '\n-- %s\n' "$(basename "$file")"
+      cat "$file"
+    done
+  done
+}
+cargo metadata --format-version 1 --locked --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" >"$generated/metadata.json"
+third_party >"$generated/third-party.txt"
+gzip -9n "$generated/third-party.txt"
 
 # A package of the same source is the same, whenever it is made.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
