@@ -17,6 +17,8 @@ target=$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"tar
 # Emptied first: a page of a command that is gone must not be packed again.
 generated=$target/release/package
 rm -rf "$generated"
+# The compilers' names, which strip leaves there.
+objcopy --remove-section=.comment "$target/release/hoplock"
 "$target/release/hoplock" man "$generated/man"
 gzip -9n "$generated"/man/*.8
 "$target/release/hoplock" completions bash >"$generated/hoplock.bash"
@@ -56,4 +58,14 @@ gzip -9n "$generated/third-party.txt"
 # A package of the same source is the same, whenever it is made.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
-cargo deb --no-build --locked --output "$target/debian/" | tail -n 1
+package=$(cargo deb --no-build --locked --fast --output "$target/debian/" | tail -n 1)
+
+# What cargo-deb leaves out: the sums by which dpkg --verify and debsums find damaged files.
+unpacked=$(mktemp -d)
+trap 'rm -rf "$unpacked"' EXIT
+dpkg-deb -R "$package" "$unpacked/root"
+(cd "$unpacked/root" && find . -type f -not -path './DEBIAN/*' -not -path './etc/*' -printf '%P\0' | LC_ALL=C sort -z |
+  xargs -0 md5sum >"$unpacked/md5sums")
+install -m 644 "$unpacked/md5sums" "$unpacked/root/DEBIAN/md5sums"
+dpkg-deb -b --root-owner-group -Zxz "$unpacked/root" "$package" >/dev/null
+echo "$package"
