@@ -20,12 +20,19 @@ impl Machine {
     /// before its first start.
     pub(super) fn start(base: &Path, folder: &Path, furnish: impl FnOnce(&Path)) -> Self {
         let place = |name: &str| folder.join(name);
-        for name in ["upper", "work", "root"] {
+        for name in ["lower", "upper", "work", "root"] {
             fs::create_dir_all(place(name)).unwrap();
         }
+        // Its name has commas, which would part the options below.
+        must(
+            Command::new("mount")
+                .arg("--bind")
+                .arg(base)
+                .arg(place("lower")),
+        );
         let layers = format!(
             "lowerdir={},upperdir={},workdir={}",
-            base.display(),
+            place("lower").display(),
             place("upper").display(),
             place("work").display()
         );

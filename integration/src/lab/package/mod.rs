@@ -53,9 +53,14 @@ fn furnish(root: &Path, package: &Path) {
     // Services start here, as they do on a machine.
     fs::remove_file(root.join("usr/sbin/policy-rc.d")).unwrap();
     // The lab's mail hosts have the other addresses.
-    let mut main = fs::read_to_string(root.join("etc/postfix/main.cf")).unwrap();
-    main.push_str("inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n");
+    let main = fs::read_to_string(root.join("etc/postfix/main.cf")).unwrap();
+    let main = main
+        .replace("inet_interfaces = all", "inet_interfaces = 127.0.0.1")
+        .replace("inet_protocols = all", "inet_protocols = ipv4");
     fs::write(root.join("etc/postfix/main.cf"), main).unwrap();
+    // The Internet has another root: the lab's Unbound stands where Debian's would, at the same address.
+    let unbound = root.join("etc/systemd/system/unbound.service");
+    std::os::unix::fs::symlink("/dev/null", unbound).unwrap();
     fs::write(root.join("etc/resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
 }
 
@@ -70,15 +75,16 @@ struct Newcomer {
 
 impl Newcomer {
     fn goes(&self, lab: &mut Lab<'_>) {
-        let before = self.first_delivery(lab);
-        self.ways_to_ask(lab);
-        self.unit(lab);
-        self.confined(lab);
-        self.restart_without_a_gap(lab);
-        self.upgrade(lab);
-        self.lines_of_the_log(lab);
-        self.removal(lab);
-        self.purge(lab, &before);
+        let t = Instant::now(); let p = |w: &str| eprintln!("T {w} {:?}", t.elapsed());
+        let before = self.first_delivery(lab); p("first");
+        self.ways_to_ask(lab);p("ways");
+        self.unit(lab);p("unit");
+        self.confined(lab);p("confined");
+        self.restart_without_a_gap(lab);p("gap");
+        self.upgrade(lab);p("upgrade");
+        self.lines_of_the_log(lab);p("log");
+        self.removal(lab);p("removal");
+        self.purge(lab, &before);p("purge");
     }
 
     fn check(&self, lab: &mut Lab<'_>, good: bool, words: impl FnOnce() -> String) {

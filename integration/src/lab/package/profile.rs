@@ -115,7 +115,11 @@ impl Newcomer {
             .map(|(path, _)| format!("{path}\n"))
             .collect();
         fs::write(self.machine.file("root/paths"), list).unwrap();
-        let told = self.machine.told("xargs -d '\\n' realpath -m < paths");
+        let told = self.machine.told(
+            // AppArmor knows folders by the slash at their end.
+            "while read -r path; do real=$(realpath -m \"$path\"); \
+             if [ -d \"$real\" ]; then real=$real/; fi; echo \"$real\"; done < paths",
+        );
         told.lines().map(ToOwned::to_owned).collect()
     }
 }
