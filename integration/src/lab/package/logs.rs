@@ -50,7 +50,7 @@ impl Newcomer {
 }
 
 /// What this run has made the journal say, and an administrator must see.
-const ALARMING: [&str; 7] = [
+const ALARMING: [&str; 9] = [
     " WARN ",
     "Postfix's own DNSSEC lookups are off",
     "error: not TOML",
@@ -58,4 +58,6 @@ const ALARMING: [&str; 7] = [
     "Watchdog timeout",
     "process exited, code=",
     "with signal SIGABRT",
+    "Failed with result",
+    "Scheduled restart job",
 ];

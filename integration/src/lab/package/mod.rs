@@ -75,16 +75,15 @@ struct Newcomer {
 
 impl Newcomer {
     fn goes(&self, lab: &mut Lab<'_>) {
-        let t = Instant::now(); let p = |w: &str| eprintln!("T {w} {:?}", t.elapsed());
-        let before = self.first_delivery(lab); p("first");
-        self.ways_to_ask(lab);p("ways");
-        self.unit(lab);p("unit");
-        self.confined(lab);p("confined");
-        self.restart_without_a_gap(lab);p("gap");
-        self.upgrade(lab);p("upgrade");
-        self.lines_of_the_log(lab);p("log");
-        self.removal(lab);p("removal");
-        self.purge(lab, &before);p("purge");
+        let before = self.first_delivery(lab);
+        self.ways_to_ask(lab);
+        self.unit(lab);
+        self.confined(lab);
+        self.restart_without_a_gap(lab);
+        self.upgrade(lab);
+        self.lines_of_the_log(lab);
+        self.removal(lab);
+        self.purge(lab, &before);
     }
 
     fn check(&self, lab: &mut Lab<'_>, good: bool, words: impl FnOnce() -> String) {
