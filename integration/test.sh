@@ -18,7 +18,7 @@ step() { printf '\n== %s\n' "$*"; }
 step "servers for the lab"
 # g++ is for the fuzzers, gcc and libssl-dev are for the oracle; from apparmor on, for the package.
 needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev redis-server
-  libfaketime python3 python3-dkim python3-jsonschema python3-pip apparmor binutils lintian strace systemd)
+  libfaketime python3 python3-dkim python3-jsonschema python3-pip apparmor binutils lintian strace)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
