@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the lab in namespaces of its own: network (loopback only), mounts (its own resolv.conf) and
 # processes (everything that it starts dies with it, also when it fails). What needs the network is
-# done before, by apt: a Debian 13 for its Postfix, both Debians for Exim and for Sendmail, and a fresh
-# Debian 12 with the package; by pip, tlsrpt-reporter, which judges beside us.
+# done before, by apt: a Debian 13 for its Postfix, both Debians for Exim and for Sendmail, fresh ones for
+# the package, and the container's file system; by pip, tlsrpt-reporter, which judges beside us.
 #
 # usage: [LAB_PROFILE=debug] integration/lab.sh [STAGE…]
 #   check deliveries doctor exim guard manual memory package page pins prometheus sendmail survive
@@ -40,18 +40,17 @@ if runs tlsrpt "$@"; then
   export LAB_TLSRPT_REPORTER LAB_VALKEY
 fi
 if runs package "$@"; then
-  base=$(integration/debian.sh bookworm)
-  fresh=$target/lab-package
-  rm -rf "$fresh"
-  cp -a "$base" "$fresh"
-  package=$(packaging/build.sh | tail -1)
-  cp "$package" "$fresh/root/"
-  chroot "$fresh" sh -ec 'export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    apt-get install -q -y --no-install-recommends postfix
-    apt-get install -q -y /root/hoplock_*.deb' >"$target/lab-package.log" 2>&1 ||
-    { tail -30 "$target/lab-package.log" >&2; exit 1; }
-  export LAB_PACKAGE=$fresh
+  # What apt installs on the machines lies ready in them: their network is the lab's.
+  fetched=unbound,dns-root-data,adduser,ca-certificates
+  LAB_MACHINE_BOOKWORM=$(integration/debian.sh bookworm systemd,postfix "$fetched")
+  LAB_MACHINE_TRIXIE=$(integration/debian.sh trixie systemd,postfix "$fetched")
+  LAB_PACKAGE=$(packaging/build.sh | tail -1)
+  # A tag beyond those that the package overrides, each with its reason, ends the lab.
+  tags=$(lintian --info --display-info --allow-root "$LAB_PACKAGE" | grep -v '^N:' || true)
+  [ -z "$tags" ] || { echo "$tags" >&2; exit 1; }
+  LAB_IMAGE=$target/lab-image
+  integration/image.sh "$LAB_PACKAGE" "$LAB_IMAGE"
+  export LAB_MACHINE_BOOKWORM LAB_MACHINE_TRIXIE LAB_PACKAGE LAB_IMAGE
 fi
 
 exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \

@@ -17,9 +17,10 @@ esac
 step() { printf '\n== %d:%02d %s\n' "$((SECONDS / 60))" "$((SECONDS % 60))" "$*"; }
 
 step "servers for the lab"
-# g++ is for the fuzzers, gcc and libssl-dev are for the oracle.
+# g++ is for the fuzzers, gcc and libssl-dev are for the oracle; from apparmor on, for the package.
 needed=(postfix unbound nsd ldnsutils openssl ca-certificates iproute2 util-linux debootstrap g++ gcc libssl-dev redis-server
-  libfaketime bind9-dnsutils curl man-db chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip prometheus)
+  libfaketime bind9-dnsutils curl man-db chromium chromium-driver python3 python3-dkim python3-jsonschema python3-pip prometheus
+  apparmor binutils lintian strace)
 missing=()
 for package in "${needed[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

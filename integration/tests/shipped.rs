@@ -1,4 +1,5 @@
-//! The pages for mail servers print the very files that the lab delivers with.
+//! The pages for mail servers print the very files that the lab delivers with; and what the package must have in
+//! it, whatever a lab shows.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,7 +10,14 @@
 use std::fs;
 use std::path::Path;
 
+use hoplock::config::{Config, Endpoint};
 use hoplock_integration::manual::Page;
+
+/// A file of packaging/.
+fn packaged(file: &str) -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(here.join("../packaging").join(file)).unwrap()
+}
 
 /// EX-02: what `docs/exim.md`, `docs/sendmail.md` and `docs/postfix.md` tell people to add is what the lab shows to fail
 /// closed, to the letter; and so with `docs/guard.md`, whose files are called so.
@@ -139,4 +147,166 @@ fn shipped_files_fail_closed() {
         let error = format!("{left}\t$#error $@ 4.7.0 $: \"450 ");
         assert!(line.starts_with(&error), "{line}");
     }
+}
+
+/// OP-10: as the package sets it up, nobody outside of this machine reaches a socket, and what systemd holds
+/// is an address that the configuration names.
+#[test]
+fn the_package_listens_on_loopback_alone() {
+    let (config, complaints) = Config::parse(&packaged("debian/hoplock.toml"), &[]);
+    assert!(complaints.is_empty(), "{complaints:?}");
+    let listen = config.unwrap().listen;
+    let all = [
+        &listen.socketmap,
+        &listen.http,
+        &listen.policy,
+        &listen.readsocket,
+    ];
+    let inet: Vec<_> = all
+        .into_iter()
+        .flatten()
+        .filter_map(|endpoint| match endpoint {
+            Endpoint::Inet(address) => Some(address.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(inet, ["127.0.0.1:8425", "127.0.0.1:8426"]);
+    let socket = packaged("systemd/hoplock.socket");
+    let held: Vec<_> = socket
+        .lines()
+        .filter_map(|line| line.strip_prefix("ListenStream="))
+        .collect();
+    assert_eq!(held, ["127.0.0.1:8425"]);
+    // A socket that does not belong to all.
+    assert_eq!(listen.mode, 0o660);
+}
+
+/// OP-10: the unit runs as the package's user, without rights, and writes to its own folders alone.
+#[test]
+fn the_unit_is_hardened() {
+    let unit = packaged("systemd/hoplock.service");
+    let mut lines: Vec<_> = unit.lines().collect();
+    for line in [
+        "Type=notify",
+        "User=hoplock",
+        "Group=hoplock",
+        "CapabilityBoundingSet=",
+        "AmbientCapabilities=",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "PrivateTmp=yes",
+        "PrivateDevices=yes",
+        "PrivateMounts=yes",
+        "MemoryDenyWriteExecute=yes",
+        "RestrictNamespaces=yes",
+        "RestrictSUIDSGID=yes",
+        "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+        "SystemCallFilter=@system-service",
+        "SystemCallFilter=~@privileged @resources",
+        "AppArmorProfile=-hoplock",
+        "WatchdogSec=30",
+        "StateDirectoryMode=0750",
+        "RuntimeDirectoryMode=0750",
+        "ReadWritePaths=-/var/spool/postfix/hoplock",
+        // Mail waits for as long as it is down.
+        "StartLimitIntervalSec=0",
+        "Restart=on-failure",
+    ] {
+        assert!(lines.contains(&line), "{line}");
+        lines.retain(|own| *own != line);
+    }
+    // Nothing gives back what these take.
+    for key in [
+        "CapabilityBoundingSet",
+        "AmbientCapabilities",
+        "ReadWritePaths",
+        "User",
+        "ProtectSystem",
+    ] {
+        let again = lines
+            .iter()
+            .find(|line| line.starts_with(&format!("{key}=")));
+        assert_eq!(again, None);
+    }
+    let profile = packaged("apparmor/hoplock");
+    assert!(
+        profile.contains("\nprofile hoplock {\n"),
+        "not the daemon's alone"
+    );
+    let mut granted = profile.lines().map(str::trim);
+    assert!(!granted.any(|line| line.starts_with("capability") || line.contains("complain")));
+    for folder in [
+        "/var/lib/hoplock/",
+        "@{run}/hoplock/",
+        "/var/spool/postfix/hoplock/",
+    ] {
+        assert!(profile.contains(&format!("{folder}** rw")), "{folder}");
+    }
+}
+
+/// OP-10: the scripts of the package read what the mail server is told, and write none of it; the socket's
+/// folder is for Postfix's group; a purge leaves what people wrote.
+#[test]
+fn the_package_edits_no_mail_server() {
+    for script in ["postinst", "prerm", "postrm"] {
+        let text = packaged(&format!("debian/{script}"));
+        let commands = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with('#'));
+        for line in commands {
+            // Read-only, whatever stands in front.
+            for (_, call) in line
+                .match_indices("postconf")
+                .map(|(at, _)| line.split_at(at))
+            {
+                assert!(
+                    ["postconf -h ", "postconf >/dev/null"]
+                        .iter()
+                        .any(|own| call.starts_with(own)),
+                    "{script}: {line}"
+                );
+            }
+            for folder in ["/etc/postfix", "/etc/exim4", "/etc/mail"] {
+                let written = line.contains(&format!(">{folder}"))
+                    || line.contains(&format!("> {folder}"))
+                    || (line.contains(folder)
+                        && ["sed ", "cp ", "mv ", "rm ", "tee ", "install "]
+                            .iter()
+                            .any(|tool| line.starts_with(tool)));
+                assert!(!written, "{script}: {line}");
+            }
+            for tool in [
+                "postfix reload",
+                "systemctl reload postfix",
+                "update-exim4.conf",
+            ] {
+                let called = line.starts_with(tool);
+                assert!(!called, "{script}: {line}");
+            }
+            assert!(!line.contains("rm -rf /etc"), "{script}: {line}");
+        }
+    }
+    let postinst = packaged("debian/postinst");
+    for line in [
+        "chown hoplock:postfix \"$folder\"",
+        "chmod 2750 \"$folder\"",
+    ] {
+        assert!(postinst.contains(line), "{line}");
+    }
+    assert!(postinst.contains("adduser --system --group"));
+}
+
+/// What is packed is what is there: no page is forgotten, and Debian's changelog begins with this version.
+#[test]
+fn the_package_is_this_version_with_all_pages() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(here.join("../Cargo.toml")).unwrap();
+    assert!(manifest.contains("[\"docs/*.md\", \"usr/share/doc/hoplock/\", \"644\"]"));
+    let version = format!("hoplock ({}-1) ", env!("CARGO_PKG_VERSION"));
+    assert!(
+        packaged("debian/changelog").starts_with(&version),
+        "{version}"
+    );
 }

@@ -9,8 +9,9 @@ use tokio_util::task::TaskTracker;
 use super::admin::{Admin, Guard, router};
 use super::connections::Connections;
 use super::conversation::{Desk, converse, turn_away};
+use super::handed_over::HandedOver;
 use super::listen::Listener;
-use super::sockets::{BindError, HandedOver, bind, bind_control};
+use super::sockets::{BindError, bind, bind_control};
 use crate::config::{Config, Endpoint};
 
 /// Where it listens over TCP: a port that was given as 0 has become one that was free.

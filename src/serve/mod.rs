@@ -1,7 +1,7 @@
 //! The daemon: listeners, conversations, reload, drain.
 //!
 //! * [`engine`]: the real world and the answerer, from a configuration.
-//! * [`sockets`]: binding; [`listen`]: accepting; [`connections`]: how many;
+//! * [`sockets`]: binding; [`handed_over`]: what systemd bound; [`listen`]: accepting; [`connections`]: how many;
 //!   [`hall`]: who receives them.
 //! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
 //! * [`negative_anchors`]: DNSSEC trouble that is survived by order.
@@ -27,6 +27,7 @@ pub mod fleet;
 pub mod fuzzing;
 pub mod guard;
 pub mod hall;
+pub mod handed_over;
 pub mod listen;
 pub mod negative_anchors;
 mod policy_words;

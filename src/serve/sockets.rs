@@ -1,4 +1,4 @@
-//! Binding of sockets: TCP, unix with mode and group, or those that systemd hands over.
+//! Binding of sockets: TCP, and unix with mode and group; those that systemd hands over come first.
 #![allow(clippy::disallowed_methods, reason = "serve owns its sockets")]
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 
+use super::handed_over::HandedOver;
 use super::listen::{Listener, OwnedPath};
 use super::sessions::tlsrpt::Datagrams;
 use crate::config::{Endpoint, Listen};
@@ -69,68 +70,6 @@ pub enum BindError {
     NoSuchName(String),
 }
 
-/// Sockets that systemd handed over, by name.
-pub struct HandedOver {
-    sockets: listenfd::ListenFd,
-    /// In the order of the descriptors; none: taken.
-    names: Vec<Option<String>>,
-}
-
-impl HandedOver {
-    /// Takes them from the environment, once.
-    #[must_use]
-    pub fn from_environment() -> Self {
-        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let sockets = listenfd::ListenFd::from_env();
-        let mut names: Vec<_> = names.split(':').map(|name| Some(name.to_owned())).collect();
-        names.resize(sockets.len(), Some(String::new()));
-        Self { sockets, names }
-    }
-
-    /// All of that name: a .socket unit with two `ListenStream=` lines hands over two.
-    fn take(&mut self, name: &str) -> Result<Vec<Listener>, BindError> {
-        self.take_with(name, listener)
-    }
-
-    fn take_with<T>(
-        &mut self,
-        name: &str,
-        open: impl Fn(&mut listenfd::ListenFd, usize) -> std::io::Result<T>,
-    ) -> Result<Vec<T>, BindError> {
-        let mut taken = Vec::new();
-        for (index, own) in self.names.iter_mut().enumerate() {
-            if own.as_deref() == Some(name) {
-                let broken = |error| BindError::HandedOver {
-                    name: name.to_owned(),
-                    error,
-                };
-                taken.push(open(&mut self.sockets, index).map_err(broken)?);
-                *own = None;
-            }
-        }
-        if taken.is_empty() {
-            return Err(BindError::NoSuchName(name.to_owned()));
-        }
-        Ok(taken)
-    }
-
-    /// The names of those that nobody asked for: clients that connect to them wait for ever.
-    pub fn left(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().flatten().map(String::as_str)
-    }
-}
-
-fn listener(sockets: &mut listenfd::ListenFd, index: usize) -> std::io::Result<Listener> {
-    if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
-        listener.set_nonblocking(true)?;
-        return Ok(Listener::Unix(UnixListener::from_std(listener)?, None));
-    }
-    let listener = sockets.take_tcp_listener(index)?;
-    let listener = listener.ok_or(std::io::ErrorKind::NotFound)?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener).map(Listener::Tcp)
-}
-
 /// Who may connect to a unix socket.
 struct Access<'a> {
     mode: u32,
@@ -138,7 +77,7 @@ struct Access<'a> {
     group: Option<&'a str>,
 }
 
-/// Binds one socket, or takes those that systemd has under one name.
+/// Binds one socket, or takes those that systemd has under one name, or at that place.
 ///
 /// # Errors
 /// [`BindError`] names the place and the cure.
@@ -184,14 +123,22 @@ async fn bind_for(
     handed_over: &mut HandedOver,
 ) -> Result<Vec<Listener>, BindError> {
     match endpoint {
-        Endpoint::Systemd(name) => handed_over.take(name),
+        Endpoint::Systemd(name) => handed_over.streams(name),
         Endpoint::Inet(address) => {
+            let held = handed_over.at_address(address);
+            if let Some(listener) = held.map_err(|error| bind_error(endpoint, error))? {
+                return Ok(vec![listener]);
+            }
             let bound = TcpListener::bind(address.as_str()).await;
             bound
                 .map(|listener| vec![Listener::Tcp(listener)])
                 .map_err(|error| bind_error(endpoint, error))
         }
         Endpoint::Unix(path) => {
+            let held = handed_over.at_path(path);
+            if let Some(listener) = held.map_err(|error| bind_error(endpoint, error))? {
+                return Ok(vec![listener]);
+            }
             make_folder(path).map_err(|error| BindError::Folder {
                 place: endpoint.to_string(),
                 cure: cure(&error),
@@ -236,8 +183,12 @@ pub async fn bind_datagrams(
         group: listen.group.as_deref(),
     };
     match endpoint {
-        Endpoint::Systemd(name) => handed_over.take_with(name, datagrams),
+        Endpoint::Systemd(name) => handed_over.datagrams(name),
         Endpoint::Unix(path) => {
+            let held = handed_over.datagrams_at(path);
+            if let Some(datagrams) = held.map_err(|error| bind_error(endpoint, error))? {
+                return Ok(vec![datagrams]);
+            }
             make_folder(path).map_err(|error| BindError::Folder {
                 place: endpoint.to_string(),
                 cure: cure(&error),
@@ -256,16 +207,6 @@ pub async fn bind_datagrams(
             std::io::Error::other("datagrams are taken from unix sockets only"),
         )),
     }
-}
-
-fn datagrams(sockets: &mut listenfd::ListenFd, index: usize) -> std::io::Result<Datagrams> {
-    let socket = sockets.take_unix_datagram(index)?;
-    let socket = socket.ok_or(std::io::ErrorKind::NotFound)?;
-    socket.set_nonblocking(true)?;
-    Ok(Datagrams {
-        socket: UnixDatagram::from_std(socket)?,
-        path: None,
-    })
 }
 
 /// One level at most: a missing `/var/spool/postfix` means that there is no Postfix, not that it

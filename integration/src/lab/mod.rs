@@ -11,7 +11,8 @@
 //! * `pins`: the same destinations by a Postfix without DNSSEC.
 //! * `clients`: the same destinations by Exim and Sendmail.
 //! * `guard`: mail at submission, by Postfix's policy delegation and by the milter protocol.
-//! * `reports`, `doctor`, `memory`, `package`: what else is shown with the real servers.
+//! * `reports`, `doctor`, `memory`: what else is shown with the real servers.
+//! * `package`: the package on fresh machines under their own systemd, and the container.
 //! * `tlsrpt`: TLS reports, from datagrams to receivers.
 //! * `page`: the page for people, in Chromium.
 //! * `manual`: the commands and configurations of the manual.

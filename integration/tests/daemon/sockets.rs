@@ -2,6 +2,7 @@
 //! a reload or doctor says of them.
 
 use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::process::{BINARY, Daemon, ask};
+use super::process::{BINARY, Daemon, ask, reply};
 
 /// Rewrites the configuration that a command is going to read.
 fn rewrite(command: &Command, change: impl FnOnce(String, &Path) -> String) {
@@ -126,6 +127,64 @@ fn systemd_hands_over_several_of_one_name() {
         assert_eq!(ask(&mut stream, "postfix localhost"), "NOTFOUND ");
     }
     daemon.until(|daemon| daemon.log().contains("\"stray\""));
+}
+
+/// OP-10: a socket of systemd's at an address or path that `[listen]` names is taken for it, so that one
+/// configuration serves with and without `hoplock.socket`; who asks while nobody serves is answered by the next.
+#[test]
+fn systemd_holds_the_sockets_that_listen_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map");
+    let (unix, tcp) = (
+        UnixListener::bind(&path).unwrap(),
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    let address = tcp.local_addr().unwrap();
+    let start = || {
+        let (unix, tcp) = (unix.try_clone().unwrap(), tcp.try_clone().unwrap());
+        Daemon::start_with("", |command| {
+            let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+            rewrite(command, |text, _| {
+                let own = format!(
+                    "socketmap = [\"inet:{address}\", \"unix:{}\", ",
+                    path.display()
+                );
+                text.replace("socketmap = [", &own)
+            });
+            let config = PathBuf::from(arguments.last().unwrap());
+            let script =
+                "exec 3<&0 4<&1; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=a:b exec \"$0\" \"$@\"";
+            let mut activated = Command::new("sh");
+            activated.arg("-c").arg(script).arg(BINARY).args(arguments);
+            activated.stdin(Stdio::from(OwnedFd::from(unix)));
+            activated.stdout(Stdio::from(OwnedFd::from(tcp)));
+            activated.stderr(std::fs::File::create(config.with_file_name("log")).unwrap());
+            *command = activated;
+        })
+    };
+    let mut first = start();
+    assert_eq!(
+        ask(
+            &mut UnixStream::connect(&path).unwrap(),
+            "postfix localhost"
+        ),
+        "NOTFOUND "
+    );
+    assert!(
+        !first.log().contains("systemd handed over"),
+        "{}",
+        first.log()
+    );
+    first.signal("-TERM");
+    let ended = first.child.wait().unwrap().code();
+    assert_eq!(ended, Some(0), "{}", first.log());
+    // Nobody serves, and nobody is turned away.
+    let mut early = UnixStream::connect(&path).unwrap();
+    let mut also = TcpStream::connect(address).unwrap();
+    let _second = start();
+    assert_eq!(ask(&mut early, "postfix localhost"), "NOTFOUND ");
+    also.write_all(b"17:postfix localhost,").unwrap();
+    assert_eq!(reply(&mut also), "NOTFOUND ");
 }
 
 /// OP-08: a reload says what it could not change, and doctor sees that the daemon has the old.

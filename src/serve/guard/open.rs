@@ -10,8 +10,9 @@ use super::{delegation, milter};
 use crate::config::{Config, Endpoint};
 use crate::serve::admin::Admin;
 use crate::serve::connections::Connections;
+use crate::serve::handed_over::HandedOver;
 use crate::serve::listen::Listener;
-use crate::serve::sockets::{BindError, HandedOver, bind};
+use crate::serve::sockets::{BindError, bind};
 
 /// Opens whatever the configuration names; all of it ends when `closing` is cancelled.
 ///

@@ -10,9 +10,10 @@ use super::desk::Desk;
 use crate::config::Config;
 use crate::serve::admin::Admin;
 use crate::serve::connections::Connections;
+use crate::serve::handed_over::HandedOver;
 use crate::serve::listen::Listener;
 use crate::serve::sessions::Intake;
-use crate::serve::sockets::{BindError, HandedOver, bind};
+use crate::serve::sockets::{BindError, bind};
 
 /// Opens whatever the configuration names; all of it ends when `closing` is cancelled.
 ///

@@ -12,8 +12,9 @@ use crate::adapters::mail_log as log;
 use crate::config::{Config, LogSource};
 use crate::serve::admin::Admin;
 use crate::serve::connections::Connections;
+use crate::serve::handed_over::HandedOver;
 use crate::serve::listen::Listener;
-use crate::serve::sockets::{BindError, HandedOver, bind, bind_datagrams};
+use crate::serve::sockets::{BindError, bind, bind_datagrams};
 
 /// Opens whatever the configuration names; all of it ends when `closing` is cancelled.
 ///
