@@ -12,15 +12,6 @@ pub(super) struct Asked {
     /// Where it stands.
     pub from: String,
     pub query: String,
-    pub expected: Expected,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
-    /// One or more.
-    Series,
-    /// One or more, as soon as there are alarms of domains of one's own.
-    Watched,
 }
 
 /// A recording rule is asked as it is, and by the name that it records. An alert compares, and a comparison
@@ -41,10 +32,6 @@ pub(super) fn of_rules(rules: &[Rule]) -> Vec<Asked> {
         };
         queries.map(|query| Asked {
             from: rule.name.clone(),
-            expected: match query.contains("watch-") {
-                true => Expected::Watched,
-                false => Expected::Series,
-            },
             query,
         })
     });
@@ -88,12 +75,7 @@ pub(super) fn of_dashboard(file: &Path) -> Vec<Asked> {
         .into_iter()
         .map(|(from, query)| {
             assert!(!query.contains('$'), "{from}: unknown variable: {query}");
-            let expected = Expected::Series;
-            Asked {
-                from,
-                query,
-                expected,
-            }
+            Asked { from, query }
         })
         .collect()
 }

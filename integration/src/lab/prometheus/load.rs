@@ -14,8 +14,8 @@ use serde_json::json;
 use crate::lab::hoplock::Hoplock;
 use crate::lab::servers::until;
 
-/// The lab's hoplock with every door open, one destination that is only observed, and a state file of its own:
-/// what is remembered is not fetched.
+/// The lab's hoplock with every door open, one destination that is only observed, two domains that are watched,
+/// and a state file of its own: what is remembered is not fetched.
 pub(super) fn configuration(plain: &str, folder: &Path) -> String {
     let listen = format!(
         "[listen]\npolicy = [\"inet:127.0.0.1:8428\"]\nsessions = [\"unix:{}/sessions\"]\n",
@@ -30,7 +30,10 @@ pub(super) fn configuration(plain: &str, folder: &Path) -> String {
         changed.contains(&listen) && changed.contains(&state),
         "{plain}"
     );
-    format!("{changed}\n[rules.\"ee-512.test\"]\nmode = \"audit\"\n")
+    format!(
+        "{changed}\n[rules.\"ee-512.test\"]\nmode = \"audit\"\n\
+         [watch]\ndomains = [\"dane.test\", \"wrong-key.test\"]\nevery = \"10s\"\n"
+    )
 }
 
 /// Goes on until that is said.
