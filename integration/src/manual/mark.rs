@@ -128,8 +128,12 @@ const WORDS: [&str; 6] = [
     "not checked",
 ];
 
+/// The machine that stage `package` makes: it runs the blocks of docs/install.md itself.
+pub const FRESH: &str = "fresh";
+
 /// The machines of the lab.
-pub const PLACES: [&str; 6] = [
+pub const PLACES: [&str; 7] = [
+    FRESH,
     "demo",
     "postfix",
     "postfix310",

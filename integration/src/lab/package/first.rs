@@ -18,7 +18,7 @@ impl Newcomer {
     pub(super) fn first_delivery(&self, lab: &mut Lab<'_>) -> Before {
         let to = format!("first-{}@dane.test", self.suite);
         let (mut assigned, mut before, mut told) = (String::new(), None, String::new());
-        let lines = printed("one-screen");
+        let lines = printed(0);
         self.check(lab, lines.len() <= 24, || "more than a screen".to_owned());
         for line in lines {
             if let Some(("TO", _)) = line.split_once('=') {

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 use self::machine::Machine;
 use super::run::debian;
 use super::stage::Lab;
+use crate::manual::Page;
+use crate::manual::block::Block;
+use crate::manual::mark::{FRESH, Mark};
 
 /// OP-10, on both Debians.
 pub(super) fn all(lab: &mut Lab<'_>) {
@@ -129,12 +132,14 @@ fn delivered(lab: &Lab<'_>, to: &str) -> bool {
     taken()
 }
 
-/// A block of commands that docs/install.md prints between two marks of that name.
-fn printed(name: &str) -> Vec<String> {
-    let page = include_str!("../../../../docs/install.md");
-    let (_, block) = page
-        .split_once(&format!("<!-- {name} -->\n```sh\n"))
-        .unwrap();
-    let (block, _) = block.split_once("```\n").unwrap();
-    block.lines().map(ToOwned::to_owned).collect()
+/// The lines of a block that docs/install.md has for a fresh machine, counted from 0.
+fn printed(number: usize) -> Vec<String> {
+    let page = Page::read(
+        "docs/install.md",
+        include_str!("../../../../docs/install.md"),
+    )
+    .unwrap();
+    let is_fresh = |block: &&Block| matches!(&block.mark, Some(Mark::Run(run)) if run.place.as_deref() == Some(FRESH));
+    let block = page.blocks.iter().filter(is_fresh).nth(number).unwrap();
+    block.text.lines().map(ToOwned::to_owned).collect()
 }

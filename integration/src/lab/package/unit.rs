@@ -97,7 +97,7 @@ impl Newcomer {
     /// With hoplock.socket as docs/install.md switches it on, nobody who asks during a restart is refused.
     pub(super) fn restart_without_a_gap(&self, lab: &mut Lab<'_>) {
         let machine = &self.machine;
-        for line in printed("socket") {
+        for line in printed(1) {
             machine.told(&line);
         }
         let asking = format!(
