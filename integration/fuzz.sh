@@ -17,7 +17,7 @@ seed=1
 [ "$seconds" -le 60 ] || seed=0 # libFuzzer's word for any
 # The compiler is the stable one; the decoders have no unsafe code, so no sanitizer has to watch them.
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target
-command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
+command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --debug --locked --quiet
 known=$(cargo fuzz list)
 targets=("$@")
 # shellcheck disable=SC2206

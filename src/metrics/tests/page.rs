@@ -32,7 +32,8 @@ fn exposed(text: &str) -> BTreeMap<String, Figure> {
             let Some((_, rest)) = line.split_once('{') else {
                 continue;
             };
-            for pair in rest.split_once('}').unwrap().0.split(',') {
+            let labels = rest.split_once('}').unwrap().0;
+            for pair in labels.split(',').filter(|pair| !pair.is_empty()) {
                 let (label, value) = pair.split_once('=').unwrap();
                 if label != "le" {
                     let values = figure.labels.entry(label.to_owned()).or_default();
