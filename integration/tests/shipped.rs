@@ -229,6 +229,8 @@ fn the_unit_is_hardened() {
             .find(|line| line.starts_with(&format!("{key}=")));
         assert_eq!(again, None);
     }
+    // SV-10: with it journalctl does not find the boot's id, and ends.
+    assert!(!lines.iter().any(|line| line.starts_with("ProcSubset=")));
     let profile = packaged("apparmor/hoplock");
     assert!(
         profile.contains("\nprofile hoplock {\n"),

@@ -1,8 +1,9 @@
 //! The unit under a real systemd: what it may do, reload, watchdog, and the socket that systemd holds.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Newcomer, printed};
+use crate::lab::servers::until;
 use crate::lab::stage::Lab;
 
 impl Newcomer {
@@ -53,7 +54,35 @@ impl Newcomer {
                 format!("port {port}: {mine:?}")
             });
         }
+        self.the_journal_is_read(lab);
         self.reload_and_watchdog(lab);
+    }
+
+    /// SV-10: sessions of Postfix's log are judged under the unit, too, once its user may read the journal.
+    fn the_journal_is_read(&self, lab: &mut Lab<'_>) {
+        let machine = &self.machine;
+        let file = "/etc/hoplock/hoplock.toml";
+        machine.told(&format!(
+            "usermod -aG systemd-journal hoplock; cp -p {file} before.toml
+             printf '[sources]\\npostfix_log = \"journal\"\\n' >> {file}; systemctl restart hoplock"
+        ));
+        // It is read from its end on, a moment later.
+        machine.until(
+            "journalctl under the unit",
+            "grep -l journalctl /proc/[0-9]*/comm | grep -q .",
+        );
+        let to = format!("journal-{}@dane.test", self.suite);
+        until("a session of the journal", Duration::from_secs(30), || {
+            self.send(&to);
+            std::thread::sleep(Duration::from_secs(1));
+            let told = machine.told("hoplock sessions --json");
+            told.contains("postfix-log") && told.contains("authenticated-dane")
+        });
+        let log = machine.told("journalctl -u hoplock -n 60 --no-pager -o cat");
+        self.check(lab, !log.contains("cannot be followed"), || log);
+        machine.told(&format!(
+            "cat before.toml > {file}; systemctl restart hoplock"
+        ));
     }
 
     /// A reload with mistakes fails where somebody looks, and changes nothing; a daemon that hangs is
