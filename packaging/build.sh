@@ -17,8 +17,9 @@ target=$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"tar
 # Emptied first: a page of a command that is gone must not be packed again.
 generated=$target/release/package
 rm -rf "$generated"
-# The compilers' names, which strip leaves there.
-objcopy --remove-section=.comment "$target/release/hoplock"
+# The compilers' names, which strip leaves there; in a new file, since somebody may run the old one.
+objcopy --remove-section=.comment "$target/release/hoplock" "$target/release/hoplock.plain"
+mv "$target/release/hoplock.plain" "$target/release/hoplock"
 "$target/release/hoplock" man "$generated/man"
 gzip -9n "$generated"/man/*.[58]
 "$target/release/hoplock" completions bash >"$generated/hoplock.bash"
