@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -93,6 +93,8 @@ pub type Counts = [u64; KINDS];
 pub struct Today {
     hasher: RandomState,
     seen: DashMap<u64, Mark>,
+    /// How many that are: asking the table itself would take each of its locks.
+    known: AtomicUsize,
     /// The slot that time is in; slots are counted from 1.
     slot: AtomicU32,
     counts: [AtomicU64; KINDS],
@@ -133,6 +135,7 @@ impl Default for Today {
         Self {
             hasher: RandomState::new(),
             seen: DashMap::new(),
+            known: AtomicUsize::new(0),
             slot: AtomicU32::new(1),
             counts: Default::default(),
             past: Mutex::default(),
@@ -159,7 +162,6 @@ impl Today {
     }
 
     fn count(&self, destination: u64, mark: Mark) {
-        let is_full = self.seen.len() >= MOST;
         match self.seen.entry(destination) {
             Entry::Occupied(mut known) => {
                 let before = known.insert(mark);
@@ -168,12 +170,16 @@ impl Today {
                         return;
                     }
                     // It stands under the last answer.
-                    self.of(before.protection).fetch_sub(1, Ordering::Relaxed);
+                    // The slot may have ended in between, and with it what was counted there.
+                    let less = |count: u64| count.checked_sub(1);
+                    let counted = self.of(before.protection);
+                    let _ = counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
                 }
             }
-            Entry::Vacant(_) if is_full => return,
+            Entry::Vacant(_) if self.known.load(Ordering::Relaxed) >= MOST => return,
             Entry::Vacant(new) => {
                 new.insert(mark);
+                self.known.fetch_add(1, Ordering::Relaxed);
             }
         }
         self.of(mark.protection).fetch_add(1, Ordering::Relaxed);
@@ -202,6 +208,7 @@ impl Today {
         }
         let oldest = current.saturating_sub(past.len().try_into().unwrap_or(u32::MAX));
         self.seen.retain(|_, mark| mark.slot >= oldest);
+        self.known.store(self.seen.len(), Ordering::Relaxed);
     }
 
     /// What is counted of the last day.
@@ -295,6 +302,27 @@ mod tests {
         let totals = counts(&[(Protection::Dane, 1), (Protection::Clear, 1)]);
         assert_eq!(day.totals, totals);
         assert!(!day.is_cut);
+    }
+
+    /// An answer that was read before a slot ended and is counted after it takes nothing from the new slot.
+    #[test]
+    fn a_slot_that_ends_meanwhile() {
+        let today = Today::default();
+        today.minute(at(0));
+        note(&today, 1, Protection::Dane);
+        today.minute(at(10));
+        let protection = Protection::Waiting;
+        today.count(
+            1,
+            Mark {
+                slot: 1,
+                protection,
+            },
+        );
+        let day = today.day(at(10));
+        let slots: Vec<Counts> = day.slots.iter().map(|(_, counts)| *counts).collect();
+        let (then, now) = (counts(&[(Protection::Dane, 1)]), counts(&[(protection, 1)]));
+        assert_eq!(slots, [then, now]);
     }
 
     /// A day is 144 slots, and a destination of yesterday is none of today's.

@@ -48,19 +48,19 @@ impl WatchMetrics {
 
     pub(super) fn take_over(&self, figures: &WatchFigures, now: Timestamp) {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.findings.clear();
         // A severity that has none is 0, so that a rule over it sees alarms come.
         for severity in Severity::ALL {
             for kind in Kind::ALL {
                 let count = figures.findings.get(&(severity, *kind));
                 let is_listed = severity == Severity::Alarm && Kind::ALARMS.contains(kind);
-                if count.is_none() && !is_listed {
-                    continue;
-                }
                 let labels = FindingLabels {
                     severity: severity.word(),
                     kind: kind.word(),
                 };
+                if count.is_none() && !is_listed {
+                    self.findings.remove(&labels);
+                    continue;
+                }
                 let count = count.copied().unwrap_or(0);
                 self.findings
                     .get_or_create(&labels)

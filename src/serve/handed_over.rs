@@ -45,6 +45,11 @@ impl HandedOver {
         Self(held.collect())
     }
 
+    /// True where nothing was handed over, or nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// All streams of that name: a .socket unit with two `ListenStream=` lines hands over two.
     pub(super) fn streams(&mut self, name: &str) -> std::result::Result<Vec<Listener>, BindError> {
         self.named(name, Socket::into_stream)
@@ -58,13 +63,10 @@ impl HandedOver {
         self.named(name, Socket::into_datagrams)
     }
 
-    /// The stream at a TCP address.
-    pub(super) fn at_address(&mut self, address: &str) -> Result<Option<Listener>> {
-        let Ok(address) = address.parse::<SocketAddr>() else {
-            return Ok(None);
-        };
+    /// The stream at one of these TCP addresses, which a name may have several of.
+    pub(super) fn at_address(&mut self, addresses: &[SocketAddr]) -> Result<Option<Listener>> {
         let own = |socket: &Socket| match socket {
-            Socket::Tcp(own) => own.local_addr().is_ok_and(|own| own == address),
+            Socket::Tcp(own) => own.local_addr().is_ok_and(|own| addresses.contains(&own)),
             _ => false,
         };
         self.first(own).map(Socket::into_stream).transpose()

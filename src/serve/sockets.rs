@@ -125,7 +125,14 @@ async fn bind_for(
     match endpoint {
         Endpoint::Systemd(name) => handed_over.streams(name),
         Endpoint::Inet(address) => {
-            let held = handed_over.at_address(address);
+            // A name is resolved only where systemd handed something over.
+            let addresses = if handed_over.is_empty() {
+                Vec::new()
+            } else {
+                let found = tokio::net::lookup_host(address.as_str()).await;
+                found.map(Iterator::collect).unwrap_or_default()
+            };
+            let held = handed_over.at_address(&addresses);
             if let Some(listener) = held.map_err(|error| bind_error(endpoint, error))? {
                 return Ok(vec![listener]);
             }

@@ -103,8 +103,12 @@ impl Watch {
     /// The alarms that stand, by domain.
     #[must_use]
     pub fn alarms(&self) -> Vec<(DomainName, Stands)> {
-        let standings = self.standings();
-        let all = standings.iter().flat_map(|(domain, standing)| {
+        let (config, standings) = (self.config.load(), self.standings());
+        // A look may end after its domain was taken out of the configuration.
+        let watched = standings
+            .iter()
+            .filter(|(domain, _)| config.domains.contains(domain));
+        let all = watched.flat_map(|(domain, standing)| {
             let own = standing.findings().iter();
             own.filter(|stands| stands.finding.severity == Severity::Alarm)
                 .map(|stands| (domain.clone(), stands.clone()))
@@ -115,9 +119,13 @@ impl Watch {
     /// The figures for metrics.
     #[must_use]
     pub fn figures(&self) -> WatchFigures {
-        let standings = self.standings();
+        let (config, standings) = (self.config.load(), self.standings());
         let mut figures = WatchFigures::default();
-        for standing in standings.values() {
+        for standing in config
+            .domains
+            .iter()
+            .filter_map(|domain| standings.get(domain))
+        {
             for stands in standing.findings() {
                 let of = (stands.finding.severity, stands.finding.kind);
                 *figures.findings.entry(of).or_default() += 1;

@@ -184,6 +184,10 @@ fn pages_of_others_learn_nothing() {
             (foreign.clone(), "421"),
             (format!("{own}{site}Sec-Fetch-Mode: no-cors\r\n"), "403"),
             (
+                format!("{own}{site}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"),
+                "403",
+            ),
+            (
                 format!("{own}Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n"),
                 "200",
             ),
@@ -197,7 +201,7 @@ fn pages_of_others_learn_nothing() {
             assert_eq!(got.status, expected, "{path}: {more:?}");
         }
     }
-    let link = format!("{own}{site}Sec-Fetch-Mode: navigate\r\n");
+    let link = format!("{own}{site}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n");
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert_eq!(read(stream, "GET /", &link).status, "200");
     drop(daemon);

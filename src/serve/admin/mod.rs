@@ -119,7 +119,8 @@ pub fn router(admin: Arc<Admin>, guard: Guard) -> Router {
             .with_state(admin),
         Guard::ReadOnly => routes
             .route("/api/v1/rules", get(rules::list))
-            .with_state(admin),
+            .with_state(admin)
+            .layer(middleware::from_fn(check_site)),
         Guard::HostField => routes
             .route("/api/v1/rules", get(rules::list))
             .with_state(admin)
@@ -147,18 +148,25 @@ async fn check_host(request: Request, next: Next) -> Response {
         let words = "this interface answers to addresses and to localhost only\n";
         return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
-    if is_anothers(request.headers()) {
+    check_site(request, next).await
+}
+
+/// Also behind a proxy, which may have a password that browsers remember.
+async fn check_site(request: Request, next: Next) -> Response {
+    if is_anothers(request.headers(), request.uri().path()) {
         let words = "this interface answers to no other site's page\n";
         return (StatusCode::FORBIDDEN, words).into_response();
     }
     next.run(request).await
 }
 
-/// True where a browser says that a page of somebody else asks, and not a person who follows a link: it could
-/// not read the answer, and could have us look names up all the same (Fetch Metadata, 2.1 and 2.3).
-fn is_anothers(headers: &HeaderMap) -> bool {
+/// True where a browser says that a page of somebody else asks, and not a person who follows a link to a page:
+/// it could not read the answer, and could have us look names up all the same (Fetch Metadata, 2.1 to 2.3).
+fn is_anothers(headers: &HeaderMap, path: &str) -> bool {
     let is = |name: &str, word: &str| headers.get(name).is_some_and(|value| value == word);
-    is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
+    // A frame is navigated to as well.
+    let is_followed = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    is("sec-fetch-site", "cross-site") && (!is_followed || path.starts_with("/api/"))
 }
 
 /// An address or `localhost`, with or without a port, and nothing around it.
@@ -271,16 +279,29 @@ mod tests {
             });
             pairs.collect()
         };
-        let (site, mode) = ("sec-fetch-site", "sec-fetch-mode");
-        for (pairs, expected) in [
-            (&[][..], false),
-            (&[(site, "same-origin"), (mode, "cors")], false),
-            (&[(site, "none"), (mode, "navigate")], false),
-            (&[(site, "cross-site"), (mode, "navigate")], false),
-            (&[(site, "cross-site"), (mode, "no-cors")], true),
-            (&[(site, "cross-site")], true),
+        let (site, mode, dest) = ("sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest");
+        let link = [(site, "cross-site"), (mode, "navigate"), (dest, "document")];
+        let frame = [(site, "cross-site"), (mode, "navigate"), (dest, "iframe")];
+        for (pairs, path, expected) in [
+            (&[][..], "/api/v1/query", false),
+            (&[(site, "same-origin"), (mode, "cors")], "/", false),
+            (
+                &[(site, "none"), (mode, "navigate"), (dest, "document")],
+                "/api/v1/query",
+                false,
+            ),
+            (&link, "/destination", false),
+            (&link, "/api/v1/query", true),
+            (&frame, "/destination", true),
+            (&[(site, "cross-site"), (mode, "navigate")], "/", true),
+            (&[(site, "cross-site"), (mode, "no-cors")], "/", true),
+            (&[(site, "cross-site")], "/", true),
         ] {
-            assert_eq!(is_anothers(&headers(pairs)), expected, "{pairs:?}");
+            assert_eq!(
+                is_anothers(&headers(pairs), path),
+                expected,
+                "{pairs:?} {path}"
+            );
         }
     }
 

@@ -285,7 +285,6 @@ fn cure(reason: Reason) -> &'static str {
     }
 }
 
-/// The stable word.
 /// As many as somebody reads.
 const SHOWN: usize = 20;
 /// Entries in one answer: some 700 KB.

@@ -111,7 +111,7 @@ fn outline(day: &Day, first: usize, index: usize, top: u64) -> String {
         let _ = write!(
             path,
             "M{left} {}h{width}v-{height}h-{width}z",
-            HEIGHT - from
+            HEIGHT.saturating_sub(from)
         );
     }
     path

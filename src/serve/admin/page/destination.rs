@@ -3,6 +3,7 @@
 //! Asked without a trace, as a survey is: nothing is counted, logged or kept for having been looked at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -13,6 +14,8 @@ use hoplock_policy::render::explain;
 use hoplock_policy::render::explain::words::sentence;
 use maud::{Markup, html};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::chain::{self, draw, draw_without_findings, last_sessions};
 use super::tables;
@@ -44,6 +47,11 @@ pub(super) async fn page(
     if asked.is_empty() {
         return not_found(asked, "Type the domain that mail goes to.");
     }
+    // Who looks must not keep orders and surveys of the operator waiting.
+    let Ok(Ok(_seat)) = timeout(PATIENCE, LOOKS.acquire()).await else {
+        let words = "Too many destinations are looked up for this page: try again in a moment.";
+        return busy(asked, words);
+    };
     let answers = answerer.survey(asked, std::slice::from_ref(&profile)).await;
     let Some(answered) = answers.first() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -64,6 +72,12 @@ fn not_found(asked: &str, words: &str) -> Response {
     let main = html! { h1 { "Nothing to explain" } p { (words) } };
     let page = shell(Place::Destination, "Nothing to explain", asked, &main);
     (StatusCode::NOT_FOUND, page).into_response()
+}
+
+fn busy(asked: &str, words: &str) -> Response {
+    let main = html! { h1 { "Not now" } p { (words) } };
+    let page = shell(Place::Destination, "Not now", asked, &main);
+    (StatusCode::SERVICE_UNAVAILABLE, page).into_response()
 }
 
 async fn sessions_of(admin: &Admin, next_hop: &NextHop) -> Vec<(u64, JournalEntry)> {
@@ -132,6 +146,10 @@ fn content(
     }
 }
 
+/// Destinations that are looked up for the page at once: a quarter of the seats for surveys.
+static LOOKS: Semaphore = Semaphore::const_new(4);
+/// How long somebody waits for one of them.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The profiles that are built in, the likeliest first.
 const PROFILES: &[&str] = &["postfix", "postfix310", "pins", "exim", "sendmail"];
 /// The newest; the list of all is a page of its own.

@@ -1,6 +1,7 @@
 //! Lists, whole: destinations, sessions, policies and rules, reports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -13,8 +14,8 @@ use tokio::time::timeout;
 
 use super::chart::name;
 use super::words::{at, count, length};
-use super::{Place, shell, tables};
-use crate::answer::Protection;
+use super::{Place, aside, first_by, shell, tables};
+use crate::answer::{Answered, Protection};
 use crate::report::post::standing;
 use crate::serve::admin::{Admin, sessions as journal};
 use crate::world::reports::outgoing::Outgoing;
@@ -32,8 +33,13 @@ pub(super) async fn destinations(
     Query(wanted): Query<ByProtection>,
 ) -> Response {
     let only = wanted.protection.as_deref().and_then(Protection::parse);
+    let main = aside(move || destinations_table(&admin, only)).await;
+    shell(Place::Destinations, "Destinations", "", &main).into_response()
+}
+
+fn destinations_table(admin: &Admin, only: Option<Protection>) -> Markup {
     let now = admin.engine.answerer.world().clock.now();
-    let mut rows: Vec<_> = admin
+    let rows: Vec<_> = admin
         .engine
         .answerer
         .cache()
@@ -47,14 +53,13 @@ pub(super) async fn destinations(
         })
         .filter(|(protection, ..)| only.is_none_or(|only| *protection == only))
         .collect();
-    rows.sort_by_cached_key(|(protection, answered, ..)| {
-        (
-            std::cmp::Reverse(*protection),
-            answered.next_hop.to_string(),
-        )
-    });
     let all = rows.len();
-    let main = html! {
+    let order = |(protection, answered, ..): &(Protection, Arc<Answered>, Duration, u32)| {
+        let name = answered.next_hop.to_string();
+        (std::cmp::Reverse(*protection), name)
+    };
+    let rows = first_by(rows, MANY, order);
+    html! {
         h1 { "Destinations at hand" @if let Some(only) = only { ": " (name(only)) } }
         p.quiet {
             "What is known now, and so until its DNS records or its failure must be looked up anew. "
@@ -75,7 +80,7 @@ pub(super) async fn destinations(
                     tr { th { "Destination" } th { "Protection" } th { "Answer" } th { "Why" } th { "Known for" } }
                 }
                 tbody {
-                    @for (protection, answered, left, hits) in rows.iter().take(MANY) {
+                    @for (protection, answered, left, hits) in &rows {
                         tr {
                             td data-label="Destination" { (tables::destination(&answered.next_hop.to_string())) }
                             td data-label="Protection" { span class={ "mark " (protection.word()) } { (name(*protection)) } }
@@ -87,8 +92,7 @@ pub(super) async fn destinations(
                 }
             }
         }
-    };
-    shell(Place::Destinations, "Destinations", "", &main).into_response()
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,12 +146,14 @@ pub(super) async fn sessions(
 pub(super) async fn policies(State(admin): State<Arc<Admin>>) -> Response {
     let now = admin.engine.answerer.world().clock.now();
     let rules = admin.rulebook.list(now.wall).await;
+    let kept = Arc::clone(&admin);
+    let policies = aside(move || policies_table(&kept, now, MANY)).await;
     let main = html! {
         h1 { "Policies and rules" }
         section #policies {
             h2 { "MTA-STS policies" }
             p.quiet { "Each is fetched anew before it ends, as long as somebody writes to its domain." }
-            (policies_table(&admin, now, MANY))
+            (policies)
         }
         section #rules {
             h2 { "Rules" }
@@ -159,9 +165,9 @@ pub(super) async fn policies(State(admin): State<Arc<Admin>>) -> Response {
 
 /// Policies, those that end soonest first.
 pub(super) fn policies_table(admin: &Admin, now: Moment, most: usize) -> Markup {
-    let mut kept = admin.engine.answerer.world().store.policies();
-    kept.sort_by_cached_key(|own| own.policy.remaining(now));
+    let kept = admin.engine.answerer.world().store.policies();
     let all = kept.len();
+    let kept = first_by(kept, most, |own| own.policy.remaining(now));
     html! {
         @if kept.is_empty() { p.quiet { "None is remembered." } }
         @else {
@@ -171,7 +177,7 @@ pub(super) fn policies_table(admin: &Admin, now: Moment, most: usize) -> Markup 
                         tr { th { "Domain" } th { "Mode" } th { "Ends in" } th { "Of" } th { "Fetched" } th { "Permits" } }
                     }
                     tbody {
-                        @for own in kept.iter().take(most) {
+                        @for own in &kept {
                             @let policy = &own.policy.policy;
                             @let left = own.policy.remaining(now);
                             // A meter for eyes, the words for everybody.

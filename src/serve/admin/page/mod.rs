@@ -31,6 +31,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
+use tokio::sync::Semaphore;
 
 use super::Admin;
 
@@ -154,6 +155,34 @@ fn shell(place: Place, title: &str, asked: &str, main: &Markup) -> Html<String> 
     Html(page.into_string())
 }
 
+/// Draws something beside the threads that answer mail servers: a full cache takes a while to be looked
+/// through, and nobody's mail waits for that. No more than a few do so at once. Says so where it broke.
+async fn aside(draw: impl FnOnce() -> Markup + Send + 'static) -> Markup {
+    // It is never closed; and kept as long as the work lasts, whoever has gone away meanwhile.
+    let seat = SEATS.acquire().await;
+    let drawn = tokio::task::spawn_blocking(move || {
+        let _seat = seat;
+        draw()
+    });
+    let drawn = drawn.await;
+    drawn.unwrap_or_else(
+        |_| html! { p.note { "This part broke by a fault of hoplock; its log has more." } },
+    )
+}
+
+/// The first so many by a key, in order.
+fn first_by<T, K: Ord>(mut all: Vec<T>, most: usize, key: impl Fn(&T) -> K) -> Vec<T> {
+    if all.len() > most {
+        all.select_nth_unstable_by_key(most, &key);
+        all.truncate(most);
+    }
+    all.sort_by_cached_key(key);
+    all
+}
+
+/// Pages that are drawn at once; each looks through everything that is kept.
+static SEATS: Semaphore = Semaphore::const_new(2);
+
 /// Nothing but what this server sends as a file: no inline script or style, no frames, no other host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -161,3 +190,20 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_many() {
+        let all = || vec![5, 3, 9, 1, 7];
+        assert_eq!(first_by(all(), 2, |own| *own), [1, 3]);
+        assert_eq!(first_by(all(), 5, |own| *own), [1, 3, 5, 7, 9]);
+        assert_eq!(
+            first_by(all(), 9, |own| std::cmp::Reverse(*own)),
+            [9, 7, 5, 3, 1]
+        );
+        assert!(first_by(all(), 0, |own| *own).is_empty());
+    }
+}

@@ -9,7 +9,7 @@ use hoplock_policy::moment::{Moment, Timestamp};
 use maud::{Markup, html};
 
 use super::words::{count, length};
-use super::{Place, chart, demo, health, lists, shell, tables, watch};
+use super::{Place, aside, chart, demo, health, lists, shell, tables, watch};
 use crate::serve::admin::status::{self, Alarm};
 use crate::serve::admin::{Admin, sessions};
 use crate::world::{JournalEntry, JournalQuery};
@@ -20,6 +20,10 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let failures = failures(&admin, now.wall).await;
     let rules = admin.rulebook.list(now.wall).await;
     let reports = lists::of_reports(&admin, FEW).await;
+    let kept = Arc::clone(&admin);
+    let drawing = aside(move || chart::draw(&kept.engine.answerer.today().day(now))).await;
+    let kept = Arc::clone(&admin);
+    let policies = aside(move || lists::policies_table(&kept, now, FEW)).await;
     let main = html! {
         h1.hidden { "Overview" }
         (demo::notice(admin.engine.demo))
@@ -39,7 +43,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         (watch::section(&admin.watch.list()))
         section #protection aria-labelledby="protection-title" {
             h2 #protection-title { "Today’s destinations by protection" }
-            (chart::draw(&admin.engine.answerer.today().day(now)))
+            (drawing)
         }
         section #health aria-labelledby="health-title" {
             h2 #health-title { "How hoplock is" }
@@ -47,7 +51,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         }
         section #policies aria-labelledby="policies-title" {
             h2 #policies-title { "MTA-STS policies that end soonest" }
-            (lists::policies_table(&admin, now, FEW))
+            (policies)
         }
         section #rules aria-labelledby="rules-title" {
             h2 #rules-title { "Rules" }
