@@ -15,8 +15,9 @@ use crate::serve::engine::{Engine, Memory};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// What the MTA would ask about: a domain, [host], [host]:port.
-    #[arg(value_name = "NEXTHOP")]
+    /// What the MTA would ask about: a domain, [host], [host]:port; or an address of mail, of which the domain
+    /// counts.
+    #[arg(value_name = "NEXTHOP", value_parser = next_hop)]
     next_hop: String,
     /// Which MTA asks.
     #[arg(long, default_value = "postfix")]
@@ -29,6 +30,12 @@ pub(super) struct Arguments {
     direct: bool,
     #[command(flatten)]
     file: ConfigFile,
+}
+
+/// People have addresses at hand; no next hop holds an @.
+fn next_hop(text: &str) -> Result<String, std::convert::Infallible> {
+    let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
+    Ok(domain.to_owned())
 }
 
 /// How much is printed.
@@ -170,4 +177,21 @@ pub(super) fn pretty(value: &impl serde::Serialize) -> String {
         |error| format!("{{\"error\":\"{error}\"}}\n"),
         |text| text + "\n",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_counts_by_its_domain() {
+        for (text, expected) in [
+            ("e.test", "e.test"),
+            ("somebody@e.test", "e.test"),
+            ("\"a@b\"@e.test", "e.test"),
+            ("[mx.e.test]:587", "[mx.e.test]:587"),
+        ] {
+            assert_eq!(next_hop(text).unwrap(), expected);
+        }
+    }
 }

@@ -233,9 +233,14 @@ pub(super) fn state(findings: &mut Findings, config: &Config) {
             findings.fine(
                 "state",
                 format!(
-                    "{} is sound: {} policies",
+                    "{} is sound: {} policies{}",
                     path.display(),
-                    inspected.policies
+                    inspected.policies,
+                    if has_more(&path) {
+                        ", and what its daemon wrote since, in its write-ahead log"
+                    } else {
+                        ""
+                    }
                 ),
             );
             if inspected.latest > now {
@@ -250,6 +255,14 @@ pub(super) fn state(findings: &mut Findings, config: &Config) {
         }
         Err(error) => findings.problem("state", error.to_string(), "see above"),
     }
+}
+
+/// True where a daemon that runs has written more than the file itself holds.
+#[allow(clippy::disallowed_methods, reason = "doctor looks at the state file")]
+fn has_more(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|own| own.len() > 0)
 }
 
 #[allow(clippy::disallowed_methods, reason = "doctor looks at the state file")]

@@ -11,8 +11,8 @@ use hoplock_policy::reason::Reason;
 use super::{Case, SECURE, failure};
 
 const AGAIN: &str = "hoplock explain --direct 'example.com'";
-const OFF: &str = "[rules.\"example.com\"] with mode = \"off\" and an expires; until then this mail \
-                   goes out without that protection, so be sure that it is no attack";
+const OFF: &str = "hoplock rule add 'example.com' --answer encrypt --until 2d --comment WHY; until then TLS \
+                   of anybody will do, so be sure that it is no attack";
 
 /// PD-15, OP-02: each reason for a delay has its owner, its commands, and its way out.
 #[test]
@@ -23,7 +23,7 @@ fn each_reason_has_its_advice() {
             Reason::StsNoMxMatches,
             "probably its operator: MX records and MTA-STS policy disagree",
             format!("dig MX example.com {sts}"),
-            "[rules.\"example.com\"] with sts = false and an expires",
+            "hoplock rule add 'example.com' --no-sts --until 2d",
         ),
         (
             Reason::StsFirstContact,

@@ -168,7 +168,7 @@ fn for_lookup(failed: &FailedLookup<'_>, view: &View<'_>) -> Advice {
     Advice {
         whose,
         look,
-        way_out: rule(view, "mode = \"off\""),
+        way_out: let_through(view),
     }
 }
 
@@ -186,7 +186,7 @@ fn for_reason(view: &View<'_>) -> Advice {
                 format!("dig MX {name}"),
                 format!("curl https://mta-sts.{name}/.well-known/mta-sts.txt"),
             ],
-            rule(view, "sts = false"),
+            rule(view, "--no-sts", "the policy does not count"),
         ),
         Reason::StsFirstContact => (
             "probably its operator: the policy host does not serve what the DNS announces".to_owned(),
@@ -224,12 +224,12 @@ fn for_reason(view: &View<'_>) -> Advice {
         Reason::Internal => (
             "ours: please report it with the lines of the log".to_owned(),
             vec![again(view)],
-            rule(view, "mode = \"off\""),
+            let_through(view),
         ),
         _ => (
             "yours or the destination's: see what each host is owed below".to_owned(),
             vec![again(view)],
-            rule(view, "mode = \"off\""),
+            let_through(view),
         ),
     };
     Advice {
@@ -278,15 +278,26 @@ fn again(view: &View<'_>) -> String {
     format!("hoplock explain --direct '{}'", next_hop.replace('\'', ""))
 }
 
-/// A rule that lets mail out, and what it costs.
-fn rule(view: &View<'_>, order: &str) -> String {
+/// A rule that lets mail out all the same.
+fn let_through(view: &View<'_>) -> String {
+    match view.family {
+        // It cannot be told `encrypt`, and would wait.
+        Family::Sendmail => rule(view, "--mode audit", "nothing is demanded"),
+        Family::Postfix | Family::Pins | Family::Exim => {
+            rule(view, "--answer encrypt", "TLS of anybody will do")
+        }
+    }
+}
+
+/// The command, and what it costs.
+fn rule(view: &View<'_>, order: &str, then: &str) -> String {
     let name = view
         .next_hop
         .name()
         .map_or_else(|| "example.com".to_owned(), ToString::to_string);
     format!(
-        "[rules.\"{name}\"] with {order} and an expires; until then this mail goes out without that \
-         protection, so be sure that it is no attack"
+        "hoplock rule add '{name}' {order} --until 2d --comment WHY; until then {then}, so be sure that it \
+         is no attack"
     )
 }
 
