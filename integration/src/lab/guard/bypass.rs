@@ -78,10 +78,11 @@ fn send(port: u16, to: &str, fields: &str) {
 /// What the page prints for main.cf and for master.cf.
 fn printed() -> (String, String) {
     let page = include_str!("../../../../docs/guard.md");
-    let (_, block) = page.split_once("# main.cf of Postfix 3.7\n").unwrap();
-    let (block, _) = block.split_once("```").unwrap();
-    let (main, master) = block.split_once("# master.cf\n").unwrap();
-    (main.to_owned(), master.to_owned())
+    let block = |title: &str| {
+        let (_, block) = page.split_once(&format!("# {title}\n")).unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    };
+    (block("main.cf of Postfix 3.7"), block("master.cf"))
 }
 
 const OLD: u16 = 2580;

@@ -165,10 +165,28 @@ fn prometheus(machine: &Machine, block: &str) -> Result<(), String> {
 
 /// A part of the unit that the package installs.
 fn systemd(machine: &Machine, block: &str) -> Result<(), String> {
-    machine.write("etc/systemd/system/hoplock.service.d/check.conf", block);
-    let unit = include_str!("../../../../packaging/systemd/hoplock.service");
-    machine.write("etc/systemd/system/hoplock.service", unit);
-    silent(&machine.shell("systemd-analyze verify /etc/systemd/system/hoplock.service"))
+    let folder = "etc/systemd/system";
+    for (unit, text) in [
+        (
+            "hoplock.service",
+            include_str!("../../../../packaging/systemd/hoplock.service"),
+        ),
+        (
+            "hoplock.socket",
+            include_str!("../../../../packaging/systemd/hoplock.socket"),
+        ),
+    ] {
+        machine.write(&format!("{folder}/{unit}"), text);
+        machine.shell(&format!("rm -rf /{folder}/{unit}.d"));
+    }
+    let unit = if block.contains("[Socket]") {
+        "hoplock.socket"
+    } else {
+        "hoplock.service"
+    };
+    machine.write(&format!("{folder}/{unit}.d/check.conf"), block);
+    // The pages are of the package, which these machines do not have.
+    silent(&machine.shell(&format!("systemd-analyze verify --man=no /{folder}/{unit}")))
 }
 
 fn silent(output: &Output) -> Result<(), String> {
