@@ -43,8 +43,8 @@ done
 
 # Downloads and compiling share the two cores better side by side than one after the other.
 mkdir -p target
-beside=(manual package tlsrpt)
-others=(check deliveries doctor exim guard memory page pins prometheus sendmail survive)
+beside=(manual package sendmail survive tlsrpt)
+others=(check deliveries doctor exim guard memory page pins prometheus)
 {
   integration/lab.sh --prepare "${others[@]}" "${beside[@]}"
   command -v cargo-deb >/dev/null || cargo install cargo-deb --locked --quiet
@@ -78,13 +78,14 @@ cargo build --release --locked -p hoplock-integration --bins
 wait "$preparing" || { cat target/prepare.log >&2; exit 1; }
 
 step "the lab: signed zones, Unbound, policy host, mail hosts, Postfix, Exim, Sendmail, the page, Prometheus"
-# Most of a lab's time is waiting, so another stands beside it: days of TLS reports, and fleets; then fresh
-# machines with the package, and the manual. The first of these stands alone in its lab: behind all others
-# its Postfix once refused mail, and why was not found.
+# Most of a lab's time is waiting, so others stand beside it, one after the other: days of TLS reports, and
+# fleets; fresh machines with the package, and the manual; Sendmail. The first of these stands alone in its
+# lab: behind all others its Postfix once refused mail, and why was not found.
 copies=$(mktemp -d "${HOPLOCK_LAB_CACHE:-/var/cache/hoplock-lab}/beside.XXXXXX")
 {
   LAB_BESIDE=$copies integration/lab.sh tlsrpt
   LAB_BESIDE=$copies integration/lab.sh manual package
+  LAB_BESIDE=$copies integration/lab.sh sendmail survive
 } >target/beside.log 2>&1 &
 standing=$!
 good=1
