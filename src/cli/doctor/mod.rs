@@ -181,6 +181,7 @@ async fn examine(file: &ConfigFile) -> Findings {
     rules::of_configuration(&mut findings, &config, &asking(&config, is_postfix), now);
     // Last, since what was found above need not be told twice.
     if let Some(status) = running {
+        let status = ours::settled(&findings, file, status).await;
         rules::of_daemon(&mut findings, &status);
         alarms::of(&mut findings, &status, &config, is_postfix);
     }

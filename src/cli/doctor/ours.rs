@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use hoplock_policy::findings::Validation;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::super::control::{Daemon, Unreachable, get};
 use super::super::engine::{Loaded, state_folder};
 use super::super::status::{list, text};
-use super::{ConfigFile, Findings};
+use super::{ConfigFile, Findings, alarms};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::dns::{DnsStub, self_test};
 use crate::adapters::https::HttpsFetcher;
@@ -90,6 +92,22 @@ pub(super) async fn daemon(
         );
     }
     Some(status)
+}
+
+/// The daemon's status once it has looked at what was changed a moment ago, or after some seconds as it is.
+pub(super) async fn settled(findings: &Findings, file: &ConfigFile, status: Value) -> Value {
+    let mut status = status;
+    for _ in 0..LOOKS {
+        if !alarms::may_pass(findings, &status) {
+            break;
+        }
+        sleep(BETWEEN_LOOKS).await;
+        let Ok(daemon) = Daemon::of(file) else { break };
+        if let Ok(response) = get(daemon.socket(), "/api/v1/status").await {
+            status = serde_json::from_str(&response.body).unwrap_or(status);
+        }
+    }
+    status
 }
 
 /// Whether the resolvers validate, and are believed.
@@ -277,6 +295,11 @@ pub(super) const AS_ROOT: &str = "run doctor as root";
 const DATAGRAMS: &str = "/proc/sys/net/unix/max_dgram_qlen";
 /// What systemd sets at boot; bare kernels have 10.
 const ENOUGH_DATAGRAMS: u64 = 512;
+
+/// The daemon's own look takes a second or two.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// Five seconds of them.
+const LOOKS: usize = 10;
 
 #[cfg(test)]
 mod tests {
