@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use hoplock_policy::law::{Answer, Verdict};
+use hoplock_policy::law::Answer;
 use hoplock_policy::moment::{Moment, Timestamp};
 use hoplock_policy::reason::Reason;
 
@@ -46,9 +46,14 @@ impl Protection {
         Self::Waiting,
     ];
 
-    /// What protects mail under this verdict.
+    /// What protects mail under this answer.
     #[must_use]
-    pub fn of(verdict: &Verdict) -> Self {
+    pub fn of(answered: &Answered) -> Self {
+        // What has no form for the mail server became a delay.
+        if answered.rendered.waits() {
+            return Self::Waiting;
+        }
+        let verdict = &answered.verdict;
         match &verdict.answer {
             Answer::Temp => Self::Waiting,
             Answer::Dane | Answer::DaneOnly => Self::Dane,
@@ -157,7 +162,7 @@ impl Today {
         let Some(name) = answered.next_hop.name() else {
             return;
         };
-        let protection = Protection::of(&answered.verdict);
+        let protection = Protection::of(answered);
         self.count(self.hasher.hash_one(name), Mark { slot, protection });
     }
 

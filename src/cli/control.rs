@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::engine::{Loaded, load, state_folder};
 use super::{ConfigFile, exit};
 use crate::config::Endpoint;
+pub(super) use crate::serve::target::percent_encoded;
 
 /// The running daemon, as a command finds it.
 pub(super) struct Daemon {
@@ -180,18 +181,6 @@ async fn exchange(
     Ok(Response {
         status,
         body: String::from_utf8_lossy(&body).into_owned(),
-    })
-}
-
-/// A value for the query part of a target.
-pub(super) fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
     })
 }
 

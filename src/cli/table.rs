@@ -1,5 +1,9 @@
 //! Columns for people: as wide as their widest cell, no lines, plain text.
 
+use std::time::Duration;
+
+use hoplock_policy::render::explain::words;
+
 /// Rows in columns, the first row being the heads; nothing where there are no others.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     if rows.len() < 2 {
@@ -23,14 +27,9 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A span of seconds in the two largest units that matter.
+/// A span of seconds, for people.
 pub(super) fn span(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+    words::span(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

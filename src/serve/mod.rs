@@ -3,7 +3,7 @@
 //! * [`engine`]: the real world and the answerer, from a configuration.
 //! * [`sockets`]: binding; [`handed_over`]: what systemd bound; [`listen`]: accepting; [`connections`]: how many;
 //!   [`hall`]: who receives them.
-//! * [`conversation`]: socketmap; [`admin`]: HTTP; [`rulebook`]: rules at run time.
+//! * [`conversation`]: socketmap; [`admin`]: HTTP, [`target`]: what it is asked by; [`rulebook`]: rules at run time.
 //! * [`negative_anchors`]: DNSSEC trouble that is survived by order.
 //! * [`dns_answers`]: policies as TXT records.
 //! * [`readsocket`]: Exim, with its certificates before any mail.
@@ -38,5 +38,6 @@ pub mod rulebook;
 pub mod sessions;
 pub mod signals;
 pub mod sockets;
+pub mod target;
 pub mod verifier;
 pub mod watching;

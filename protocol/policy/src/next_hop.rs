@@ -296,6 +296,12 @@ pub fn is_submission_port(port: u16) -> bool {
     matches!(port, SUBMISSION | SUBMISSIONS)
 }
 
+/// What people have at hand: of an address of mail the domain, anything else as it is. No next hop holds an @.
+#[must_use]
+pub fn without_mailbox(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, domain)| domain)
+}
+
 /// Any text, safe for logs and replies: what is not plain ASCII is escaped, and it ends in time.
 #[must_use]
 pub fn escaped(text: &str) -> impl fmt::Display {
@@ -323,6 +329,19 @@ const LONGEST_ECHO: usize = 300;
 #[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_counts_by_its_domain() {
+        for (text, expected) in [
+            ("e.test", "e.test"),
+            ("somebody@e.test", "e.test"),
+            ("\"a@b\"@e.test", "e.test"),
+            ("[mx.e.test]:587", "[mx.e.test]:587"),
+            ("", ""),
+        ] {
+            assert_eq!(without_mailbox(text), expected);
+        }
+    }
 
     /// PF-05, NX-03, NX-05: the forms of keys, and what each is.
     #[test]

@@ -1,10 +1,10 @@
 //! What was found of a destination, for people; its hosts are `block`'s.
 
-use hoplock_policy::dns::SecurityStatus;
-use hoplock_policy::findings::{Findings, MxFinding, NoHosts, Selection, StsFinding, Validation};
+use hoplock_policy::findings::{Findings, StsFinding, Validation};
 use hoplock_policy::law::Answer;
 use hoplock_policy::next_hop::escaped;
 use hoplock_policy::reason::Reason;
+use hoplock_policy::render::explain::words::{records, selection};
 
 use super::judge::Standing;
 use super::probe::Checked;
@@ -24,7 +24,7 @@ pub(super) fn head(checked: &Checked) -> String {
     }
     let answered = &checked.answered;
     if let Some(findings) = answered.findings.as_deref() {
-        page.fact("MX records", &mx(findings));
+        page.fact(records(findings), &selection(findings));
         page.fact("MTA-STS", &sts(findings));
         for warning in &findings.warnings {
             page.fact("note", &safe(warning));
@@ -79,37 +79,6 @@ fn sentence(checked: &Checked) -> String {
         (1, [_]) => format!("its host {}", parts.concat().trim_start_matches("1 ")),
         (_, [_]) => format!("all {}", parts.concat()),
         _ => format!("of {all} hosts {}", parts.join(", ")),
-    }
-}
-
-fn mx(findings: &Findings) -> String {
-    match &findings.mx {
-        MxFinding::Hosts(Selection::Named) => "not asked for: the host is named".to_owned(),
-        MxFinding::Hosts(Selection::Implicit(status)) => {
-            format!(
-                "none ({}), so the domain is its own mail host",
-                status.word()
-            )
-        }
-        MxFinding::Hosts(
-            Selection::Mx(SecurityStatus::Secure) | Selection::Srv(SecurityStatus::Secure),
-        ) => "secure (proved by DNSSEC)".to_owned(),
-        MxFinding::Hosts(Selection::Mx(status) | Selection::Srv(status)) => {
-            format!("{} (not proved by DNSSEC)", status.word())
-        }
-        MxFinding::NoHosts { why, status } => {
-            let why = match why {
-                NoHosts::NxDomain => "the domain does not exist",
-                NoHosts::NullMx => "the domain takes no mail (null MX)",
-                NoHosts::NoUsableExchange => "no record names a host",
-                NoHosts::NoService => "the domain offers no such service",
-            };
-            format!("{why} ({})", status.word())
-        }
-        MxFinding::Failed(failure) => {
-            let words = safe(&failure.detail);
-            format!("the lookup FAILED: {}, {words}", failure.kind.word())
-        }
     }
 }
 

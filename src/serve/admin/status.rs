@@ -101,15 +101,15 @@ pub(super) struct Alarm {
 }
 
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
-    Json(collect(&admin).await)
+    let now = admin.engine.answerer.world().clock.now();
+    let rules = admin.rulebook.list(now.wall).await;
+    Json(collect(&admin, &rules, now).await)
 }
 
-/// All of it, as it is now.
-pub(super) async fn collect(admin: &Admin) -> Status {
+/// All of it, as it is now, with the rules as they are listed.
+pub(super) async fn collect(admin: &Admin, rules: &[Listed], now: Moment) -> Status {
     let answerer = &admin.engine.answerer;
     let world = answerer.world();
-    let now = world.clock.now();
-    let rules = admin.rulebook.list(now.wall).await;
     let orders = admin.orders(now.wall).await;
     let counters = answerer.counters();
     let servers = world.resolver.servers();
@@ -159,7 +159,7 @@ pub(super) async fn collect(admin: &Admin) -> Status {
             not_kept: journal.too_many + journal.not_written,
         },
         reports: Reporting::of(admin),
-        alarms: alarms(admin, &rules, &orders, now).await,
+        alarms: alarms(admin, rules, &orders, now).await,
         rules: rules
             .iter()
             .filter(|listed| listed.standing != Standing::Expired)

@@ -6,24 +6,24 @@
 
 use std::collections::HashMap;
 
+use hoplock_policy::dns::SecurityStatus;
 use hoplock_policy::findings::{
     DaneFinding, Findings, HostFinding, MxFinding, PolicySource, StsFinding,
 };
 use hoplock_policy::law::JudgedHost;
 use hoplock_policy::law::outcome::Outcome;
 use hoplock_policy::law::situation::HostState;
-use hoplock_policy::moment::Timestamp;
 use hoplock_policy::name::MxHost;
 use hoplock_policy::render::View;
 use hoplock_policy::render::explain::words::{
-    addresses, deed, duty, record, selection, state, trouble,
+    addresses, deed, duty, record, records, selection, span, state, trouble,
 };
 use hoplock_policy::sts::StsMode;
 use hoplock_policy::verify::SessionOutcome;
 use maud::{Markup, html};
 
 use super::tables::outcome;
-use super::words::{at, length};
+use super::words::at;
 use crate::world::JournalEntry;
 
 /// The last session with each host.
@@ -50,7 +50,7 @@ pub(super) fn draw(view: &View<'_>, findings: &Findings, sessions: &LastSessions
         div.chain {
             div class={ "box root " (mx_class(&findings.mx)) } {
                 h3 { (findings.next_hop) }
-                p { (selection(findings)) }
+                p { (records(findings)) ": " (selection(findings)) }
             }
             @if !hosts.is_empty() {
                 ul.hosts {
@@ -97,7 +97,7 @@ pub(super) fn draw_without_findings(view: &View<'_>, sessions: &LastSessions<'_>
 
 fn mx_class(mx: &MxFinding) -> &'static str {
     match mx {
-        MxFinding::Hosts(selection) if selection.status().word() == "secure" => "good",
+        MxFinding::Hosts(selection) if selection.status() == SecurityStatus::Secure => "good",
         MxFinding::Hosts(_) => "weak",
         MxFinding::NoHosts { .. } => "plain",
         MxFinding::Failed(_) => "bad",
@@ -260,18 +260,11 @@ fn expiry(left: std::time::Duration) -> String {
     if left.is_zero() {
         "has expired".to_owned()
     } else {
-        format!("holds for {}", length(left))
+        format!("holds for {}", span(left))
     }
-}
-
-/// When a session was that is older than this, it says little about now.
-pub(super) fn since(now: Timestamp) -> Timestamp {
-    Timestamp(now.0.saturating_sub(TWO_WEEKS_MILLIS))
 }
 
 /// Addresses and records of one host: more would push the certificate out of sight.
 const SHOWN: usize = 4;
 /// Patterns of a policy.
 const LISTED: usize = 8;
-/// As long as the journal keeps sessions, unless it is told otherwise.
-const TWO_WEEKS_MILLIS: u64 = 14 * 86_400_000;

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::tables::encoded;
 use super::words::count;
 use super::{Place, shell};
 use crate::demo::DemoDomain;
 use crate::serve::admin::Admin;
+use crate::serve::target::percent_encoded;
 
 pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let domains = admin.engine.demo;
@@ -45,7 +45,7 @@ fn table(domains: &[DemoDomain]) -> Markup {
                         tr {
                             td data-label="Destination" {
                                 a href={
-                                    "/destination?next_hop=" (encoded(domain.name))
+                                    "/destination?next_hop=" (percent_encoded(domain.name))
                                     "&profile=" (domain.map)
                                 } { (domain.name) }
                             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoplock_policy::next_hop::{NextHop, escaped};
-use hoplock_policy::profile::{Family, Profile};
+use hoplock_policy::next_hop::{NextHop, escaped, without_mailbox};
+use hoplock_policy::profile::Profile;
 use hoplock_policy::render::explain;
 use hoplock_policy::render::explain::words::sentence;
 use maud::{Markup, html};
@@ -17,11 +17,12 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::chain::{self, draw, draw_without_findings, last_sessions};
+use super::chain::{draw, draw_without_findings, last_sessions};
 use super::tables;
 use super::{Place, demo, shell};
 use crate::answer::{Answered, Protection};
 use crate::serve::admin::{Admin, DEFAULT_PROFILE, sessions};
+use crate::serve::target::percent_encoded;
 use crate::world::{JournalEntry, JournalQuery};
 
 #[derive(Deserialize)]
@@ -37,7 +38,7 @@ pub(super) async fn page(
 ) -> Response {
     // People paste what they find: addresses of mail, blanks around a name.
     let asked = wanted.next_hop.trim();
-    let asked = asked.rsplit_once('@').map_or(asked, |(_, domain)| domain);
+    let asked = without_mailbox(asked);
     let answerer = &admin.engine.answerer;
     let name = wanted.profile.as_deref().unwrap_or_else(|| usual(&admin));
     let Some(profile) = answerer.profile(name) else {
@@ -83,7 +84,6 @@ fn busy(asked: &str, words: &str) -> Response {
 async fn sessions_of(admin: &Admin, next_hop: &NextHop) -> Vec<(u64, JournalEntry)> {
     let query = JournalQuery {
         next_hop: Some(next_hop.clone()),
-        since: Some(chain::since(admin.engine.clock.now().wall)),
         ..JournalQuery::default()
     };
     sessions::read(admin, query).await.unwrap_or_default()
@@ -99,7 +99,7 @@ fn content(
     let settings = admin.engine.answerer.settings();
     let view = answered.view(asked, &profile.name, &settings.rules);
     let verdict = &answered.verdict;
-    let protection = Protection::of(verdict);
+    let protection = Protection::of(answered);
     let last = last_sessions(entries);
     html! {
         h1.verdict data-verdict=(verdict.answer.word()) {
@@ -117,7 +117,7 @@ fn content(
             dt { "Asked as" }
             dd {
                 @for name in PROFILES {
-                    a href={ "/destination?next_hop=" (tables::encoded(asked)) "&profile=" (name) }
+                    a href={ "/destination?next_hop=" (percent_encoded(asked)) "&profile=" (name) }
                         aria-current=[(*name == profile.name).then_some("true")] { (name) }
                     " "
                 }
@@ -140,8 +140,9 @@ fn content(
             summary { "Everything, as " code { "hoplock explain" } " prints it" }
             pre { (explain::text(&view)) }
         }
-        @if profile.family == Family::Postfix {
-            p.quiet { "The same on the command line: " code { "hoplock explain '" (escaped(asked)) "'" } }
+        p.quiet {
+            "The same on the command line: "
+            code { "hoplock explain '" (escaped(asked)) "' --profile " (profile.name) }
         }
     }
 }

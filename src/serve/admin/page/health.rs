@@ -1,8 +1,9 @@
 //! How the daemon is: resolver, mail server, state, cache, what it answered and what became of sessions.
 
+use hoplock_policy::render::explain::words::span;
 use maud::{Markup, html};
 
-use super::words::{count, length};
+use super::words::count;
 use crate::serve::admin::status::Status;
 
 /// A card for each part.
@@ -69,7 +70,7 @@ pub(super) fn cards(status: &Status) -> Markup {
             }
             div.card.plain #uptime {
                 h3 { "Running" }
-                p { strong { (length(std::time::Duration::from_secs(status.uptime))) } }
+                p { strong { (span(std::time::Duration::from_secs(status.uptime))) } }
                 p.quiet { "version " (status.version) }
             }
         }

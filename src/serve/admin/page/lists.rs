@@ -7,13 +7,14 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hoplock_policy::moment::Moment;
+use hoplock_policy::render::explain::words::span;
 use hoplock_policy::verify::SessionOutcome;
 use maud::{Markup, html};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::chart::name;
-use super::words::{at, count, length};
+use super::words::{at, count};
 use super::{Place, aside, first_by, shell, tables};
 use crate::answer::{Answered, Protection};
 use crate::report::post::standing;
@@ -49,7 +50,7 @@ fn destinations_table(admin: &Admin, only: Option<Protection>) -> Markup {
             let left = entry.remaining(now);
             let hits = entry.hits();
             let answers = entry.answers().into_iter();
-            answers.map(move |answered| (Protection::of(&answered.verdict), answered, left, hits))
+            answers.map(move |answered| (Protection::of(&answered), answered, left, hits))
         })
         .filter(|(protection, ..)| only.is_none_or(|only| *protection == only))
         .collect();
@@ -86,7 +87,7 @@ fn destinations_table(admin: &Admin, only: Option<Protection>) -> Markup {
                             td data-label="Protection" { span class={ "mark " (protection.word()) } { (name(*protection)) } }
                             td data-label="Answer" { (answered.verdict.answer.word()) small { " " (answered.profile) } }
                             td data-label="Why" { (answered.verdict.reason.word()) }
-                            td data-label="Known for" { (length(*left)) small { " " (count(u64::from(*hits), "more query", "more queries")) } }
+                            td data-label="Known for" { (span(*left)) small { " " (count(u64::from(*hits), "more query", "more queries")) } }
                         }
                     }
                 }
@@ -186,12 +187,12 @@ pub(super) fn policies_table(admin: &Admin, now: Moment, most: usize) -> Markup 
                                 td data-label="Domain" { (tables::destination(&own.domain.to_string())) }
                                 td data-label="Mode" { (policy.mode.word()) }
                                 td data-label="Ends in" {
-                                    (length(left)) " "
+                                    (span(left)) " "
                                     meter min="0" max=(policy.max_age.as_secs()) value=(left.as_secs())
                                         low=(policy.max_age.as_secs() / 4) optimum=(policy.max_age.as_secs()) {}
                                     @if near { " " span class="mark clear" { "ends soon" } }
                                 }
-                                td data-label="Of" { (length(policy.max_age)) }
+                                td data-label="Of" { (span(policy.max_age)) }
                                 td data-label="Fetched" { (at(own.policy.fetched.wall)) }
                                 td data-label="Permits" {
                                     @for pattern in policy.mx.iter().take(PATTERNS) { code { (pattern) } " " }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hoplock_policy::moment::{Moment, Timestamp};
+use hoplock_policy::render::explain::words::span;
 use maud::{Markup, html};
 
-use super::words::{count, length};
+use super::words::count;
 use super::{Place, aside, chart, demo, health, lists, shell, tables, watch};
 use crate::serve::admin::status::{self, Alarm};
 use crate::serve::admin::{Admin, sessions};
@@ -16,9 +17,9 @@ use crate::world::{JournalEntry, JournalQuery};
 
 pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let now = admin.engine.answerer.world().clock.now();
-    let status = status::collect(&admin).await;
-    let failures = failures(&admin, now.wall).await;
     let rules = admin.rulebook.list(now.wall).await;
+    let status = status::collect(&admin, &rules, now).await;
+    let failures = failures(&admin, now.wall).await;
     let reports = lists::of_reports(&admin, FEW).await;
     let kept = Arc::clone(&admin);
     let drawing = aside(move || chart::draw(&kept.engine.answerer.today().day(now))).await;
@@ -113,7 +114,7 @@ fn waiting(admin: &Admin, now: Moment) -> Markup {
                             @for (next_hop, own) in waiting.iter().take(MANY) {
                                 tr {
                                     td data-label="For" { (tables::destination(&next_hop.to_string())) }
-                                    td data-label="Since" { (length(now.uptime.saturating_sub(own.since.uptime))) }
+                                    td data-label="Since" { (span(now.uptime.saturating_sub(own.since.uptime))) }
                                     td data-label="Why" { (own.reason.word()) ": " (own.detail) }
                                 }
                             }

@@ -7,11 +7,12 @@ use maud::{Markup, html};
 
 use super::words::{at, from_now};
 use crate::serve::rulebook::{Listed, Standing};
+use crate::serve::target::percent_encoded;
 use crate::world::JournalEntry;
 
 /// A link to what is known of a destination.
 pub(super) fn destination(name: &str) -> Markup {
-    html! { a href={ "/destination?next_hop=" (encoded(name)) } { (name) } }
+    html! { a href={ "/destination?next_hop=" (percent_encoded(name)) } { (name) } }
 }
 
 /// Sessions, as they come.
@@ -124,30 +125,4 @@ fn standing(standing: Standing) -> Markup {
         Standing::NotUnderstood => ("waiting", "not understood"),
     };
     html! { span class={ "mark " (class) } { (words) } }
-}
-
-/// A name as part of an address (RFC 3986, 2.1).
-pub(super) fn encoded(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte));
-            }
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stay_inside_their_parameter() {
-        assert_eq!(encoded("mx1.e-x_a~m.test"), "mx1.e-x_a~m.test");
-        assert_eq!(encoded("[mx.e.test]:587"), "%5Bmx.e.test%5D%3A587");
-        assert_eq!(encoded("a&b=\"<\u{e9}"), "a%26b%3D%22%3C%C3%A9");
-    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hoplock_policy::moment::Timestamp;
+use hoplock_policy::render::explain::words::span;
 use maud::{Markup, html};
 
 use super::super::time;
@@ -19,22 +20,11 @@ pub(super) fn clock(moment: Timestamp) -> String {
     time(moment).chars().skip(11).take(5).collect()
 }
 
-/// A length of time in its largest unit, two digits of it at least.
-pub(super) fn length(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
 /// How long ago a time was, or how long it is until then.
 pub(super) fn from_now(moment: Timestamp, now: Timestamp) -> String {
     match moment.0.checked_sub(now.0) {
-        Some(ahead) => format!("in {}", length(Duration::from_millis(ahead))),
-        None => format!("{} ago", length(Duration::from_millis(now.0 - moment.0))),
+        Some(ahead) => format!("in {}", span(Duration::from_millis(ahead))),
+        None => format!("{} ago", span(Duration::from_millis(now.0 - moment.0))),
     }
 }
 
@@ -52,18 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_of_time() {
-        for (seconds, expected) in [
-            (0, "0 s"),
-            (119, "119 s"),
-            (120, "2 min"),
-            (7_199, "119 min"),
-            (7_200, "2 h"),
-            (172_799, "47 h"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(length(Duration::from_secs(seconds)), expected);
-        }
+    fn times_as_people_say_them() {
         let (early, late) = (Timestamp(1_000), Timestamp(301_000));
         assert_eq!(from_now(late, early), "in 5 min");
         assert_eq!(from_now(early, late), "5 min ago");

@@ -2,7 +2,7 @@
 
 use super::duration;
 use super::page::{Page, aligned};
-use super::words::{addresses, deed, duty, record, selection, state, trouble};
+use super::words::{addresses, deed, duty, record, records, selection, state, trouble};
 use crate::dns::Answer;
 use crate::findings::{
     DaneFinding, Findings, HostFinding, PolicySource, RememberedPolicy, StsFailure, StsFinding,
@@ -14,7 +14,7 @@ use crate::render::{View, safe};
 
 /// The hosts, best preference first.
 pub(super) fn hosts(page: &mut Page, view: &View<'_>, findings: &Findings) {
-    page.title(&selection(findings));
+    page.title(&format!("{}: {}", records(findings), selection(findings)));
     let found: Vec<(&JudgedHost, &HostFinding)> = view
         .verdict
         .hosts

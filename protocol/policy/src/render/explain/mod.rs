@@ -122,11 +122,8 @@ fn rule_left(rule: &Rule, view: &View<'_>) -> Option<Duration> {
 }
 
 fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        0 => "this answer only".to_owned(),
-        seconds @ 1..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds @ 7200..=172_799 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
+    if duration.is_zero() {
+        return "this answer only".to_owned();
     }
+    words::span(duration)
 }

@@ -1,5 +1,7 @@
 //! The words for single pieces of evidence, for every page that shows them to people.
 
+use std::time::Duration;
+
 use crate::dns::SecurityStatus;
 use crate::findings::{Findings, HostFinding, MxFinding, NoHosts, Selection};
 use crate::law::JudgedHost;
@@ -21,10 +23,19 @@ pub fn sentence(view: &View<'_>) -> String {
     )
 }
 
+/// By which records the hosts were found.
+#[must_use]
+pub fn records(findings: &Findings) -> &'static str {
+    match findings.next_hop {
+        NextHop::Service { .. } => "SRV records",
+        _ => "MX records",
+    }
+}
+
 /// How the hosts were found, and whether that is proved.
 #[must_use]
 pub fn selection(findings: &Findings) -> String {
-    let words = match &findings.mx {
+    match &findings.mx {
         MxFinding::Hosts(Selection::Named) => {
             format!("not asked for, {} names the host itself", findings.next_hop)
         }
@@ -54,12 +65,18 @@ pub fn selection(findings: &Findings) -> String {
             failure.kind.word(),
             escaped(&failure.detail)
         ),
-    };
-    let records = match findings.next_hop {
-        NextHop::Service { .. } => "SRV",
-        _ => "MX",
-    };
-    format!("{records} records: {words}")
+    }
+}
+
+/// A length of time in the largest unit that still has two digits or so.
+#[must_use]
+pub fn span(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Whether a host's addresses are proved.
